@@ -1,0 +1,96 @@
+"""What is said to an author whose program is wrong: where, which rule, what to do.
+
+Codes are rows; a diagnostic names one. Rendering to a terminal is `render`, without colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of source text: `file` as recorded in objects, lines from 1, columns from 1 (UTF-8 bytes are not counted: characters are)."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int  # the column after the last character
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One rule of the language, by the name that a diagnostic ends with."""
+
+    name: str
+    summary: str
+    kernel: str | None = None  # what the kernel would say or do otherwise
+
+
+CODES: Mapping[str, Code] = {
+    code.name: code
+    for code in (
+        Code("syntax", "the file is not valid Python"),
+        Code(
+            "stale-view",
+            "a view is used after the packet may have moved, or after its map entry was deleted",
+            "invalid mem access 'scalar'",
+        ),
+        Code("maybe-none", "a look-up that can miss is used without asking whether it did", "map_value_or_null"),
+        Code("read-only", "a field or a place that the hook may not write", "-EFAULT at run time, or 'cannot write into packet'"),
+        Code(
+            "not-here", "a helper, verdict, field or operation that this hook does not have", "unknown func, or invalid bpf_context access"
+        ),
+        Code("unbounded", "a loop whose bound cannot be proven", "a million instructions, then a rejection"),
+        Code("stack", "locals need more than the 512 bytes of BPF stack", "combined stack size"),
+        Code("leak", "a reserved record is neither submitted nor discarded on some path", "Unreleased reference"),
+        Code("unsupported", "Python that is not part of the language, or not lowered yet"),
+        Code("overflow", "a constant does not fit its type"),
+        Code("sign", "signed and unsigned operands are mixed"),
+        Code("type", "a value of the wrong type"),
+        Code("name", "a name that is not known, not bound on every path, or reserved"),
+        Code("arguments", "a call with the wrong arguments"),
+        Code("verifier", "the kernel's verifier refused the program"),
+    )
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake. `source_line` is the text of the first line, for the caret;
+    `display_file` is the path to show when it is not `span.file`."""
+
+    code: str
+    message: str
+    span: Span
+    source_line: str = ""
+    hint: str | None = None
+    display_file: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"no diagnostic code {self.code!r}")
+
+    def headline(self) -> str:
+        """`functions/probe.py:14:11: error: message [code]`."""
+        file = self.display_file or self.span.file
+        return f"{file}:{self.span.line}:{self.span.column}: error: {self.message} [{self.code}]"
+
+    def render(self) -> str:
+        """The headline, the source line with a caret under it, and the hint; no colour, no final newline."""
+        lines = [self.headline()]
+        if self.source_line:
+            text = self.source_line.rstrip("\n")
+            # Columns count characters, so a tab stays a tab in the caret's line and both lines align.
+            lead = "".join("\t" if character == "\t" else " " for character in text[: self.span.column - 1])
+            end = self.span.end_column if self.span.end_line == self.span.line else len(text) + 1
+            lines += [f"    {text}", f"    {lead}{'^' * max(1, end - self.span.column)}"]
+        if self.hint is not None:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)

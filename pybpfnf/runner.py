@@ -1,0 +1,143 @@
+"""The seam between the in-process VM and the kernel: what both take and what both give.
+
+Neither is imported here. A function's tests are written against `Session`, and run on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv6Address
+from types import TracebackType
+from typing import Protocol, Self, final
+
+from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
+
+_UNSPECIFIED = IPv6Address("::")
+_ROUTER = IPv6Address("fc00:b::b")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HmacKey:
+    """An HMAC key of the router (`ip sr hmac set`): `algorithm` is "sha1" or "sha256"."""
+
+    algorithm: str
+    secret: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything outside the packet that a run can depend on. The default is one fixed router: same run, same result.
+
+    Times are nanoseconds. `clock_tai` is CLOCK_TAI at the first packet, `clock_boot` CLOCK_MONOTONIC and BOOTTIME.
+    """
+
+    clock_tai: int = 1_700_000_000_000_000_000
+    clock_boot: int = 1_000_000_000_000
+    seed: int = 0
+    cpu: int = 0
+    cpus: int = 2
+    ifindex: int = 2  # of the device the packet came in on
+    mark: int = 0
+    tunnel_source: IPv6Address = _UNSPECIFIED  # `ip sr tunsrc`; :: means the address of the outgoing device
+    device_address: IPv6Address = _ROUTER  # of the outgoing device
+    hmac_keys: Mapping[int, HmacKey] = field(default_factory=dict)
+    require_hmac: int = 0  # net.ipv6.conf.*.seg6_require_hmac: < 0 ignore, 0 check if present, > 0 mandatory
+    flowlabel: int = 0  # net.ipv6.seg6_flowlabel
+    tables: frozenset[int] = frozenset({0, 253, 254, 255})  # routing tables that exist; 0 stands for the ordinary rules
+    unreachable: tuple[str, ...] = ()  # prefixes without a route: look-ups of their addresses answer -ENETUNREACH
+    sid: IPv6Address | None = None  # the SID that the function is bound to; None: whatever the packet's destination is
+    fuel: int = 1_000_000  # instructions before a run is called endless (the verifier's own limit)
+
+
+class FaultKind(Enum):
+    EXIT = "fault exit"  # the language's: the function returned its on_fault verdict, and counted it
+    MEMORY = "memory"  # an access that the verifier would have refused
+    HELPER = "helper"  # a helper called against its contract, or not emulated
+    INSTRUCTION = "instruction"  # something the VM cannot execute
+    FUEL = "fuel"  # too many instructions
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What went wrong inside a guest, with the source line where the object has one. `slot` is None for fault exits."""
+
+    kind: FaultKind
+    message: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    slot: int | None = None
+    site: int | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Bytes that a program sent to user space through a ring buffer, a perf event array or trace_printk (map "")."""
+
+    map: str
+    data: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one packet.
+
+    `verdict` is the program's last return value (32 bits, unsigned); None where it did not run or faulted. `packet` is
+    what leaves the hook, from the IPv6 header on and before forwarding takes one hop off; None when dropped. `reason`
+    says in one sentence why a packet did not leave, or None. `runs` counts how often the program ran (more than once
+    when it returned REDIRECT without having chosen a route). `instructions` is None where it cannot be counted.
+    """
+
+    verdict: int | None
+    packet: bytes | None
+    forwarded: bool
+    reason: str | None = None
+    fault: Fault | None = None
+    events: tuple[Event, ...] = ()
+    instructions: int | None = None
+    runs: int = 1
+    mark: int = 0
+
+
+class MapAccess(Protocol):
+    """A live map as bytes. For per-CPU maps a value is all CPUs' values, each padded to 8 bytes, in CPU order, as bpf(2) gives it."""
+
+    @property
+    def spec(self) -> MapSpec: ...
+    def lookup(self, key: bytes) -> bytes | None: ...
+    def update(self, key: bytes, value: bytes, flags: int = 0) -> None: ...
+    def delete(self, key: bytes) -> bool: ...
+    def keys(self) -> Iterator[bytes]: ...
+
+
+class Session(Protocol):
+    """One loaded program: its maps live from packet to packet until it is closed."""
+
+    @property
+    def image(self) -> ObjectImage: ...
+    @property
+    def program(self) -> ProgramImage: ...
+    @property
+    def maps(self) -> Mapping[str, MapAccess]: ...
+    def run(self, packet: bytes) -> Outcome:
+        """Run on one packet, given from its IPv6 header on."""
+        ...
+
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None: ...
+
+
+class Runner(Protocol):
+    """Something that can run programs: the VM or the kernel."""
+
+    name: str  # "vm" or "kernel"
+
+    def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> Session: ...
