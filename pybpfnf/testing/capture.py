@@ -1,0 +1,96 @@
+"""What a capture file gives, whatever its format; and reading bytes so that an error can say where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO, final
+
+from pybpfnf.errors import InputError
+from pybpfnf.testing.link import LINK_TYPES, LinkType, NotIpv6, ipv6_packet
+
+LONGEST_RECORD = 262_144  # bytes; what tcpdump captures at most (MAXIMUM_SNAPLEN), so that a garbage length cannot fill the memory
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One captured frame.
+
+    `index` counts from 0; `timestamp` is nanoseconds since the Unix epoch (0 where the file gives none); `frame` is what
+    was captured, link header first. `packet` is the IPv6 packet in it, or None with the `reason`.
+    """
+
+    index: int
+    timestamp: int
+    link: LinkType
+    frame: bytes
+    packet: bytes | None
+    reason: str | None
+    header: bytes  # the link header, b"" without one
+
+    @classmethod
+    def of(cls, index: int, timestamp: int, link: LinkType, frame: bytes, original: int) -> Record:
+        """`original` is the frame's length on the wire, of which the capture may have only the first bytes."""
+        if original > len(frame):
+            return cls(index, timestamp, link, frame, None, f"only {len(frame)} of its {original} bytes were captured", b"")
+        found = ipv6_packet(link, frame)
+        if isinstance(found, NotIpv6):
+            return cls(index, timestamp, link, frame, None, found.reason, b"")
+        start, packet = found
+        return cls(index, timestamp, link, frame, packet, None, frame[:start])
+
+
+class Source:
+    """A stream read forward, that knows its name, the offset and which record is being read."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.name = name
+        self.record = 0  # index of the record being read; the file's own header comes before record 0
+        self.offset = 0  # of the next byte
+        self._stream = stream
+
+    def take(self, size: int, what: str) -> bytes:
+        """Exactly `size` bytes; raises InputError where the file ends before."""
+        data = self._read(size)
+        if len(data) < size:
+            raise self.error(f"the file ends inside {what} ({len(data)} of {size} bytes)", at=self.offset - len(data))
+        return data
+
+    def take_or_end(self, size: int, what: str) -> bytes | None:
+        """Exactly `size` bytes, or None where the file ends before the first of them."""
+        first = self._read(1)
+        if not first:
+            return None
+        if size == 1:
+            return first
+        rest = self._read(size - 1)
+        if len(rest) < size - 1:
+            got = 1 + len(rest)
+            raise self.error(f"the file ends inside {what} ({got} of {size} bytes)", at=self.offset - got)
+        return first + rest
+
+    def skip(self, size: int, what: str) -> None:
+        while size:
+            size -= len(self.take(min(size, LONGEST_RECORD), what))
+
+    def error(self, problem: str, *, at: int | None = None) -> InputError:
+        return InputError(f"{self.name}: record {self.record}, offset {self.offset if at is None else at}: {problem}")
+
+    def link_type(self, number: int) -> LinkType:
+        link = LINK_TYPES.get(number)
+        if link is None:
+            known = ", ".join(f"{row.name} ({row.number})" for row in LINK_TYPES.values())
+            raise InputError(f"{self.name}: link type {number} is not supported", hint=f"these are: {known}")
+        return link
+
+    def _read(self, size: int) -> bytes:
+        """As much of `size` bytes as the stream has: a pipe may give less at a time."""
+        pieces = []
+        while size:
+            piece = self._stream.read(size)
+            if not piece:
+                break
+            pieces.append(piece)
+            size -= len(piece)
+            self.offset += len(piece)
+        return b"".join(pieces)

@@ -1,0 +1,99 @@
+"""Where the IPv6 packet begins in a captured frame, by link type; and whether ip6_rcv would take it.
+
+Link types are rows, with their numbers from https://www.tcpdump.org/linktypes.html. Files are read in `pcap`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+from pybpfnf.abi.headers import HEADERS
+
+RAW_IP = 101
+ETHERNET = 1
+
+_IPV6 = HEADERS["ipv6"]
+_NETWORK_PROTOCOLS = {0x0800: "IPv4", 0x0806: "ARP", 0x86DD: "IPv6", 0x8847: "MPLS", 0x88CC: "LLDP"}
+_ETHERTYPE_IPV6 = 0x86DD
+_VLAN_TAGS = frozenset({0x8100, 0x88A8, 0x9100})
+_LENGTHS_NOT_TYPES = 0x0600  # below it the field is an IEEE 802.3 length
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NotIpv6:
+    """Why a frame has no IPv6 packet for a hook, in a few words."""
+
+    reason: str
+
+
+Start: TypeAlias = int | NotIpv6  # bytes before the IPv6 header, or why there is none
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LinkType:
+    number: int
+    name: str
+    start: Callable[[bytes], Start]
+
+
+def ipv6_packet(link: LinkType, frame: bytes) -> tuple[int, bytes] | NotIpv6:
+    """The length of the link header, and the packet that ip6_rcv would hand on: checked and cut to its payload length
+    (net/ipv6/ip6_input.c, ip6_rcv_core), so that Ethernet's padding is not part of it."""
+    start = link.start(frame)
+    if isinstance(start, NotIpv6):
+        return start
+    packet = frame[start:]
+    if packet and packet[0] >> 4 != 6:
+        return NotIpv6("an IPv4 packet" if packet[0] >> 4 == 4 else f"IP version {packet[0] >> 4}")
+    if len(packet) < _IPV6.size:
+        return NotIpv6(f"{len(packet)} bytes are less than an IPv6 header")
+    announced = int.from_bytes(packet[4:6], "big")
+    if announced == 0 and packet[6] == 0:  # a jumbogram: its length is in the hop-by-hop options
+        return start, packet
+    if _IPV6.size + announced > len(packet):
+        return NotIpv6(f"its payload length is {announced}, but {len(packet) - _IPV6.size} bytes follow the IPv6 header")
+    return start, packet[: _IPV6.size + announced]
+
+
+def _by_ethertype(name: str, size: int, type_at: int) -> Callable[[bytes], Start]:
+    """For a link header of `size` bytes with its EtherType at `type_at`; VLAN tags may follow the header."""
+
+    def start(frame: bytes) -> Start:
+        if len(frame) < size:
+            return NotIpv6(f"{len(frame)} bytes are less than {name} header")
+        ethertype, begin = int.from_bytes(frame[type_at : type_at + 2], "big"), size
+        while ethertype in _VLAN_TAGS:
+            if len(frame) < begin + 4:
+                return NotIpv6("it ends inside a VLAN tag")
+            ethertype, begin = int.from_bytes(frame[begin + 2 : begin + 4], "big"), begin + 4
+        if ethertype == _ETHERTYPE_IPV6:
+            return begin
+        if ethertype < _LENGTHS_NOT_TYPES:
+            return NotIpv6("an IEEE 802.3 frame, not IPv6")
+        known = _NETWORK_PROTOCOLS.get(ethertype)
+        return NotIpv6(f"EtherType {ethertype:#06x}{f' ({known})' if known else ''}, not IPv6")
+
+    return start
+
+
+def _raw(frame: bytes) -> Start:
+    return 0
+
+
+LINK_TYPES: Mapping[int, LinkType] = {
+    link.number: link
+    for link in (
+        LinkType(ETHERNET, "Ethernet", _by_ethertype("an Ethernet", size=14, type_at=12)),
+        LinkType(12, "raw IP (BSD)", _raw),
+        LinkType(14, "raw IP (OpenBSD)", _raw),
+        LinkType(RAW_IP, "raw IP", _raw),
+        LinkType(113, "Linux cooked", _by_ethertype("a Linux cooked", size=16, type_at=14)),
+        LinkType(228, "raw IPv4", _raw),
+        LinkType(229, "raw IPv6", _raw),
+        LinkType(276, "Linux cooked v2", _by_ethertype("a Linux cooked v2", size=20, type_at=0)),
+    )
+}
