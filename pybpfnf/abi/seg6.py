@@ -1,0 +1,36 @@
+"""Numbers that the segment-routing helpers take: actions of lwt_seg6_action, types of lwt_push_encap, errors that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action that lwt_seg6_action takes (include/uapi/linux/seg6_local.h; net/core/filter.c, bpf_lwt_seg6_action).
+
+    `param_size` is the exact size of its parameter in bytes; None: an SRH, whose own length fields must agree.
+    """
+
+    name: str
+    number: int
+    param_size: int | None
+    doc: str
+
+
+ACTIONS: Mapping[str, Action] = {
+    action.name: action
+    for action in (
+        Action("end_x", 2, 16, "Route to the next hop of the given IPv6 address."),
+        Action("end_t", 3, 4, "Look the destination up in the table of the given number (a host-order int)."),
+        Action("end_dt6", 7, 4, "Take the outer headers off and look the inner IPv6 packet up in the given table."),
+        Action("end_b6", 9, None, "Insert the given SRH after the IPv6 header."),
+        Action("end_b6_encaps", 10, None, "Encapsulate in an IPv6 header with the given SRH."),
+    )
+}
+
+ENCAP_TYPES: Mapping[str, int] = {"seg6": 0, "seg6_inline": 1, "ip": 2}
+"""enum bpf_lwt_encap_mode, the `type` of lwt_push_encap."""
