@@ -97,6 +97,7 @@ class MapSpec:
     btf_value_type: int = 0
     key_type: str | None = None  # the language's spelling, where `.pybpfnf` gives it: "u32"
     value_type: str | None = None
+    default: int | str | None = None  # what a missing key reads as, where `.pybpfnf` gives it; an address as text
 
 
 @final
@@ -105,6 +106,8 @@ class ProgramImage:
     """One program, linked: its own instructions first, then each subprogram that it reaches, calls resolved.
 
     Maps are named in `Insn.ref`. `type` is None where the section does not say it. `on_fault` is the language's; None elsewhere.
+    `func_info` and `line_info` are arrays of struct bpf_func_info (8 bytes each) and bpf_line_info (16) for BPF_PROG_LOAD, type
+    ids and string offsets of `ObjectImage.btf`; b"" where the object lacks a record that the kernel would ask for.
     """
 
     name: str
@@ -115,6 +118,8 @@ class ProgramImage:
     lines: tuple[LineRecord, ...] = ()
     on_fault: int | None = None
     doc: str = ""
+    func_info: bytes = b""
+    line_info: bytes = b""
 
     @cached_property
     def slots(self) -> int:

@@ -1,0 +1,184 @@
+"""The maps of an object: BTF definitions in `.maps`, structs in `maps`, and data sections, which are maps of one value."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+from pybpfnf.abi.maps import MAP_TYPES_BY_ID
+from pybpfnf.errors import ObjectError
+from pybpfnf.image.btf import Btf, Kind, Type
+from pybpfnf.image.model import MapSpec
+from pybpfnf.image.objfile import ObjectFile, Section, Symbol, SymbolKind
+from pybpfnf.image.scalars import scalar_name
+
+BTF_SECTION, LEGACY_SECTION = ".maps", "maps"
+_RDONLY_PROG = 1 << 7  # BPF_F_RDONLY_PROG
+# BPF_F_MMAPABLE: user space can then change one variable without rewriting its neighbours, which programs may be changing.
+_MMAPABLE = 1 << 10
+_PIN_BY_NAME = 1  # LIBBPF_PIN_BY_NAME
+_PIN_GLOBAL_NS = 2  # iproute2, include/bpf_elf.h
+# Types for which the kernel refuses key and value types (map_check_no_btf in kernel/bpf, as bpf_object__create_map in libbpf lists).
+_WITHOUT_BTF = frozenset(
+    {"prog_array", "perf_event_array", "cgroup_array", "stack_trace", "array_of_maps", "hash_of_maps", "devmap", "devmap_hash", "cpumap"}
+    | {"xskmap", "sockmap", "sockhash", "queue", "stack", "ringbuf"}
+)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A map and where relocations find it: `offset` bytes into section number `section`."""
+
+    section: int
+    offset: int
+    spec: MapSpec
+
+
+def is_data(section: Section) -> bool:
+    """Whether the section becomes a map of its own: .rodata, .data, .bss and what goes on after a dot."""
+    base = section.name[1:].partition(".")[0] if section.name.startswith(".") else ""
+    return section.allocated and base in ("rodata", "data", "bss") and bool(section.data) and not section.executable
+
+
+def read_maps(obj: ObjectFile, btf: Btf | None) -> tuple[Place, ...]:
+    """Every map that the object defines, data sections included; raises ObjectError naming the map that cannot be used."""
+    return (*_btf_maps(obj, btf), *_legacy_maps(obj), *_data_maps(obj, btf))
+
+
+def _data_maps(obj: ObjectFile, btf: Btf | None) -> Iterator[Place]:
+    for section in filter(is_data, obj.sections):
+        frozen = section.name.startswith(".rodata")
+        datasec = btf.datasecs.get(section.name) if btf is not None else None
+        yield Place(
+            section.index,
+            0,
+            MapSpec(
+                name=section.name,
+                type="array",
+                key_size=4,
+                value_size=len(section.data),
+                max_entries=1,
+                flags=_RDONLY_PROG if frozen else _MMAPABLE,
+                initial=section.data,
+                frozen=frozen,
+                btf_value_type=datasec.id if datasec is not None else 0,
+            ),
+        )
+
+
+def _symbols_in(obj: ObjectFile, section: Section) -> list[Symbol]:
+    kinds = (SymbolKind.OBJECT, SymbolKind.OTHER)
+    found = [symbol for symbol in obj.symbols if symbol.section == section.index and symbol.kind in kinds]
+    return sorted(found, key=lambda symbol: symbol.value)
+
+
+def _type_name(name: str, number: int) -> str:
+    if number not in MAP_TYPES_BY_ID:
+        raise ObjectError(f"map {name!r} has type {number}, which is not known")
+    return MAP_TYPES_BY_ID[number].name
+
+
+# --- BTF definitions ---
+
+
+def _btf_maps(obj: ObjectFile, btf: Btf | None) -> Iterator[Place]:
+    section = obj.section(BTF_SECTION)
+    if section is None or not section.data:
+        return
+    if btf is None:
+        raise ObjectError("section .maps without .BTF, which says what its maps are", hint="compile with -g")
+    variables = {variable.name: variable for variable, _ in btf.variables(BTF_SECTION)}
+    for symbol in _symbols_in(obj, section):
+        if symbol.name not in variables:
+            raise ObjectError(f"map {symbol.name!r} has no type in .BTF", hint="compile with -g")
+        yield Place(section.index, symbol.value, _btf_map(btf, symbol.name, variables[symbol.name]))
+
+
+def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
+    definition = btf.strip(variable.value)
+    if definition.kind is not Kind.STRUCT:
+        raise ObjectError(f"map {name!r} is not defined by a struct")
+    numbers: dict[str, int] = {}
+    types: dict[str, int] = {}
+    for name_offset, member_type, _offset in definition.entries():
+        member = btf.string(name_offset)
+        if member in ("key", "value"):
+            types[member] = _pointed(btf, name, member, member_type).id
+            numbers[f"{member}_size"] = btf.size_of(types[member])
+        elif member in ("type", "max_entries", "map_flags", "key_size", "value_size", "pinning"):
+            numbers[member] = _number(btf, name, member, member_type)
+        else:
+            raise ObjectError(f"map {name!r}: {member!r} in a map definition is not supported")
+    if "type" not in numbers:
+        raise ObjectError(f"map {name!r} does not say its type")
+    type_name = _type_name(name, numbers["type"])
+    if numbers.get("pinning", 0) not in (0, _PIN_BY_NAME):
+        raise ObjectError(f"map {name!r} asks for pinning {numbers['pinning']}; 0 (none) and {_PIN_BY_NAME} (by name) are known")
+    typed = type_name not in _WITHOUT_BTF
+    return MapSpec(
+        name=name,
+        type=type_name,
+        key_size=numbers.get("key_size", 0),
+        value_size=numbers.get("value_size", 0),
+        max_entries=numbers.get("max_entries", 0),
+        flags=numbers.get("map_flags", 0),
+        pin_by_name=numbers.get("pinning") == _PIN_BY_NAME,
+        btf_key_type=types.get("key", 0) if typed else 0,
+        btf_value_type=types.get("value", 0) if typed else 0,
+        key_type=scalar_name(btf, types["key"]) if "key" in types else None,
+        value_type=scalar_name(btf, types["value"]) if "value" in types else None,
+    )
+
+
+def _pointed(btf: Btf, name: str, member: str, number: int) -> Type:
+    pointer = btf.strip(number)
+    if pointer.kind is not Kind.PTR:
+        raise ObjectError(f"map {name!r}: {member!r} is not a pointer", hint=f"write __type({member}, ...)")
+    return btf.type(pointer.value)
+
+
+def _number(btf: Btf, name: str, member: str, number: int) -> int:
+    """A number N is written as a pointer to an array of N."""
+    array = btf.strip(_pointed(btf, name, member, number).id)
+    if array.kind is not Kind.ARRAY:
+        raise ObjectError(f"map {name!r}: {member!r} is not a number", hint=f"write __uint({member}, ...)")
+    return array.trailer[2]
+
+
+# --- structs in a section `maps`, the form before BTF ---
+
+
+def _legacy_maps(obj: ObjectFile) -> Iterator[Place]:
+    section = obj.section(LEGACY_SECTION)
+    if section is None or not section.data:
+        return
+    for symbol in _symbols_in(obj, section):
+        raw = section.data[symbol.value : symbol.value + symbol.size]
+        if symbol.size not in _LEGACY or len(raw) < symbol.size:
+            known = ", ".join(map(str, sorted(_LEGACY)))
+            raise ObjectError(f"map {symbol.name!r} is defined by {symbol.size} bytes; structs of {known} bytes are known")
+        yield Place(section.index, symbol.value, _LEGACY[symbol.size](symbol.name, struct.unpack(f"<{symbol.size // 4}I", raw)))
+
+
+def _bpf_map_def(name: str, words: tuple[int, ...]) -> MapSpec:
+    """struct bpf_map_def of the kernel's samples; 28 bytes with an inner map and a NUMA node at the end, which must be unset."""
+    number, key_size, value_size, max_entries, flags, *rest = words
+    if any(rest):
+        raise ObjectError(f"map {name!r}: inner maps and NUMA nodes are not supported")
+    return MapSpec(name, _type_name(name, number), key_size, value_size, max_entries, flags)
+
+
+def _bpf_elf_map(name: str, words: tuple[int, ...]) -> MapSpec:
+    """struct bpf_elf_map of iproute2 (include/bpf_elf.h). `id` only means something to tail-call sections and to inner maps."""
+    number, key_size, value_size, max_entries, flags, _id, pinning, inner_id, inner_index = words
+    if inner_id or inner_index:
+        raise ObjectError(f"map {name!r}: inner maps are not supported")
+    if pinning not in (0, _PIN_GLOBAL_NS):
+        raise ObjectError(f"map {name!r} asks for pinning {pinning}; 0 (none) and {_PIN_GLOBAL_NS} (PIN_GLOBAL_NS) are known")
+    return MapSpec(name, _type_name(name, number), key_size, value_size, max_entries, flags, pin_by_name=pinning == _PIN_GLOBAL_NS)
+
+
+_LEGACY = {20: _bpf_map_def, 28: _bpf_map_def, 36: _bpf_elf_map}
