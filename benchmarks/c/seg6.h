@@ -1,0 +1,67 @@
+/* What a seg6local program in C needs, declared here so that no kernel header is: the context, the helpers, the headers.
+ * Layouts: struct __sk_buff in include/uapi/linux/bpf.h, struct ipv6_sr_hdr in include/uapi/linux/seg6.h. */
+#ifndef PYBPFNF_SEG6_H
+#define PYBPFNF_SEG6_H
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+struct __sk_buff {
+	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority;
+	u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid, data, data_end;
+};
+
+enum { BPF_OK = 0, BPF_DROP = 2, BPF_REDIRECT = 7 };
+enum { SEG6_LOCAL_ACTION_END_T = 3 };
+enum { NEXTHDR_HOP = 0, NEXTHDR_ROUTING = 43, NEXTHDR_DEST = 60 };
+enum { TLV_PADN = 4, TLV_HMAC = 5 };
+
+static long (*const bpf_lwt_seg6_store_bytes)(struct __sk_buff *skb, u32 offset, const void *from, u32 len) = (void *)74;
+static long (*const bpf_lwt_seg6_adjust_srh)(struct __sk_buff *skb, u32 offset, int delta) = (void *)75;
+static long (*const bpf_lwt_seg6_action)(struct __sk_buff *skb, u32 action, void *param, int param_len) = (void *)76;
+
+struct ipv6_sr_hdr {
+	u8 nexthdr, hdrlen, type, segments_left, first_segment, flags;
+	u16 tag;
+};
+
+struct sr6_tlv {
+	u8 type, len;
+};
+
+#define SEC(name) __attribute__((section(name), used))
+#define bswap16(x) __builtin_bswap16(x)
+#define offsetof(type, member) __builtin_offsetof(type, member)
+#define IPV6_HDR_LEN 40
+#define MAX_OPTIONS 4
+
+static inline void *data_of(struct __sk_buff *skb) { return (void *)(u64)skb->data; }
+static inline void *end_of(struct __sk_buff *skb) { return (void *)(u64)skb->data_end; }
+
+/* The SRH's offset from the IPv6 header, past hop-by-hop and destination options; 0 where there is none. */
+static inline __attribute__((always_inline)) u32 srh_offset(struct __sk_buff *skb)
+{
+	u8 *data = data_of(skb), *end = end_of(skb);
+	u32 offset = IPV6_HDR_LEN;
+
+	if (data + IPV6_HDR_LEN > end)
+		return 0;
+	u8 nexthdr = data[6];
+	for (int i = 0; i < MAX_OPTIONS; i++) {
+		struct ipv6_sr_hdr *header = (void *)(data + offset);
+
+		if ((void *)(header + 1) > (void *)end)
+			return 0;
+		if (nexthdr == NEXTHDR_ROUTING)
+			return offset;
+		if (nexthdr != NEXTHDR_HOP && nexthdr != NEXTHDR_DEST)
+			return 0;
+		nexthdr = header->nexthdr;
+		offset += (header->hdrlen + 1) << 3;
+	}
+	return 0;
+}
+
+#endif
