@@ -1,0 +1,82 @@
+"""Devices, addresses and plain routes of a namespace, as the runner and tests set them up. Works in the namespace of `netlink`'s socket."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv6Address, IPv6Network
+
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, explained
+
+NEWLINK, NEWADDR, NEWROUTE, DELROUTE, GETROUTE, NEWNEIGH, NEWRULE = 16, 20, 24, 25, 26, 28, 32
+IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000
+_NUD_PERMANENT = 0x80
+_IFA_F_NODAD = 0x02
+_RTN_UNICAST = 1
+_FR_ACT_UNREACHABLE = 7
+_RTPROT_STATIC = 4
+MAIN_TABLE = 254
+
+
+def add_veth(netlink: Netlink, name: str, index: int, peer: str, peer_index: int, *, mac: str, peer_mac: str, mtu: int = 1500) -> None:
+    """A pair of devices, both down, with these interface indexes (0: the kernel's choice) and hardware addresses."""
+    message = ifinfmsg()
+    other = {"index": peer_index, "attrs": [("IFLA_IFNAME", peer), ("IFLA_ADDRESS", peer_mac), ("IFLA_MTU", mtu)]}
+    data = {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", other)]})]}
+    message["index"] = index
+    message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", mac), ("IFLA_MTU", mtu), ("IFLA_LINKINFO", data)]
+    _request(netlink, message, NEWLINK, CREATE | EXCL, f"make the device pair {name}, {peer}")
+
+
+def set_flags(netlink: Netlink, index: int, flags: int, mask: int) -> None:
+    """Change the device's IFF_ flags that are in `mask`."""
+    message = ifinfmsg()
+    message["index"], message["flags"], message["change"] = index, flags, mask
+    _request(netlink, message, NEWLINK, 0, f"set the flags of device {index}")
+
+
+def add_address(netlink: Netlink, index: int, address: IPv6Address, length: int) -> None:
+    """An address that is usable at once (no duplicate address detection)."""
+    message = ifaddrmsg()
+    message["family"], message["prefixlen"], message["index"] = socket.AF_INET6, length, index
+    message["attrs"] = [("IFA_ADDRESS", str(address)), ("IFA_FLAGS", _IFA_F_NODAD)]
+    _request(netlink, message, NEWADDR, CREATE | EXCL, f"add the address {address}/{length}")
+
+
+def add_neighbour(netlink: Netlink, index: int, address: IPv6Address, mac: str) -> None:
+    """A permanent neighbour."""
+    message = ndmsg()
+    message["family"], message["ifindex"], message["state"] = socket.AF_INET6, index, _NUD_PERMANENT
+    message["attrs"] = [("NDA_DST", str(address)), ("NDA_LLADDR", mac)]
+    _request(netlink, message, NEWNEIGH, CREATE | REPLACE, f"add the neighbour {address}")
+
+
+def add_route(netlink: Netlink, prefix: IPv6Network, index: int, *, table: int = MAIN_TABLE, via: IPv6Address | None = None) -> None:
+    """An ordinary route to `prefix` through a device."""
+    message = rtmsg()
+    message["family"], message["dst_len"], message["type"] = socket.AF_INET6, prefix.prefixlen, _RTN_UNICAST
+    message["proto"], message["table"] = _RTPROT_STATIC, table if table < 256 else 0
+    message["attrs"] = [("RTA_DST", str(prefix.network_address)), ("RTA_OIF", index), ("RTA_TABLE", table)]
+    if via is not None:
+        message["attrs"].append(("RTA_GATEWAY", str(via)))
+    _request(netlink, message, NEWROUTE, CREATE | EXCL, f"add a route to {prefix}")
+
+
+def forbid_own_packets(netlink: Netlink) -> None:
+    """Nothing that this router sends itself (ICMP errors) finds a route; what it forwards does."""
+    message = fibmsg()
+    message["family"], message["action"] = socket.AF_INET6, _FR_ACT_UNREACHABLE
+    message["attrs"] = [("FRA_IIFNAME", "lo"), ("FRA_PRIORITY", 1)]
+    _request(netlink, message, NEWRULE, CREATE | EXCL, "add a routing rule")
+
+
+def _request(netlink: Netlink, message: object, type: int, flags: int, attempt: str) -> None:
+    try:
+        netlink.request(message, type, flags)
+    except NetlinkError as error:
+        raise explained(attempt, error) from None

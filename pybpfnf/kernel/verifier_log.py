@@ -1,0 +1,103 @@
+"""The verifier's log, read: which instruction it stopped at, what it said, and the source line that stands for it.
+
+Up to Linux 7.2 the message is what follows the last instruction printed:
+
+    ; tag = srh[5] @ probe.py:14
+    7: (71) r0 = *(u8 *)(r2 +5)
+    invalid access to packet, off=5 size=1, R2(id=0,off=5,r=0)
+    R2 offset is outside of the packet
+    processed 8 insns (limit 1000000) ...
+
+Linux 7.3 adds a report with sections (kernel/bpf/diagnostics.c):
+
+    Verification failed: Memory Safety: Packet access out of bounds
+
+    Reason:
+      ...
+    At:
+      probe @ probe.py:14:5
+      ...
+      >>> 7 | r0 = *(u8 *)(r2 +5)
+
+    Suggestion:
+      ...
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import final
+
+from pybpfnf.diagnostics import Diagnostic, Span
+from pybpfnf.image.model import ProgramImage
+
+_INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\) ")
+# What the verifier prints beside instructions and messages (kernel/bpf/verifier.c and log.c): states, statistics, notes.
+_NOISE = re.compile(
+    r"^(\d+: (R\d|frame\d|\(|safe$|\.)|;|from \d+ to \d+|processed \d+ insns|verification time|stack depth|mark_precise|"
+    r"func#\d+ @|Live regs before insn|\s*\d+: [.0-9]{10} |caller:|callee:|returning from callee|to caller at|propagating|"
+    r"Validating |Func#|last_idx|first_idx|regs=|parent |max_states|arg#\d+ reference type|\s*R\d+=|\s*frame\d+: |$)"
+)
+_AT_INSN = re.compile(r"\binsn (\d+)")
+_REPORT = re.compile(r"^Verification failed: (.+)$", re.MULTILINE)
+_SECTION = re.compile(r"^(Reason|At|Suggestion):\n((?:[ \t]+.*\n?|\n(?=[ \t]))*)", re.MULTILINE)
+_FOCUS = re.compile(r"^\s*>>> +(\d+) \| ", re.MULTILINE)
+_INSN_LINE = re.compile(r"^\s*insn (\d+)$", re.MULTILINE)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`slot` of the instruction that the verifier refused, None where the log names none; `suggestion` from Linux 7.3 on."""
+
+    slot: int | None
+    message: str
+    suggestion: str | None = None
+
+
+def read_log(log: str) -> Reading:
+    """What a log of either format says. An empty one reads as an empty message."""
+    report = _REPORT.search(log)
+    return _read_report(log[report.start() :], report[1]) if report else _read_lines(log)
+
+
+def _read_report(text: str, problem: str) -> Reading:
+    sections = {title: body for title, body in _SECTION.findall(text)}
+    reason = " ".join(sections.get("Reason", "").split())
+    suggestion = " ".join(sections.get("Suggestion", "").split())
+    place = sections.get("At", "")
+    # Source lines and instructions carry the same marker; the instructions come last.
+    focus = [*_INSN_LINE.findall(place), *_FOCUS.findall(place.partition("Instruction context:")[2])]
+    slot = int(focus[-1]) if focus else None
+    message = f"{problem}: {reason.rstrip('.')}" if reason else problem
+    return Reading(slot, message, suggestion or None)
+
+
+def _read_lines(log: str) -> Reading:
+    slot: int | None = None
+    message: list[str] = []
+    for line in log.splitlines():
+        if insn := _INSN.match(line):
+            slot, message = int(insn[1]), []
+        elif not _NOISE.match(line):
+            message.append(line.strip())
+    text = "; ".join(message)
+    if slot is None and (named := _AT_INSN.search(text)):
+        # Structural refusals ("unreachable insn 5") come before the walk and name their instruction in words.
+        slot = int(named[1])
+    return Reading(slot, text)
+
+
+def diagnose(log: str, program: ProgramImage) -> Diagnostic:
+    """The one diagnostic for a refusal, at the source line where the object has line records, else at the instruction."""
+    reading = read_log(log)
+    message = f"the kernel refused {program.name}: {reading.message or 'it gave no reason'}"
+    record = program.line_at(reading.slot) if reading.slot is not None else None
+    if record is None:
+        where = "" if reading.slot is None else f" (instruction {reading.slot})"
+        return Diagnostic("verifier", message + where, Span(program.section, 0, 0, 0, 0), hint=reading.suggestion)
+    column = max(record.column, 1)
+    end = max(len(record.text.rstrip()) + 1, column + 1)
+    span = Span(record.file, record.line, column, record.line, end)
+    return Diagnostic("verifier", message, span, source_line=record.text, hint=reading.suggestion)
