@@ -1,0 +1,79 @@
+"""The command line: `pybpfnf COMMAND`. A module for each group of commands, imported when one of them is named.
+
+Data goes to stdout, everything else to stderr. `failures` says how a command ends.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import click
+
+from pybpfnf.cli.failures import ReportFailures
+from pybpfnf.lazy import load_module
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command: its function is `NAME_command` in `module`. The summary is here so that `--help` imports nothing."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Mapping[str, Row] = {
+    "list": Row("catalogue", "Show the functions that come with pybpfnf."),
+    "build": Row("build", "Compile TARGET into a standard ELF object."),
+    "show": Row("build", "Print a program's instructions, Python lines beside them."),
+    "run": Row("run", "Run a program in this process on the packets of a capture."),
+    "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
+    "attach": Row("attach", "Load a program and bind it to a SID (root)."),
+    "set": Row("attach", "Change a State of an attached program while packets flow (root)."),
+    "status": Row("status", "Show what is attached, with fault counts (root)."),
+    "detach": Row("attach", "Remove a binding made by attach (root)."),
+}
+
+
+class _Commands(click.Group):
+    """The commands of the table above, in its order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = getattr(load_module(f"pybpfnf.cli.{row.module}"), f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def commands() -> None:
+    """Network functions for IPv6 Segment Routing, written in Python.
+
+    TARGET is a path to a .py file or to an object file, else the name of a catalogue function.
+
+    Exit status: 0 it ran (drops are data), 1 the program is wrong, 2 usage or unreadable input, 3 the system lacks something.
+    """
+
+
+def exit_status(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; `arguments` as after the program's name."""
+    with ReportFailures() as failures:
+        result: Any = commands.main(args=None if arguments is None else list(arguments), prog_name="pybpfnf", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    return failures.status
+
+
+def main() -> None:
+    sys.exit(exit_status())

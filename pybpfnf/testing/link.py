@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
-from pybpfnf.abi.headers import HEADERS
+from pybpfnf.abi.headers import ETHER_TYPES, HEADERS
 
 RAW_IP = 101
 ETHERNET = 1
 
 _IPV6 = HEADERS["ipv6"]
-_NETWORK_PROTOCOLS = {0x0800: "IPv4", 0x0806: "ARP", 0x86DD: "IPv6", 0x8847: "MPLS", 0x88CC: "LLDP"}
-_ETHERTYPE_IPV6 = 0x86DD
-_VLAN_TAGS = frozenset({0x8100, 0x88A8, 0x9100})
+_NAMES = {number: name for name, number in ETHER_TYPES.items()}
+_VLAN_TAGS = frozenset({ETHER_TYPES["vlan"], 0x88A8, 0x9100})  # IEEE 802.1Q, 802.1ad, and QinQ before it
 _LENGTHS_NOT_TYPES = 0x0600  # below it the field is an IEEE 802.3 length
 
 
@@ -70,12 +69,12 @@ def _by_ethertype(name: str, size: int, type_at: int) -> Callable[[bytes], Start
             if len(frame) < begin + 4:
                 return NotIpv6("it ends inside a VLAN tag")
             ethertype, begin = int.from_bytes(frame[begin + 2 : begin + 4], "big"), begin + 4
-        if ethertype == _ETHERTYPE_IPV6:
+        if ethertype == ETHER_TYPES["ipv6"]:
             return begin
         if ethertype < _LENGTHS_NOT_TYPES:
             return NotIpv6("an IEEE 802.3 frame, not IPv6")
-        known = _NETWORK_PROTOCOLS.get(ethertype)
-        return NotIpv6(f"EtherType {ethertype:#06x}{f' ({known})' if known else ''}, not IPv6")
+        known = f" ({_NAMES[ethertype]})" if ethertype in _NAMES else ""
+        return NotIpv6(f"EtherType {ethertype:#06x}{known}, not IPv6")
 
     return start
 

@@ -178,7 +178,7 @@ def test_a_jumbogram_is_as_long_as_its_frame() -> None:
     ("link", "frame", "reason"),
     [
         (101, IPV4, "an IPv4 packet"),
-        (1, MACS + b"\x08\x00" + IPV4, "EtherType 0x0800 (IPv4), not IPv6"),
+        (1, MACS + b"\x08\x00" + IPV4, "EtherType 0x0800 (ipv4), not IPv6"),
         (1, MACS + b"\x12\x34", "EtherType 0x1234, not IPv6"),
         (1, MACS + b"\x00\x2e" + bytes(46), "an IEEE 802.3 frame, not IPv6"),
         (1, MACS, "12 bytes are less than an Ethernet header"),

@@ -1,0 +1,112 @@
+"""How the command line ends: every failure becomes one clear message on stderr and an exit status, never a traceback.
+
+    0 ran    1 the program is wrong    2 usage or unreadable input    3 the system lacks something    70 our bug
+
+Status 130 is an interrupt and 141 a closed pipe, as shells say it. With PYBPFNF_DEBUG set, a traceback follows.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from functools import singledispatch
+from types import TracebackType
+from typing import Self, final
+
+import click
+
+from pybpfnf.errors import CompileError, Error, InternalError, VerifierError
+
+DEBUG_VARIABLE = "PYBPFNF_DEBUG"
+_INTERRUPTED, _CLOSED_PIPE = 130, 141
+
+
+@final
+class ReportFailures:
+    """A context in which an exception is explained and becomes `status`."""
+
+    status = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> bool:
+        if error is None:
+            return True
+        self.status = explain(error)
+        if os.environ.get(DEBUG_VARIABLE):
+            traceback.print_exception(error, file=sys.stderr)
+        return True
+
+
+@singledispatch
+def explain(error: BaseException) -> int:
+    """Say on stderr what went wrong, and return the exit status. What is not registered below is a bug of ours."""
+    _say(f"error: this is a bug in pybpfnf: {type(error).__name__}: {' '.join(str(error).split())}")
+    _say(f"hint: please report it, with the command and what it prints when {DEBUG_VARIABLE}=1 is set")
+    return InternalError.exit_status
+
+
+@explain.register
+def _(error: Error) -> int:
+    _say(f"error: {error.message}")
+    if error.hint is not None:
+        _say(f"hint: {error.hint}")
+    return error.exit_status
+
+
+@explain.register
+def _(error: CompileError) -> int:
+    _say("\n\n".join(diagnostic.render() for diagnostic in error.diagnostics))
+    return error.exit_status
+
+
+@explain.register
+def _(error: VerifierError) -> int:
+    _say(error.diagnostic.render())
+    with tempfile.NamedTemporaryFile("w", prefix="pybpfnf-verifier-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write(error.log)
+    _say(f"the verifier's whole log: {file.name}")
+    return error.exit_status
+
+
+@explain.register
+def _(error: click.ClickException) -> int:
+    error.show()
+    return error.exit_code
+
+
+@explain.register
+def _(error: click.Abort) -> int:
+    return _INTERRUPTED
+
+
+@explain.register
+def _(error: KeyboardInterrupt) -> int:
+    _say("interrupted")
+    return _INTERRUPTED
+
+
+@explain.register
+def _(error: BrokenPipeError) -> int:
+    # Nobody reads any more (`| head`). What is still buffered goes nowhere, so that the interpreter's last flush is quiet.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _CLOSED_PIPE
+
+
+@explain.register
+def _(error: OSError) -> int:
+    named = f"{error.filename}: " if error.filename is not None else ""
+    _say(f"error: {named}{(error.strerror or str(error)).lower()}")
+    return 3
+
+
+@explain.register
+def _(error: SystemExit) -> int:
+    return error.code if isinstance(error.code, int) else int(error.code is not None)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,55 @@
+"""Arguments and options that several commands share, and what a user types after `--set`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pybpfnf.abi.programs import PROGRAM_TYPES
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _assignments(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:
+    """NAME=VALUE texts as a mapping; the values are read by the variable's type later."""
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param=parameter)
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", param=parameter)
+        found[name] = value
+    return found
+
+
+target_argument = click.argument("target", metavar="TARGET")
+program_option = click.option("--program", metavar="NAME", help="One of several programs in the object.")
+type_option = click.option(
+    "--type",
+    "type_name",
+    type=click.Choice(list(PROGRAM_TYPES)),
+    help="The program type, where the object's section does not say it.",
+)
+set_option = click.option(
+    "--set",
+    "config",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_assignments,
+    help="Give a Config its value, or a State its first one; may be repeated.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
+table_option = click.option("--table", type=click.IntRange(1, 0xFFFFFFFF), help="The routing table (default: main).")
+
+
+def output_option(help_text: str, *names: str, required: bool = False) -> Callable[[F], F]:
+    return click.option(*names, "output", metavar="FILE", type=click.Path(path_type=Path), required=required, help=help_text)
+
+
+def chosen(command: F) -> F:
+    """TARGET with --program, --type and --set."""
+    return target_argument(program_option(type_option(set_option(command))))

@@ -1,0 +1,129 @@
+"""What `pybpfnf run` prints: text for people, or JSON Lines for programs.
+
+JSON Lines: a header object (`program`, `type`, `engine`), an object for each packet and a summary object. A packet has
+`index` (from 0), `verdict` (its name, the number where the hook has no name for it, null where the program gave none),
+`forwarded`, `packet` (hex, from the IPv6 header on as it leaves the hook, before forwarding takes one hop off; null when
+dropped), `reason` (why it did not leave, or null), `fault` (null or `file`, `line`, `message`), `instructions` and
+`events` (`map`, `data` in hex). The summary has `packets`, `forwarded`, `dropped` and `faults`, each with its `count`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Protocol, final
+
+import click
+
+from pybpfnf.cli.tables import Column, print_table
+from pybpfnf.image.model import ProgramImage
+from pybpfnf.runner import Fault, Outcome
+from pybpfnf.testing.capture import Record
+
+ENGINE = "vm"
+
+
+class Report(Protocol):
+    """Told of each packet in turn, and then of the end."""
+
+    def packet(self, record: Record, outcome: Outcome) -> None: ...
+    def finish(self) -> None: ...
+
+
+@final
+class JsonReport:
+    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int]) -> None:
+        self._names = {number: name for name, number in verdicts.items()}
+        self._tally = _Tally()
+        _print_json({"program": program.name, "type": program.type, "engine": ENGINE})
+
+    def packet(self, record: Record, outcome: Outcome) -> None:
+        self._tally.count(outcome)
+        verdict = outcome.verdict
+        _print_json(
+            {
+                "index": record.index,
+                "verdict": None if verdict is None else self._names.get(verdict, verdict),
+                "forwarded": outcome.forwarded,
+                "packet": None if outcome.packet is None else outcome.packet.hex(),
+                "reason": outcome.reason,
+                "fault": None if outcome.fault is None else _fault_fields(outcome.fault),
+                "instructions": outcome.instructions,
+                "events": [{"map": event.map, "data": event.data.hex()} for event in outcome.events],
+            }
+        )
+
+    def finish(self) -> None:
+        tally = self._tally
+        faults = [{**_fault_fields(fault), "count": count} for fault, count in tally.faults.items()]
+        _print_json({"packets": tally.packets, "forwarded": tally.forwarded, "dropped": tally.dropped, "faults": faults})
+
+
+@final
+class TextReport:
+    """A line for each packet, then the sums and a table of faults."""
+
+    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int]) -> None:
+        self._names = {number: name for name, number in verdicts.items()}
+        self._width = max(map(len, verdicts))
+        self._tally = _Tally()
+        click.echo(f"{program.name} ({program.type}) in the {ENGINE.upper()}")
+
+    def packet(self, record: Record, outcome: Outcome) -> None:
+        self._tally.count(outcome)
+        verdict = outcome.verdict
+        name = "-" if verdict is None else self._names.get(verdict, str(verdict))
+        click.echo(f"{record.index:>6}  {name:<{self._width}}  {_fate(outcome)}")
+        for event in outcome.events:
+            click.echo(f"        event {event.map or 'log'}: {event.data.hex()}")
+
+    def finish(self) -> None:
+        tally = self._tally
+        click.echo(f"{tally.packets} packets: {tally.forwarded} forwarded, {tally.dropped} dropped, {tally.faults.total()} with a fault")
+        if tally.faults:
+            click.echo()
+            rows = [(str(count), _where(fault), fault.message) for fault, count in tally.faults.most_common()]
+            print_table((Column("PACKETS", right=True), Column("WHERE"), Column("FAULT")), rows)
+
+
+class _Tally:
+    """Sums over packets. Faults are the same when place and message are."""
+
+    def __init__(self) -> None:
+        self.packets = 0
+        self.forwarded = 0
+        self.faults: Counter[Fault] = Counter()
+
+    @property
+    def dropped(self) -> int:
+        return self.packets - self.forwarded
+
+    def count(self, outcome: Outcome) -> None:
+        self.packets += 1
+        self.forwarded += outcome.forwarded
+        if outcome.fault is not None:
+            self.faults[outcome.fault] += 1
+
+
+def _fate(outcome: Outcome) -> str:
+    """What became of the packet, and why, in a few words."""
+    size = "" if outcome.packet is None else f"  {len(outcome.packet)} bytes"
+    fault = "" if outcome.fault is None else f"  fault at {_where(outcome.fault)}: {outcome.fault.message}"
+    if outcome.forwarded:
+        return f"forwarded{size}{fault}"
+    return f"dropped  {fault}" if fault else f"dropped    {outcome.reason or ''}".rstrip()
+
+
+def _where(fault: Fault) -> str:
+    if fault.file is not None:
+        return f"{fault.file}:{fault.line}"
+    return "?" if fault.slot is None else f"instruction {fault.slot}"
+
+
+def _fault_fields(fault: Fault) -> dict[str, object]:
+    return {"file": fault.file, "line": fault.line, "message": fault.message}
+
+
+def _print_json(document: Mapping[str, object]) -> None:
+    click.echo(json.dumps(document))

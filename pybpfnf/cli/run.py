@@ -1,0 +1,56 @@
+"""`pybpfnf run`: a program in the VM on the packets of a capture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.cli.files import input_file, output_file
+from pybpfnf.cli.options import chosen, json_option, output_option
+from pybpfnf.cli.reports import JsonReport, Report, TextReport
+from pybpfnf.runner import Outcome
+from pybpfnf.testing.capture import Record
+from pybpfnf.testing.pcap import Writer, read_capture
+from pybpfnf.verbs.run import Simulation, open_simulation
+
+
+@click.command("run")
+@chosen
+@click.argument("pcap", metavar="PCAP", type=click.Path(path_type=Path))
+@output_option("Write the packets that leave, with their times and link headers.", "-w", "--write")
+@json_option
+def run_command(
+    target: str, program: str | None, type_name: str | None, config: Mapping[str, str], pcap: Path, output: Path | None, as_json: bool
+) -> None:
+    """Run a program in this process on the packets of a capture.
+
+    PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames.
+    """
+    with ExitStack() as stack:
+        simulation = stack.enter_context(open_simulation(target, config, program=program, type=type_name))
+        records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
+        writer = None if output is None else Writer(stack.enter_context(output_file(output)))
+        verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
+        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts)
+        link = None
+        for record, outcome in _outcomes(simulation, records):
+            link = link or record.link
+            report.packet(record, outcome)
+            if writer is not None and outcome.packet is not None and outcome.forwarded:
+                writer.write(record, outcome.packet)
+        if writer is not None:
+            writer.finish(link)
+        report.finish()
+
+
+def _outcomes(simulation: Simulation, records: Iterator[Record]) -> Iterator[tuple[Record, Outcome]]:
+    """Each record with what became of it; what is no IPv6 packet never reaches the program, and says so."""
+    for record in records:
+        if record.packet is None:
+            yield record, Outcome(None, None, forwarded=False, reason=record.reason, runs=0)
+        else:
+            yield record, simulation.run(record.packet)

@@ -1,0 +1,229 @@
+"""The maps and variables of a program that runs, by name and with the language's types: in the VM, loaded, or attached.
+
+    nf[RATIO] = 1000
+    print(nf[packets][0])
+
+Values are `int`, `bool` and `IPv6Address`; keys and values of objects that do not say their types are unsigned integers
+in host byte order where they have 1, 2, 4 or 8 bytes, else `bytes`. Bytes come and go through `runner.MapAccess`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final, overload, runtime_checkable
+
+from pybpfnf.abi.maps import MAP_TYPES
+from pybpfnf.errors import InputError
+from pybpfnf.image.model import FaultSite, ObjectImage, Role, Variable
+from pybpfnf.image.values import format_value, parse_value
+from pybpfnf.runner import MapAccess
+
+if TYPE_CHECKING:
+    from pybpfnf.dsl.stores import Array, Hash
+
+K = TypeVar("K")
+V = TypeVar("V")
+Scalar = TypeVar("Scalar", int, bool, IPv6Address)
+
+_INTEGERS = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}
+_ARRAYS = frozenset({"array", "percpu_array"})
+_DATA_KEY = bytes(4)  # a data section is an array of one value
+_COUNTER_SIZE = 8  # of a fault counter, a u64
+
+
+@runtime_checkable
+class Patchable(Protocol):
+    """A MapAccess that can write a part of a data section and leave the rest alone, while programs write it too."""
+
+    def patch(self, offset: int, data: bytes) -> None: ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FaultCount:
+    site: FaultSite
+    count: int
+
+
+class _Entries(Generic[K, V]):
+    """What arrays and hashes have in common: typed values, and a sum where each CPU has its own."""
+
+    def __init__(self, access: MapAccess) -> None:
+        self.spec = access.spec
+        self._access = access
+        self._is_per_cpu = MAP_TYPES[self.spec.type].per_cpu
+        self._key_type = self.spec.key_type or _INTEGERS.get(self.spec.key_size)
+        self._value_type = self.spec.value_type or _INTEGERS.get(self.spec.value_size)
+
+    def __getitem__(self, key: K) -> V:
+        """The value; the sum over all CPUs where each has its own. Raises KeyError or IndexError when it is missing."""
+        each: list[Any] = self.per_cpu(key)
+        if len(each) == 1:
+            only: V = each[0]
+            return only
+        if not all(isinstance(value, int) for value in each):
+            raise InputError(f"map {self.spec.name} has a value for each CPU, and these have no sum", hint="read them with per_cpu(key)")
+        total: V = sum(each)
+        return total
+
+    def __setitem__(self, key: K, value: V) -> None:
+        """On a per-CPU map the first CPU gets the value and the others zero, so that the sum is what was written."""
+        data = _encode(value, self._value_type, self.spec.value_size, f"map {self.spec.name}, value")
+        if self._is_per_cpu:
+            data += bytes(len(self._look_up(key)) - len(data))
+        self._access.update(self._encode_key(key), data)
+
+    def per_cpu(self, key: K) -> list[V]:
+        """The value of each CPU, in the order of their numbers; one value where the CPUs share it."""
+        data, size = self._look_up(key), self.spec.value_size
+        stride = (size + 7) // 8 * 8  # bpf(2) pads each CPU's value to 8 bytes
+        starts = range(0, len(data), stride) if self._is_per_cpu else (0,)
+        return [_decode(data[start : start + size], self._value_type) for start in starts]
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def _look_up(self, key: K) -> bytes:
+        data = self._access.lookup(self._encode_key(key))
+        if data is None:
+            raise self._missing(key)
+        return data
+
+    def _missing(self, key: K) -> LookupError:
+        return KeyError(key)
+
+    def _encode_key(self, key: K) -> bytes:
+        return _encode(key, self._key_type, self.spec.key_size, f"map {self.spec.name}, key")
+
+
+@final
+class LiveArray(_Entries[int, V]):
+    """A live array: `a[0]`, `len(a)`, and its values one after the other when iterated."""
+
+    def __len__(self) -> int:
+        return self.spec.max_entries
+
+    def __iter__(self) -> Iterator[V]:
+        return (self[index] for index in range(len(self)))
+
+    def _missing(self, key: int) -> LookupError:
+        return IndexError(f"index {key} is out of range: map {self.spec.name} has {self.spec.max_entries} entries")
+
+    def _encode_key(self, key: int) -> bytes:
+        if not 0 <= key < self.spec.max_entries:
+            raise self._missing(key)
+        return super()._encode_key(key)
+
+
+@final
+class LiveHash(_Entries[K, V], MutableMapping[K, V]):
+    """A live hash, as a dict: `h[k]`, `h.get(k)`, `k in h`, `del h[k]`, `h.items()`. Programs may change it meanwhile."""
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._access.keys())  # noqa: SIM118 an access is no dict
+
+    def __iter__(self) -> Iterator[K]:
+        return (_decode(key, self._key_type) for key in self._access.keys())  # noqa: SIM118 an access is no dict
+
+    def __delitem__(self, key: K) -> None:
+        if not self._access.delete(self._encode_key(key)):
+            raise KeyError(key)
+
+
+class Live:
+    """The maps and variables of one running program, by name or by what the author defined (`nf["RATIO"]`, `nf[RATIO]`)."""
+
+    def __init__(self, image: ObjectImage, maps: Mapping[str, MapAccess]) -> None:
+        self._image = image
+        self._maps = maps
+
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    @overload
+    def __getitem__(self, key: Array[V]) -> LiveArray[V]: ...
+    @overload
+    def __getitem__(self, key: Hash[K, V]) -> LiveHash[K, V]: ...
+    @overload
+    def __getitem__(self, key: Scalar) -> Scalar: ...  # to a type checker a State or Config is its value
+    def __getitem__(self, key: object) -> Any:
+        """A variable's value, or a LiveArray or LiveHash. Raises InputError for what the program does not have."""
+        name = self._name(key)
+        variable = self._image.variables.get(name)
+        if variable is not None:
+            data = self._section(variable)[variable.offset : variable.offset + variable.size]
+            return _decode(data, variable.type)
+        access = self._maps.get(name)
+        if access is None or access.spec.initial is not None:
+            raise self._unknown(name)
+        if not MAP_TYPES[access.spec.type].has_keys:
+            raise InputError(f"map {name} is a {access.spec.type}, which has no keys to read")
+        return LiveArray(access) if access.spec.type in _ARRAYS else LiveHash(access)
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """Change a State while packets flow; the value as itself or as text (`"0x10"`, `"fc00::1"`)."""
+        name = self._name(key)
+        variable = self._image.variables.get(name)
+        if variable is None:
+            if name in self._maps:
+                raise InputError(f"{name} is a map", hint=f"set one of its entries: [{name}][key] = value")
+            raise self._unknown(name)
+        if variable.role is not Role.STATE:
+            raise InputError(f"{name} is a Config: it is constant once the program is loaded", hint="give it when you load or attach")
+        data = _encode(value, variable.type, variable.size, name)
+        access = self._maps[variable.map]
+        if isinstance(access, Patchable):
+            access.patch(variable.offset, data)
+            return
+        whole = self._section(variable)
+        access.update(_DATA_KEY, whole[: variable.offset] + data + whole[variable.offset + variable.size :])
+
+    def names(self) -> tuple[str, ...]:
+        """What can be asked for: variables, then maps."""
+        maps = [name for name, access in self._maps.items() if access.spec.initial is None and name not in self._image.variables]
+        return (*self._image.variables, *maps)
+
+    def faults(self) -> tuple[FaultCount, ...]:
+        """How often each fault exit was taken since the program was loaded; empty where the object does not count them."""
+        counters = self._image.faults
+        if counters is None:
+            return ()
+        data = self._maps[counters.map].lookup(_DATA_KEY) or b""
+        counts = (data[at : at + _COUNTER_SIZE] for at in range(counters.offset, len(data), _COUNTER_SIZE))
+        return tuple(FaultCount(site, int.from_bytes(count, sys.byteorder)) for site, count in zip(counters.sites, counts, strict=False))
+
+    def _section(self, variable: Variable) -> bytes:
+        data = self._maps[variable.map].lookup(_DATA_KEY)
+        assert data is not None  # an array always has its entries
+        return data
+
+    def _name(self, key: object) -> str:
+        name = key if isinstance(key, str) else getattr(key, "name", None)
+        if not isinstance(name, str):
+            raise InputError(f"{key!r} names no map and no variable", hint="give a name, or a Config, State or map of the module")
+        return name
+
+    def _unknown(self, name: str) -> InputError:
+        names = self.names()
+        near = get_close_matches(name, names, n=1)
+        known = f"it has: {', '.join(names)}" if names else "it has none"
+        return InputError(f"the program has no variable or map {name!r}", hint=f"did you mean {near[0]}?" if near else known)
+
+
+def _encode(value: object, type_name: str | None, size: int, what: str) -> bytes:
+    if type_name is not None:
+        try:
+            return parse_value(type_name, value)
+        except InputError as error:
+            raise InputError(f"{what}: {error.message}", hint=error.hint) from None
+    if not isinstance(value, bytes) or len(value) != size:
+        raise InputError(f"{what}: {value!r} is not {size} bytes", hint="the object does not say the type")
+    return value
+
+
+def _decode(data: bytes, type_name: str | None) -> Any:
+    """The value; its Python type follows from the spelling, which a type checker cannot know."""
+    return data if type_name is None else format_value(type_name, data)
