@@ -1,0 +1,255 @@
+"""End.BPF routes: a SID bound to a loaded program, in the network namespace of the socket. Validated before, read back after.
+
+Ours carry a route protocol number of their own, so that routing daemons leave them alone and `detach` touches nothing
+else: 182, which neither iproute2's rt_protos nor FRR (186 to 199, and it sweeps those on start), BIRD or babel uses.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Network
+from typing import final
+
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from pybpfnf.errors import Error, InputError, KernelError, SystemLacksError
+from pybpfnf.kernel import netns
+from pybpfnf.kernel.bpf import Fd
+from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE
+from pybpfnf.kernel.netlink import CREATE, EXCL, Message, Netlink, NetlinkError, decoded, explained
+
+PROTOCOL = 182
+_LOCAL_TABLE = 255
+_RTN_UNICAST = 1
+_ENCAP_SEG6_LOCAL = 7  # LWTUNNEL_ENCAP_SEG6_LOCAL
+_END_BPF = 15  # SEG6_LOCAL_ACTION_END_BPF
+# include/uapi/linux/rtnetlink.h; for telling whose a route is.
+_PROTOCOLS = {2: "the kernel", 3: "boot", 4: "an administrator (static)", 9: "ra", 11: "zebra", 12: "bird", 16: "dhcp",
+              186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 191: "nhrp", 192: "eigrp", 196: "FRR (static)",
+              PROTOCOL: "pybpfnf"}  # fmt: skip
+_TYPES = {1: "unicast", 2: "local", 4: "anycast", 5: "multicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
+_MULTICAST = IPv6Network("ff00::/8")
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route as the kernel has it. `program_id` where it is an End.BPF route; `device` is a name, "" where it has none."""
+
+    prefix: IPv6Network
+    table: int
+    device: str
+    protocol: int
+    type: int
+    metric: int
+    program_id: int | None
+    program_name: str | None
+
+    @property
+    def is_ours(self) -> bool:
+        return self.protocol == PROTOCOL and self.program_id is not None
+
+    def description(self) -> str:
+        """What it is, for a message: `an End.BPF route to program 12 (end_t), of zebra`."""
+        owner = _PROTOCOLS.get(self.protocol, f"protocol {self.protocol}")
+        device = f" on {self.device}" if self.device else ""
+        if self.program_id is not None:
+            return f"an End.BPF route to program {self.program_id} ({self.program_name}){device}, of {owner}"
+        return f"a route of type {_TYPES.get(self.type, str(self.type))}{device}, of {owner}"
+
+
+def parse_sid(text: str) -> IPv6Network:
+    """A SID as a user writes it: an address, or a prefix (a locator with function and arguments). Raises InputError."""
+    try:
+        sid = IPv6Network(text)
+    except ValueError as error:
+        raise InputError(f"{text!r} is not an IPv6 address or prefix: {error}") from None
+    check_sid(sid)
+    return sid
+
+
+def check_sid(sid: IPv6Network) -> None:
+    """Raises InputError for what the kernel would accept but never bring to the program."""
+    address = sid.network_address
+    for prefix, name in ((_MULTICAST, "a multicast"), (_MAPPED, "an IPv4-mapped")):
+        if address in prefix:
+            raise InputError(f"{sid_text(sid)} cannot be a SID: it is {name} address")
+    if address.is_loopback or address.is_link_local or address.is_unspecified:
+        raise InputError(f"{sid_text(sid)} cannot be a SID: routers do not forward to it", hint="use an address of your locator")
+
+
+def sid_text(sid: IPv6Network) -> str:
+    """`fc00:f::2`, or with its length where that is not 128."""
+    return str(sid.network_address) if sid.prefixlen == 128 else str(sid)
+
+
+def check_table(table: int) -> None:
+    if not 0 < table < 1 << 32:
+        raise InputError(f"there is no routing table {table}", hint="tables have numbers from 1 to 4294967295; 254 is `main`")
+    if table == _LOCAL_TABLE:
+        raise InputError("table 255 is the kernel's own (local)", hint="leave it out for the main table")
+
+
+def device_index(name: str) -> int:
+    """The interface index of a device that can carry an End.BPF route. Raises InputError with the devices there are."""
+    devices = {device: index for index, device in socket.if_nameindex()}
+    if name not in devices:
+        others = ", ".join(device for device in devices if device != "lo") or "none but lo"
+        raise InputError(f"no device {name!r} in this network namespace", hint=f"there are: {others}")
+    if name == "lo":
+        raise InputError(
+            "a SID on the device lo drops every packet: the kernel makes a reject route of it",
+            hint="use the device that packets come in or go out by",
+        )
+    return devices[name]
+
+
+def encode_end_bpf(sid: IPv6Network, table: int, index: int, program: Fd, name: str) -> Message:
+    """The request for an End.BPF route, without its netlink header."""
+    message = rtmsg()
+    message["family"], message["dst_len"], message["type"] = socket.AF_INET6, sid.prefixlen, _RTN_UNICAST
+    message["proto"], message["table"] = PROTOCOL, table if table < 256 else 0
+    bpf = {"attrs": [("LWT_BPF_PROG_FD", program.number), ("LWT_BPF_PROG_NAME", name)]}
+    encap = {"attrs": [("SEG6_LOCAL_ACTION", {"value": "End.BPF"}), ("SEG6_LOCAL_BPF", bpf)]}
+    message["attrs"] = [
+        ("RTA_DST", str(sid.network_address)),
+        ("RTA_OIF", index),
+        ("RTA_TABLE", table),
+        ("RTA_ENCAP_TYPE", _ENCAP_SEG6_LOCAL),
+        ("RTA_ENCAP", encap),
+    ]
+    return message
+
+
+def bind(netlink: Netlink, sid: IPv6Network, device: str, program: Fd, program_id: int, name: str, *, table: int = MAIN_TABLE) -> Route:
+    """Add the route and read it back. Raises InputError where the SID is taken, by whatever it is; nothing is left on failure."""
+    check_sid(sid)
+    check_table(table)
+    index = device_index(device)
+    refuse_taken(netlink, sid, table)
+    attempt = f"bind {sid_text(sid)} to {device}"
+    try:
+        netlink.request(encode_end_bpf(sid, table, index, program, name), NEWROUTE, CREATE | EXCL)
+    except NetlinkError as error:
+        raise _refusal(attempt, error) from None
+    try:
+        return _read_back(netlink, sid, table, device, program_id, attempt)
+    except BaseException:
+        unbind(netlink, sid, program_id, table=table)
+        raise
+
+
+def refuse_taken(netlink: Netlink, sid: IPv6Network, table: int) -> None:
+    """Raises InputError where the table has a route for exactly this SID: ours would hide behind it, or hide it."""
+    for route in routes(netlink, table=table):
+        if route.prefix == sid:
+            raise InputError(f"the SID {sid_text(sid)} is taken in table {table}: {route.description()}", hint=_taken_hint(route))
+
+
+def _taken_hint(route: Route) -> str:
+    return f"pybpfnf detach {sid_text(route.prefix)}" if route.is_ours else "choose another SID, or remove that route first"
+
+
+def _refusal(attempt: str, error: NetlinkError) -> Error:
+    if error.errno in (errno.EOPNOTSUPP, errno.ENOENT) or "encap" in error.text.lower():
+        return SystemLacksError(
+            f"cannot {attempt}: this kernel has no seg6local End.BPF routes{f' ({error.text})' if error.text else ''}",
+            hint="it needs CONFIG_IPV6_SEG6_LWTUNNEL and CONFIG_IPV6_SEG6_BPF",
+        )
+    if error.errno == errno.ENETDOWN:
+        return InputError(f"cannot {attempt}: the device is down", hint="ip link set up dev ...")
+    return explained(attempt, error)
+
+
+def _read_back(netlink: Netlink, sid: IPv6Network, table: int, device: str, program_id: int, attempt: str) -> Route:
+    for route in routes(netlink, table=table):
+        if route.prefix == sid and route.protocol == PROTOCOL:
+            if route.program_id != program_id or route.device != device:
+                raise KernelError(f"cannot {attempt}: the kernel made {route.description()} of it", errno=errno.EPROTO)
+            return route
+    raise KernelError(f"cannot {attempt}: the kernel took the route, but does not have it", errno=errno.ENOENT)
+
+
+def unbind(netlink: Netlink, sid: IPv6Network, program_id: int | None, *, table: int = MAIN_TABLE) -> bool:
+    """Remove our route for that SID, where it leads to that program (None: to any); whether there was one. Others' routes stay."""
+    for route in routes(netlink, table=table, protocol=PROTOCOL):
+        if route.prefix == sid and route.is_ours and program_id in (None, route.program_id):
+            _delete(netlink, route)
+            return True
+    return False
+
+
+def _delete(netlink: Netlink, route: Route) -> None:
+    message = rtmsg()
+    message["family"], message["dst_len"], message["proto"] = socket.AF_INET6, route.prefix.prefixlen, PROTOCOL
+    message["table"] = route.table if route.table < 256 else 0
+    message["attrs"] = [
+        ("RTA_DST", str(route.prefix.network_address)),
+        ("RTA_TABLE", route.table),
+        ("RTA_PRIORITY", route.metric),
+        ("RTA_OIF", socket.if_nametoindex(route.device)),
+    ]
+    try:
+        netlink.request(message, DELROUTE)
+    except NetlinkError as error:
+        if error.errno != errno.ESRCH:  # gone in the meantime: what was wanted
+            raise explained(f"remove the route of {sid_text(route.prefix)}", error) from None
+
+
+def routes(netlink: Netlink, *, table: int | None = None, protocol: int | None = None) -> Iterator[Route]:
+    """The IPv6 routes of a table (None: of all), of one protocol (None: of all); the kernel filters."""
+    message = rtmsg()
+    message["family"] = socket.AF_INET6
+    if protocol is not None:
+        message["proto"] = protocol
+    if table is not None:
+        message["table"] = table if table < 256 else 0
+        message["attrs"] = [("RTA_TABLE", table)]
+    try:
+        answers = netlink.dump(message, GETROUTE)
+    except NetlinkError as error:
+        if table is not None and error.errno == errno.ENOENT:
+            return  # a table without routes does not exist
+        raise explained("list the IPv6 routes", error) from None
+    names = dict(socket.if_nameindex())
+    for answer in answers:
+        yield _route(decoded(rtmsg, answer), names)
+
+
+def our_routes(netlink: Netlink) -> tuple[Route, ...]:
+    """Every End.BPF route of ours in the namespace."""
+    return tuple(route for route in routes(netlink, protocol=PROTOCOL) if route.is_ours)
+
+
+def _route(message: Message, names: dict[int, str]) -> Route:
+    program_id = name = None
+    if message.get_attr("RTA_ENCAP_TYPE") == _ENCAP_SEG6_LOCAL:
+        bpf = message.get_attr("RTA_ENCAP").get_attr("SEG6_LOCAL_BPF")
+        if bpf is not None:
+            # In what the kernel tells, the attribute of the descriptor holds the program's id.
+            program_id, name = bpf.get_attr("LWT_BPF_PROG_FD"), bpf.get_attr("LWT_BPF_PROG_NAME")
+    index = message.get_attr("RTA_OIF")
+    return Route(
+        prefix=IPv6Network((message.get_attr("RTA_DST") or "::", message["dst_len"])),
+        table=message.get_attr("RTA_TABLE") or message["table"],
+        device=names.get(index, "") if index else "",
+        protocol=message["proto"],
+        type=message["type"],
+        metric=message.get_attr("RTA_PRIORITY") or 0,
+        program_id=program_id,
+        program_name=name,
+    )
+
+
+def warnings_for(device: str) -> list[str]:
+    """Why packets for a SID on `device` would be dropped all the same, each with its cure; empty where nothing is wrong."""
+    return [text for name, text in _SYSCTL_WARNINGS if netns.sysctl(name.format(device=device)) == 0]
+
+
+_SYSCTL_WARNINGS = (
+    ("ipv6/conf/all/forwarding", "this machine does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1"),
+)

@@ -1,0 +1,195 @@
+"""Programs run by the kernel itself: a real End.BPF route in a private namespace, real packets in and out.
+
+BPF_PROG_TEST_RUN answers ENOTSUPP for lwt_seg6local, so this is how the kernel runs one packet and shows what became of it.
+`docs/runners.md` says what of an Environment holds here, what is compared with the VM, and what the kernel hides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from ipaddress import IPv6Address, IPv6Network
+from types import TracebackType
+from typing import Self, final
+
+from pybpfnf.errors import InternalError, SystemLacksError
+from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
+from pybpfnf.kernel import wrapper
+from pybpfnf.kernel.bpf import Fd
+from pybpfnf.kernel.info import statistics
+from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE
+from pybpfnf.kernel.load import LoadedProgram, load_program
+from pybpfnf.kernel.maps import Map
+from pybpfnf.kernel.netlink import CREATE, EXCL, NetlinkError, explained
+from pybpfnf.kernel.router import Router
+from pybpfnf.kernel.routes import encode_end_bpf
+from pybpfnf.runner import Environment, Fault, FaultKind, Outcome
+
+_DESTINATION = slice(24, 40)  # of the IPv6 header
+_COUNTER_SIZE = 8
+_KEY = bytes(4)
+
+
+@final
+class KernelRunner:
+    """Runs in the kernel. `exact` loads a program's bytes as they are: no verdict and no mark are known then, only what
+    leaves the router and how often the program ran; without it, a wrapper calls the program (pybpfnf.kernel.wrapper)."""
+
+    name = "kernel"
+
+    def __init__(self, *, exact: bool = False) -> None:
+        self._exact = exact
+
+    def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> KernelSession:
+        """Load the program and build its router. Raises what `load_program` does, and SystemLacksError for no seg6local."""
+        return KernelSession(image, program, environment, exact=self._exact)
+
+
+@final
+class KernelSession:
+    """One loaded program on its router, until closed."""
+
+    def __init__(self, image: ObjectImage, program: ProgramImage, environment: Environment, *, exact: bool) -> None:
+        self.image = image
+        self.program = program
+        self._exact = exact
+        self._cpu = _checked_cpu(environment.cpu)
+        with ExitStack() as stack:
+            self._loaded = stack.enter_context(_load(image, program, exact))
+            self.maps: Mapping[str, Map] = {name: each for name, each in self._loaded.maps.items() if name != wrapper.RESULTS_MAP}
+            self._router = stack.enter_context(Router(environment))
+            if exact:
+                stack.enter_context(statistics())
+            self._sid = _Sid(self._router, self._loaded.fd, program.name)
+            self._follow_destination = environment.sid is None
+            if environment.sid is not None:
+                self._sid.bind(environment.sid)
+            self._stack = stack.pop_all()
+
+    def run(self, packet: bytes) -> Outcome:
+        """Send one packet, given from its IPv6 header on, and wait until it has left the router or was dropped."""
+        if self._follow_destination and len(packet) >= _DESTINATION.stop:
+            self._sid.bind(IPv6Address(packet[_DESTINATION]))
+        counts = self._fault_counts()
+        runs_before = self._start()
+        with _on_cpu(self._cpu):
+            arrived = self._router.wire.cross(packet)
+        verdict, runs, mark = self._finish(runs_before)
+        if len(arrived) > 1:
+            raise InternalError(f"{len(arrived)} packets left the router for one that came in")
+        fault = self._fault_since(counts)
+        left = arrived[0] if arrived else None
+        return Outcome(
+            verdict=verdict,
+            packet=left,
+            forwarded=left is not None,
+            reason=None if left is not None else _reason(runs, verdict),
+            fault=fault,
+            runs=runs,
+            mark=mark,
+        )
+
+    def _start(self) -> int:
+        """How often the program had run before, where that is what is counted."""
+        if self._exact:
+            return self._loaded.info().run_count
+        wrapper.reset(self._loaded.maps[wrapper.RESULTS_MAP])
+        return 0
+
+    def _finish(self, runs_before: int) -> tuple[int | None, int, int]:
+        """The verdict, the number of runs and the mark."""
+        if self._exact:
+            return None, self._loaded.info().run_count - runs_before, 0
+        results = wrapper.read_results(self._loaded.maps[wrapper.RESULTS_MAP])
+        return results.verdict if results.runs else None, results.runs, results.mark
+
+    def _fault_counts(self) -> bytes:
+        counters = self.image.faults
+        if counters is None:
+            return b""
+        data = self.maps[counters.map].lookup(_KEY)
+        assert data is not None  # an array always has its entries
+        return data[counters.offset : counters.offset + len(counters.sites) * _COUNTER_SIZE]
+
+    def _fault_since(self, before: bytes) -> Fault | None:
+        counters = self.image.faults
+        after = self._fault_counts()
+        if counters is None or before == after:
+            return None
+        return _fault(counters, before, after)
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        self.close()
+
+
+@final
+class _Sid:
+    """The one End.BPF route of a session. It moves with the packets' destinations where the SID is not fixed: were older ones
+    left behind, a packet with one of them as its next segment would run the program again."""
+
+    def __init__(self, router: Router, program: Fd, name: str) -> None:
+        self._router = router
+        self._program = program
+        self._name = name
+        self._bound: IPv6Address | None = None
+
+    def bind(self, sid: IPv6Address) -> None:
+        if sid == self._bound:
+            return
+        if self._bound is not None:
+            self._request(self._bound, DELROUTE, 0)
+            self._bound = None
+        self._request(sid, NEWROUTE, CREATE | EXCL)
+        self._bound = sid
+
+    def _request(self, sid: IPv6Address, type: int, flags: int) -> None:
+        message = encode_end_bpf(IPv6Network(sid), MAIN_TABLE, self._router.out_index, self._program, self._name)
+        try:
+            self._router.netlink.request(message, type, flags)
+        except NetlinkError as error:
+            raise explained(f"bind {sid} in the runner's namespace", error) from None
+
+
+def _load(image: ObjectImage, program: ProgramImage, exact: bool) -> LoadedProgram:
+    if exact:
+        return load_program(image, program)
+    return load_program(*wrapper.wrap(image, program))
+
+
+def _fault(counters: FaultCounters, before: bytes, after: bytes) -> Fault:
+    """The first site that was counted since."""
+    changed = next(at for at in range(0, len(after), _COUNTER_SIZE) if before[at : at + _COUNTER_SIZE] != after[at : at + _COUNTER_SIZE])
+    site = counters.sites[changed // _COUNTER_SIZE]
+    return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number)
+
+
+def _reason(runs: int, verdict: int | None) -> str:
+    if runs == 0:
+        return "the kernel dropped the packet before the program"
+    if verdict == 2:
+        return "the program returned DROP"
+    return "the kernel dropped the packet after the program"
+
+
+def _checked_cpu(cpu: int) -> int:
+    if cpu not in os.sched_getaffinity(0):
+        raise SystemLacksError(f"this process may not run on CPU {cpu}", hint=f"it may on {sorted(os.sched_getaffinity(0))}")
+    return cpu
+
+
+@contextmanager
+def _on_cpu(cpu: int) -> Iterator[None]:
+    """This thread on one CPU: the program runs there, and packets stay in order, for each CPU has a queue of its own."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

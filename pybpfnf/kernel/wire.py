@@ -1,0 +1,72 @@
+"""Packets into a device and out of another, over packet sockets; what the link layer and the hop add is taken off here, and nowhere else."""
+
+from __future__ import annotations
+
+import socket
+from types import TracebackType
+from typing import Self, final
+
+from pybpfnf.errors import InternalError
+
+_ETH_P_IPV6 = 0x86DD
+_HOP_LIMIT = 7  # offset in the IPv6 header
+_IPV6_HEADER = 40
+_LARGEST = 1 << 17
+_PATIENCE = 5.0  # seconds for a packet that takes microseconds; only a broken kernel needs them
+
+
+@final
+class Wire:
+    """What goes into `into` (the far end of the router's incoming device) and comes out at `out_of`.
+
+    `flush`, with a number of NUMBER_SIZE bytes at its end, is a packet that certainly crosses the router, on the same path
+    in the same order: when it has come out, what was sent before it has come out as well, or was dropped. So a drop is
+    seen without waiting.
+    """
+
+    NUMBER_SIZE = 8
+
+    def __init__(self, into: str, out_of: str, mac: str, flush: bytes, mark: int) -> None:
+        self._ethernet = bytes.fromhex(mac.replace(":", "")) + bytes(6) + _ETH_P_IPV6.to_bytes(2, "big")
+        self._flush = flush
+        self._runs = 0
+        self._sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        self._receiver = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
+        self._sender.bind((into, 0))
+        self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        self._receiver.bind((out_of, _ETH_P_IPV6))
+        self._receiver.settimeout(_PATIENCE)
+
+    def cross(self, packet: bytes) -> list[bytes]:
+        """Send a packet; what came out, each from its IPv6 header on and with the hop limit that it had before its last hop."""
+        self._runs += 1
+        flush = self._flush + self._runs.to_bytes(self.NUMBER_SIZE, "big")
+        self._sender.send(self._ethernet + packet)
+        self._sender.send(self._ethernet + flush)
+        arrived: list[bytes] = []
+        while (received := self._receive()) != flush:
+            arrived.append(received)
+        return arrived
+
+    def _receive(self) -> bytes:
+        try:
+            return hop_put_back(self._receiver.recv(_LARGEST))
+        except TimeoutError:
+            raise InternalError("the packet that marks the end of a run did not cross the router") from None
+
+    def close(self) -> None:
+        self._sender.close()
+        self._receiver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        self.close()
+
+
+def hop_put_back(packet: bytes) -> bytes:
+    """The packet as it was before forwarding took one off its hop limit (ip6_forward, net/ipv6/ip6_output.c)."""
+    if len(packet) < _IPV6_HEADER:
+        return packet
+    return packet[:_HOP_LIMIT] + bytes([(packet[_HOP_LIMIT] + 1) & 0xFF]) + packet[_HOP_LIMIT + 1 :]
