@@ -1,0 +1,9 @@
+"""The in-process VM: programs run on packets here, without root and without a kernel."""
+
+from __future__ import annotations
+
+from pybpfnf.vm.machine import Result, run_program
+from pybpfnf.vm.session import VmRunner, VmSession
+from pybpfnf.vm.trace import SlotRecorder, Tracer
+
+__all__ = ["Result", "SlotRecorder", "Tracer", "VmRunner", "VmSession", "run_program"]

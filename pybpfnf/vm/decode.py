@@ -1,0 +1,343 @@
+"""Instructions to steps: each becomes, once, a function of the registers that gives the slot to go on with.
+
+    (add64_imm r1, 4) at slot 7      becomes      registers[1] = (registers[1] + 4) & U64; return 8
+
+One builder a kind of instruction. What cannot be executed becomes a step that faults, so that it matters only if it is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn, Protocol
+
+from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.helpers import HELPERS_BY_ID, Arg
+from pybpfnf.runner import FaultKind
+from pybpfnf.vm import helpers
+from pybpfnf.vm.alu import ALU, ATOMICS, SWAPS, TESTS, U32, U64, signed
+from pybpfnf.vm.arguments import Subprogram, unpack_arguments
+from pybpfnf.vm.faults import AFTER_CALL, NO_RESULT, GuestFault
+from pybpfnf.vm.host import Host
+from pybpfnf.vm.maps import ArrayMap
+from pybpfnf.vm.memory import Handle
+
+Registers = list[int]
+Step = Callable[[Registers], int]
+
+
+class Calls(Protocol):
+    """What steps need of the machine: its call frames."""
+
+    host: Host
+
+    def enter(self, registers: Registers, return_slot: int) -> None: ...
+    def leave(self, registers: Registers) -> int: ...
+
+
+def decode_steps(insns: Sequence[Insn], calls: Calls) -> list[Step]:
+    """A step for each slot, and one after the last for a program that runs off its end."""
+    steps: list[Step] = []
+    for insn in insns:
+        steps.append(_build(insn, len(steps), calls))
+        if insn.slots == 2:
+            steps.append(_faulting(FaultKind.INSTRUCTION, "a jump into the middle of a 64-bit load"))
+    steps.append(_faulting(FaultKind.INSTRUCTION, "the program runs past its last instruction"))
+    _check_targets(insns, steps)
+    return steps
+
+
+_NEVER_WRITES_DST = frozenset({Kind.STORE_REG, Kind.STORE_IMM, Kind.JUMP, Kind.GOTO, Kind.EXIT, Kind.ATOMIC})
+
+
+def _build(insn: Insn, slot: int, calls: Calls) -> Step:
+    if insn.dst == 10 and insn.form.kind not in _NEVER_WRITES_DST:
+        return _faulting(FaultKind.INSTRUCTION, "r10 is the frame pointer and cannot be written")
+    return _BUILDERS[insn.form.kind](insn, slot, calls)
+
+
+def _check_targets(insns: Sequence[Insn], steps: list[Step]) -> None:
+    """Jumps and calls that leave the program fault where they are."""
+    slot = 0
+    for insn in insns:
+        target = _target(insn, slot)
+        if target is not None and not 0 <= target < len(steps) - 1:
+            steps[slot] = _faulting(FaultKind.INSTRUCTION, f"a jump to slot {target}, outside the program")
+        slot += insn.slots
+
+
+def _target(insn: Insn, slot: int) -> int | None:
+    if insn.form.kind is Kind.JUMP or insn.form.name == "ja":
+        return slot + 1 + insn.off
+    if insn.form.kind is Kind.CALL_LOCAL or insn.form.name == "jal":
+        return slot + 1 + insn.imm
+    return None
+
+
+def _faulting(kind: FaultKind, message: str) -> Step:
+    def step(registers: Registers) -> NoReturn:
+        raise GuestFault(kind, message)
+
+    return step
+
+
+# ------------------------------------------------------------------------------------------------- computation
+
+
+def _alu(insn: Insn, slot: int, calls: Calls) -> Step:
+    operation = ALU[insn.form.op, insn.form.width]
+    dst, src, following = insn.dst, insn.src, slot + 1
+    immediate = insn.imm & U64
+    if insn.form.op.startswith("mov"):
+        # The old dst does not matter, and may be unset.
+        if insn.form.uses_imm:
+            constant = operation(0, immediate)
+
+            def move_immediate(registers: Registers) -> int:
+                registers[dst] = constant
+                return following
+
+            return move_immediate
+
+        def move_register(registers: Registers) -> int:
+            registers[dst] = operation(0, registers[src])
+            return following
+
+        return move_register
+    if insn.form.uses_imm:
+
+        def with_immediate(registers: Registers) -> int:
+            registers[dst] = operation(registers[dst], immediate)
+            return following
+
+        return with_immediate
+    if insn.form.op == "neg":
+        src = dst  # it has one operand
+
+    def with_register(registers: Registers) -> int:
+        registers[dst] = operation(registers[dst], registers[src])
+        return following
+
+    return with_register
+
+
+def _swap(insn: Insn, slot: int, calls: Calls) -> Step:
+    operation, width, dst, following = SWAPS[insn.form.op], insn.form.width, insn.dst, slot + 1
+
+    def step(registers: Registers) -> int:
+        registers[dst] = operation(registers[dst], width)
+        return following
+
+    return step
+
+
+# ------------------------------------------------------------------------------------------------------ memory
+
+
+def _load(insn: Insn, slot: int, calls: Calls) -> Step:
+    load, size = calls.host.memory.load, insn.form.width // 8
+    dst, src, off, following = insn.dst, insn.src, insn.off, slot + 1
+    if insn.form.op == "ldxs":
+        width = insn.form.width
+
+        def signed_step(registers: Registers) -> int:
+            registers[dst] = signed(load(registers[src] + off, size), width) & U64
+            return following
+
+        return signed_step
+
+    def step(registers: Registers) -> int:
+        registers[dst] = load(registers[src] + off, size)
+        return following
+
+    return step
+
+
+def _store_register(insn: Insn, slot: int, calls: Calls) -> Step:
+    store, size, mask = calls.host.memory.store, insn.form.width // 8, (1 << insn.form.width) - 1
+    dst, src, off, following = insn.dst, insn.src, insn.off, slot + 1
+
+    def step(registers: Registers) -> int:
+        store(registers[dst] + off, size, registers[src] & mask)
+        return following
+
+    return step
+
+
+def _store_immediate(insn: Insn, slot: int, calls: Calls) -> Step:
+    store, size, value = calls.host.memory.store, insn.form.width // 8, insn.imm & ((1 << insn.form.width) - 1)
+    dst, off, following = insn.dst, insn.off, slot + 1
+
+    def step(registers: Registers) -> int:
+        store(registers[dst] + off, size, value)
+        return following
+
+    return step
+
+
+def _atomic(insn: Insn, slot: int, calls: Calls) -> Step:
+    """One thread at a time runs here, so what remains of atomicity is the read, the operation and the write."""
+    if insn.form.op == "load_acquire":
+        return _load(insn, slot, calls)
+    if insn.form.op == "store_release":
+        return _store_register(insn, slot, calls)
+    memory, size, mask = calls.host.memory, insn.form.width // 8, (1 << insn.form.width) - 1
+    dst, src, off, following = insn.dst, insn.src, insn.off, slot + 1
+    if insn.form.op == "cmpxchg":
+
+        def compare_and_exchange(registers: Registers) -> int:
+            address = registers[dst] + off
+            old = memory.load(address, size)
+            memory.store(address, size, registers[src] & mask if old == registers[0] & mask else old)
+            registers[0] = old
+            return following
+
+        return compare_and_exchange
+    operation = ATOMICS[insn.form.op.removeprefix("fetch_")]
+    fetch = insn.form.op.startswith("fetch_") or insn.form.op == "xchg"
+
+    def step(registers: Registers) -> int:
+        address = registers[dst] + off
+        old = memory.load(address, size)
+        memory.store(address, size, operation(old, registers[src]) & mask)
+        if fetch:
+            registers[src] = old
+        return following
+
+    return step
+
+
+def _load_imm64(insn: Insn, slot: int, calls: Calls) -> Step:
+    constant = _CONSTANTS[insn.form.op](insn, slot, calls.host)
+    if isinstance(constant, str):
+        return _faulting(FaultKind.INSTRUCTION, constant)
+    dst, following, value = insn.dst, slot + 2, constant
+
+    def step(registers: Registers) -> int:
+        registers[dst] = value
+        return following
+
+    return step
+
+
+def _number(insn: Insn, slot: int, host: Host) -> int | str:
+    return insn.imm
+
+
+def _map_handle(insn: Insn, slot: int, host: Host) -> int | str:
+    map_ = host.maps.get(insn.ref or "")
+    return map_.handle if map_ is not None else f"there is no map {insn.ref!r}"
+
+
+def _map_value(insn: Insn, slot: int, host: Host) -> int | str:
+    """The address of a data section's variable: the map's one value, and an offset in it."""
+    map_ = host.maps.get(insn.ref or "")
+    if not isinstance(map_, ArrayMap):
+        return f"map {insn.ref!r} has no value at a fixed address"
+    return map_.find(bytes(4)) + (insn.imm >> 32)
+
+
+def _function(insn: Insn, slot: int, host: Host) -> int | str:
+    target = slot + 1 + signed(insn.imm, 32)
+    return host.memory.add(Handle(f"the function at slot {target}", Subprogram(target)))
+
+
+def _kernel_variable(insn: Insn, slot: int, host: Host) -> int | str:
+    return "variables of the kernel are not emulated"
+
+
+_CONSTANTS: Mapping[str, Callable[[Insn, int, Host], int | str]] = {
+    "lddw": _number,
+    "ld_map": _map_handle,
+    "ld_map_idx": _map_handle,
+    "ld_map_value": _map_value,
+    "ld_map_idx_value": _map_value,
+    "ld_func": _function,
+    "ld_var": _kernel_variable,
+}
+"""What a 64-bit load gives, or why it cannot be had."""
+
+
+def _packet_load(insn: Insn, slot: int, calls: Calls) -> Step:
+    return _faulting(FaultKind.INSTRUCTION, f"{insn.form.name}: programs of this type have no legacy packet loads")
+
+
+# ----------------------------------------------------------------------------------------------------- control
+
+
+def _jump(insn: Insn, slot: int, calls: Calls) -> Step:
+    test = TESTS[insn.form.op, insn.form.width]
+    dst, src, following, target = insn.dst, insn.src, slot + 1, slot + 1 + insn.off
+    if insn.form.uses_imm:
+        immediate = insn.imm & U64
+
+        def with_immediate(registers: Registers) -> int:
+            return target if test(registers[dst], immediate) else following
+
+        return with_immediate
+
+    def with_register(registers: Registers) -> int:
+        return target if test(registers[dst], registers[src]) else following
+
+    return with_register
+
+
+def _goto(insn: Insn, slot: int, calls: Calls) -> Step:
+    target = slot + 1 + (insn.off if insn.form.name == "ja" else insn.imm)
+    return lambda registers: target
+
+
+def _call_local(insn: Insn, slot: int, calls: Calls) -> Step:
+    enter, target, following = calls.enter, slot + 1 + insn.imm, slot + 1
+
+    def step(registers: Registers) -> int:
+        enter(registers, following)
+        return target
+
+    return step
+
+
+def _call_helper(insn: Insn, slot: int, calls: Calls) -> Step:
+    helper = HELPERS_BY_ID.get(insn.imm)
+    if helper is None:
+        return _faulting(FaultKind.HELPER, f"there is no helper {insn.imm & U32} for programs of this type")
+    host = calls.host
+    why = helpers.unavailable(helper.name, host.program_type.name if host.program_type is not None else None)
+    if why is not None:
+        return _faulting(FaultKind.HELPER, why)
+    function, following, has_result = helpers.EMULATED[helper.name], slot + 1, helper.ret is not Arg.VOID
+
+    def step(registers: Registers) -> int:
+        result = function(host, *unpack_arguments(host, helper, registers))
+        registers[0] = result & U64 if has_result else NO_RESULT
+        registers[1:6] = AFTER_CALL
+        if helper.changes_packet:
+            host.map_packet()
+        return following
+
+    return step
+
+
+def _call_kfunc(insn: Insn, slot: int, calls: Calls) -> Step:
+    return _faulting(FaultKind.HELPER, "kernel functions (kfuncs) are not emulated")
+
+
+def _exit(insn: Insn, slot: int, calls: Calls) -> Step:
+    return calls.leave
+
+
+_BUILDERS: Mapping[Kind, Callable[[Insn, int, Calls], Step]] = {
+    Kind.ALU: _alu,
+    Kind.SWAP: _swap,
+    Kind.LOAD: _load,
+    Kind.STORE_REG: _store_register,
+    Kind.STORE_IMM: _store_immediate,
+    Kind.ATOMIC: _atomic,
+    Kind.JUMP: _jump,
+    Kind.GOTO: _goto,
+    Kind.CALL_HELPER: _call_helper,
+    Kind.CALL_LOCAL: _call_local,
+    Kind.CALL_KFUNC: _call_kfunc,
+    Kind.EXIT: _exit,
+    Kind.LOAD_IMM64: _load_imm64,
+    Kind.PACKET_LOAD: _packet_load,
+}

@@ -1,0 +1,314 @@
+"""The helpers that the VM emulates, by the names of their rows, and why it does not emulate the others.
+
+A helper takes the host and its arguments as `arguments` unpacks them, and gives what goes into r0: a number, negative for an error.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.runner import Event, FaultKind
+from pybpfnf.vm.alu import U32, U64, signed
+from pybpfnf.vm.faults import GuestFault
+from pybpfnf.vm.host import Host
+from pybpfnf.vm.maps import VmMap
+from pybpfnf.vm.memory import Region
+from pybpfnf.vm.seg6_helpers import SEG6_HELPERS, flow_hash
+from pybpfnf.vm.skb import Skb
+
+_JIFFY_NS = 4_000_000  # a kernel with CONFIG_HZ=250
+_MAX_LOOPS = 1 << 23  # BPF_MAX_LOOPS
+
+# ------------------------------------------------------------------------------------------------------- maps
+
+
+def map_lookup_elem(host: Host, map_: VmMap, key: bytes) -> int:
+    return map_.find(key)
+
+
+def map_update_elem(host: Host, map_: VmMap, key: bytes, value: bytes, flags: int) -> int:
+    return map_.put(key, value, flags)
+
+
+def map_delete_elem(host: Host, map_: VmMap, key: bytes) -> int:
+    return map_.remove(key)
+
+
+def map_lookup_percpu_elem(host: Host, map_: VmMap, key: bytes, cpu: int) -> int:
+    if not map_.per_cpu:
+        raise GuestFault(FaultKind.HELPER, f"map_lookup_percpu_elem: map {map_.spec.name!r} is not a per-CPU map")
+    return map_.find(key, cpu & U32) if cpu & U32 < host.environment.cpus else 0
+
+
+def for_each_map_elem(host: Host, map_: VmMap, function: int, context: int, flags: int) -> int:
+    if flags:
+        return -errno.EINVAL
+    visited = 0
+    for key in map_.keys():  # noqa: SIM118 (no dictionary)
+        region = Region("a key", bytearray(key), writable=False)
+        host.memory.add(region)
+        stop = host.call(function, (map_.handle, region.address, map_.find(key), context))
+        host.memory.retire(region, "a key is there only during its call")
+        visited += 1
+        if stop:
+            break
+    return visited
+
+
+# --------------------------------------------------------------------------------------------- time and chance
+
+
+def ktime_get_ns(host: Host) -> int:
+    return host.environment.clock_boot + host.elapsed
+
+
+def ktime_get_tai_ns(host: Host) -> int:
+    return host.environment.clock_tai + host.elapsed
+
+
+def jiffies64(host: Host) -> int:
+    return ktime_get_ns(host) // _JIFFY_NS
+
+
+def get_prandom_u32(host: Host) -> int:
+    return host.random.getrandbits(32)
+
+
+def get_smp_processor_id(host: Host) -> int:
+    return host.environment.cpu
+
+
+# ------------------------------------------------------------------------------------------------- the packet
+
+
+def skb_load_bytes(host: Host, skb: Skb, offset: int, target: int, size: int) -> int:
+    """Past the end of the packet the target is cleared, and the answer -EFAULT."""
+    offset &= U32
+    if offset + size > len(skb.data):
+        host.memory.write(target, bytes(size))
+        return -errno.EFAULT
+    host.memory.write(target, bytes(skb.data[offset : offset + size]))
+    return 0
+
+
+def csum_diff(host: Host, old: bytes, old_size: int, new: bytes, new_size: int, seed: int) -> int:
+    """Since Linux 6.13 folded to 16 bits on every architecture."""
+    if old_size % 4 or new_size % 4:
+        return -errno.EINVAL
+    if old and not new:
+        total = ~_csum_partial(old, ~seed & U32) & U32
+    else:
+        total = _csum_partial(new, seed & U32)
+        if old:
+            total = _end_around(total + (~_csum_partial(old, 0) & U32))
+    return (total + (total >> 16 | total << 16) & U32) >> 16
+
+
+def _csum_partial(data: bytes, seed: int) -> int:
+    return _end_around(seed + sum(int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)))
+
+
+def _end_around(total: int) -> int:
+    """The one's complement sum of 32 bits: carries come back in at the low end."""
+    while total >> 32:
+        total = (total & U32) + (total >> 32)
+    return total
+
+
+def get_hash_recalc(host: Host, skb: Skb) -> int:
+    """A stand-in: the kernel's hash has a key that is random at each boot. Equal flows have equal hashes."""
+    return flow_hash(skb)
+
+
+# ----------------------------------------------------------------------------------------- events and messages
+
+
+def perf_event_output(host: Host, skb: Skb, map_: VmMap, flags: int, data: bytes, size: int) -> int:
+    """Bits 32 to 51 of the flags ask for that many bytes of the packet after the data."""
+    captured = flags >> 32
+    if captured >> 20:
+        return -errno.EINVAL
+    if captured > len(skb.data):
+        return -errno.EFAULT
+    if flags & U32 != U32 and flags & U32 != host.environment.cpu:
+        return -errno.EOPNOTSUPP if flags & U32 < host.environment.cpus else -errno.E2BIG
+    host.events.append(Event(map_.spec.name, data + bytes(skb.data[:captured])))
+    return 0
+
+
+def ringbuf_output(host: Host, map_: VmMap, data: bytes, size: int, flags: int) -> int:
+    if flags & ~3:
+        return -errno.EINVAL
+    if not _fits(map_, size):
+        return -errno.EAGAIN
+    host.events.append(Event(map_.spec.name, data))
+    return 0
+
+
+def ringbuf_reserve(host: Host, map_: VmMap, size: int, flags: int) -> int:
+    if flags or not _fits(map_, size):
+        return 0
+    region = Region("a ring buffer record", bytearray(size))
+    host.memory.add(region)
+    host.records[region.address] = (region, map_)
+    return region.address
+
+
+def ringbuf_submit(host: Host, record: int, flags: int) -> int:
+    region, map_ = host.records.pop(record)
+    host.memory.retire(region, "the record has been submitted")
+    host.events.append(Event(map_.spec.name, bytes(region.data)))
+    return 0
+
+
+def ringbuf_discard(host: Host, record: int, flags: int) -> int:
+    region, _ = host.records.pop(record)
+    host.memory.retire(region, "the record has been discarded")
+    return 0
+
+
+def _fits(map_: VmMap, size: int) -> bool:
+    """Each record has a header of 8 bytes. The reader is taken to keep up."""
+    return -(-(size + 8) // 8) * 8 <= map_.spec.max_entries
+
+
+def trace_printk(host: Host, text: bytes, size: int, *values: int) -> int:
+    if text[-1:] != b"\0":
+        return -errno.EINVAL
+    try:
+        line = _format(host, text[: text.index(0)].decode("ascii"), iter(values))
+    except (UnicodeDecodeError, StopIteration, KeyError):
+        return -errno.EINVAL
+    host.events.append(Event("", line.encode()))
+    return len(line)
+
+
+_CONVERSION = re.compile(r"%(0?\d*)(ll|l|)([a-zA-Z%])")
+_WIDTHS = {"": 32, "l": 64, "ll": 64}
+
+
+def _format(host: Host, text: str, values: Iterator[int]) -> str:
+    """The conversions of printk that take integers, text and plain pointers; KeyError for another."""
+
+    def convert(match: re.Match[str]) -> str:
+        flags, length, kind = match.groups()
+        if kind == "%":
+            return "%"
+        value = next(values) & U64
+        width = _WIDTHS[length]
+        if kind == "s":
+            return _text_at(host, value)
+        if kind in "di":
+            return format(signed(value, width), f"{flags}d")
+        if kind == "p":
+            return format(value, "016x")
+        return format(value & ((1 << width) - 1), flags + {"u": "d", "x": "x", "X": "X"}[kind])
+
+    return _CONVERSION.sub(convert, text)
+
+
+def _text_at(host: Host, address: int) -> str:
+    octets = bytearray()
+    while (octet := host.memory.load(address + len(octets), 1)) != 0:
+        octets.append(octet)
+    return octets.decode("ascii", errors="replace")
+
+
+# ----------------------------------------------------------------------------------------------------- control
+
+
+def loop(host: Host, count: int, function: int, context: int, flags: int) -> int:
+    count &= U32
+    if flags:
+        return -errno.EINVAL
+    if count > _MAX_LOOPS:
+        return -errno.E2BIG
+    for index in range(count):
+        if host.call(function, (index, context)):
+            return index + 1
+    return count
+
+
+def _zero(host: Host, *_: object) -> int:
+    """What this router has none of: NUMA nodes beyond the first, realms, classes."""
+    return 0
+
+
+EMULATED: dict[str, Callable[..., int]] = {
+    "map_lookup_elem": map_lookup_elem,
+    "map_update_elem": map_update_elem,
+    "map_delete_elem": map_delete_elem,
+    "map_lookup_percpu_elem": map_lookup_percpu_elem,
+    "for_each_map_elem": for_each_map_elem,
+    "ktime_get_ns": ktime_get_ns,
+    "ktime_get_boot_ns": ktime_get_ns,
+    "ktime_get_coarse_ns": ktime_get_ns,
+    "ktime_get_tai_ns": ktime_get_tai_ns,
+    "jiffies64": jiffies64,
+    "get_prandom_u32": get_prandom_u32,
+    "get_smp_processor_id": get_smp_processor_id,
+    "get_numa_node_id": _zero,
+    "get_route_realm": _zero,
+    "get_cgroup_classid": _zero,
+    "skb_load_bytes": skb_load_bytes,
+    "csum_diff": csum_diff,
+    "get_hash_recalc": get_hash_recalc,
+    "perf_event_output": perf_event_output,
+    "ringbuf_output": ringbuf_output,
+    "ringbuf_reserve": ringbuf_reserve,
+    "ringbuf_submit": ringbuf_submit,
+    "ringbuf_discard": ringbuf_discard,
+    "trace_printk": trace_printk,
+    "loop": loop,
+    **SEG6_HELPERS,
+}
+"""By the name of the helper's row."""
+
+_UNSAFE = "the kernel frees the packet under a seg6local program that calls it (CVE-2026-98383)"
+_TAIL_CALLS = "program arrays are not emulated"
+_QUEUES = "queues, stacks and Bloom filters are not emulated"
+_TASKS = "a packet comes in whatever process was interrupted: there is no task to emulate"
+_KERNEL_MEMORY = "there is no kernel or user memory to look into"
+_TYPED = "kernel objects (timers, locks, dynptrs, storage, sockets) are not emulated"
+_TEXT = "text in maps is not emulated"
+_READER = "what the reader of a buffer or counter does is not emulated"
+
+NOT_EMULATED: Mapping[str, str] = {
+    "skb_pull_data": _UNSAFE,
+    "tail_call": _TAIL_CALLS,
+    **dict.fromkeys(("map_push_elem", "map_pop_elem", "map_peek_elem"), _QUEUES),
+    **dict.fromkeys(("ringbuf_query", "user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
+    **dict.fromkeys(("trace_vprintk", "strtol", "strtoul", "strncmp", "snprintf", "snprintf_btf"), _TEXT),
+    **dict.fromkeys(
+        (
+            "get_current_pid_tgid", "get_ns_current_pid_tgid", "get_current_uid_gid", "get_current_comm", "get_current_task",
+            "get_current_task_btf", "task_pt_regs", "current_task_under_cgroup", "get_current_cgroup_id",
+            "get_current_ancestor_cgroup_id", "get_task_stack", "get_branch_snapshot", "find_vma", "send_signal", "send_signal_thread",
+            "skb_under_cgroup",
+        ),
+        _TASKS,
+    ),
+    **dict.fromkeys(("probe_read_user", "probe_read_user_str", "probe_read_kernel", "probe_read_kernel_str"), _KERNEL_MEMORY),
+    **dict.fromkeys(
+        (
+            "spin_lock", "spin_unlock", "timer_init", "timer_set_callback", "timer_start", "timer_cancel", "kptr_xchg", "per_cpu_ptr",
+            "this_cpu_ptr", "dynptr_from_mem", "dynptr_read", "dynptr_write", "dynptr_data", "ringbuf_reserve_dynptr",
+            "ringbuf_submit_dynptr", "ringbuf_discard_dynptr", "task_storage_get", "task_storage_delete", "cgrp_storage_get",
+            "cgrp_storage_delete", "skc_to_tcp6_sock", "skc_to_tcp_sock", "skc_to_tcp_timewait_sock", "skc_to_tcp_request_sock",
+            "skc_to_udp6_sock", "skc_to_unix_sock", "skc_to_mptcp_sock",
+        ),
+        _TYPED,
+    ),
+}  # fmt: skip
+"""Why not, by the name of the helper's row. With EMULATED, every helper that lwt_seg6local may call or once could."""
+
+
+def unavailable(name: str, program_type: str | None) -> str | None:
+    """Why a program of that type cannot call the helper here; None where it can."""
+    row = PROGRAM_TYPES[program_type] if program_type is not None else None
+    if row is not None and name not in row.helpers | row.withdrawn:
+        return f"{name}: programs of type {row.name} cannot use this helper"
+    return None if name in EMULATED else f"{name} is not emulated: {NOT_EMULATED[name]}"

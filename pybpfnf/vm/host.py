@@ -1,0 +1,105 @@
+"""The emulated kernel around a running program: what helpers act on. One a session; `begin_run` makes it ready for a packet."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import final
+
+from pybpfnf.abi.programs import ProgramType
+from pybpfnf.runner import Environment, Event, FaultKind
+from pybpfnf.vm.faults import GuestFault
+from pybpfnf.vm.maps import VmMap
+from pybpfnf.vm.memory import Handle, Memory, Region
+from pybpfnf.vm.skb import ContextRegion, Skb
+
+_PACKET_GAP_NS = 1_000_000  # from one packet to the next on the emulated clocks; within a run they stand still
+
+
+@final
+@dataclass(slots=True)
+class SrhState:
+    """`struct seg6_bpf_srh_state`, what the seg6 helpers remember of the SRH (include/net/seg6_local.h).
+
+    `offset` is where it is in the packet, None after a decapsulation that left none. `hdrlen` is in bytes, without the
+    first 8, and runs ahead of the header's own byte until the next validation.
+    """
+
+    offset: int | None = None
+    hdrlen: int = 0
+    valid: bool = False
+
+
+@final
+class Host:
+    """`call` runs a subprogram with up to five arguments and gives its r0; the machine sets it."""
+
+    def __init__(self, memory: Memory, maps: Mapping[str, VmMap], environment: Environment, program_type: ProgramType | None) -> None:
+        self.memory = memory
+        self.maps = maps
+        self.environment = environment
+        self.program_type = program_type
+        self.random = random.Random(environment.seed)
+        self.call: Callable[[int, tuple[int, ...]], int] = _no_machine
+        self.packets = 0
+        self.events: list[Event] = []
+        self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address
+        self.srh = SrhState()
+        self.sid = IPv6Address(0)  # the function's own
+        self.context: ContextRegion | None = None
+        if program_type is not None:
+            self.context = ContextRegion(program_type)
+            memory.add(self.context)
+        self._packet: Region | None = None
+
+    @property
+    def skb(self) -> Skb:
+        if self.context is None:
+            raise GuestFault(FaultKind.HELPER, "a helper for packets is called by a program that has none")
+        return self.context.skb
+
+    @property
+    def elapsed(self) -> int:
+        """Nanoseconds since the session's first packet."""
+        return max(0, self.packets - 1) * _PACKET_GAP_NS
+
+    def begin_packet(self, skb: Skb, sid: IPv6Address) -> None:
+        assert self.context is not None
+        self.context.skb = skb
+        self.sid = sid
+        self.packets += 1
+        self.events = []
+        self.srh = SrhState()
+        self.map_packet()
+
+    def map_packet(self) -> None:
+        """Give the packet a new address: pointers to where it was are stale from now on."""
+        if self._packet is not None:
+            self.memory.retire(self._packet, "the packet may have moved since it was taken; load data again after the helper")
+        self._packet = Region("the packet", self.skb.data, writable=False)
+        self.skb.data_address = self.memory.add(self._packet)
+
+    def end_packet(self) -> None:
+        if self._packet is not None:
+            self.memory.retire(self._packet, "the packet is gone")
+            self._packet = None
+        for region, _ in self.records.values():
+            self.memory.retire(region, "the record is gone")
+        self.records.clear()
+        self.memory.end_run()
+
+    def packet_holds(self, address: int) -> bool:
+        return self._packet is not None and address >> 32 == self._packet.address >> 32
+
+    def map_at(self, address: int) -> VmMap:
+        """The map whose handle this is."""
+        region = self.memory.region(address)
+        if isinstance(region, Handle) and isinstance(region.object, VmMap) and address == region.address:
+            return region.object
+        raise GuestFault(FaultKind.HELPER, f"expected a map and got {region.name}")
+
+
+def _no_machine(slot: int, arguments: tuple[int, ...]) -> int:
+    raise GuestFault(FaultKind.INSTRUCTION, f"there is no subprogram at slot {slot}")

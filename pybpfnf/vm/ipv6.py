@@ -1,0 +1,163 @@
+"""What the kernel's IPv6 code does to a packet before and under the seg6 hook: reception checks and the walk over extension headers.
+
+Malformed packets must meet here what they meet in the kernel, in the same order; each drop says which check it was.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
+from typing import final
+
+from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS
+
+IPV6_SIZE = HEADERS["ipv6"].size
+IPV6, ROUTING = NEXT_HEADERS["ipv6"], NEXT_HEADERS["routing"]
+_HOP_BY_HOP, _FRAGMENT, _AUTH, _NONE = (NEXT_HEADERS[name] for name in ("hop_by_hop", "fragment", "ah", "no_next_header"))
+_EXTENSION_HEADERS = frozenset({_HOP_BY_HOP, ROUTING, _FRAGMENT, _AUTH, _NONE, NEXT_HEADERS["destination_options"]})
+_MAX_HBH_OPTIONS = 8  # net.ipv6.max_hbh_opts_number
+
+
+@final
+class Drop(Exception):  # noqa: N818 (a verdict, not an error)
+    """The kernel drops the packet; the text is one sentence that names the check. Never leaves the package."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def source(packet: bytes | bytearray) -> IPv6Address:
+    return IPv6Address(bytes(packet[8:24]))
+
+
+def destination(packet: bytes | bytearray) -> IPv6Address:
+    return IPv6Address(bytes(packet[24:40]))
+
+
+def receive(packet: bytes) -> tuple[bytes, int]:
+    """`ip6_rcv_core` (net/ipv6/ip6_input.c): the packet without link-layer padding, and its transport offset; or Drop."""
+    if len(packet) < IPV6_SIZE:
+        raise Drop("ip6_rcv_core: shorter than an IPv6 header")
+    if packet[0] >> 4 != 6:
+        raise Drop("ip6_rcv_core: the version is not 6")
+    _check_addresses(source(packet), destination(packet), destination_scope=packet[25] & 15)
+    length = int.from_bytes(packet[4:6], "big")
+    # A payload length of 0 with hop-by-hop options may be a jumbogram, whose length is in an option.
+    if length or packet[6] != _HOP_BY_HOP:
+        if IPV6_SIZE + length > len(packet):
+            raise Drop(f"ip6_rcv_core: payload_len is {length}, but only {len(packet) - IPV6_SIZE} bytes came")
+        packet = packet[: IPV6_SIZE + length]
+    if packet[6] != _HOP_BY_HOP:
+        return packet, IPV6_SIZE
+    return packet, IPV6_SIZE + _parse_hop_by_hop(packet)
+
+
+def _check_addresses(source: IPv6Address, destination: IPv6Address, destination_scope: int) -> None:
+    if source.is_loopback or destination.is_loopback:
+        raise Drop("ip6_rcv_core: a loopback address on the wire")
+    if destination.is_multicast and destination_scope in (0, 1):
+        raise Drop("ip6_rcv_core: a multicast destination of reserved or interface-local scope")
+    if source.is_multicast:
+        raise Drop("ip6_rcv_core: the source is a multicast address")
+
+
+# ------------------------------------------------------------------------------------------------- hop-by-hop
+
+
+def _parse_hop_by_hop(packet: bytes) -> int:
+    """`ipv6_parse_hopopts` and `ip6_parse_tlv` (net/ipv6/exthdrs.c): the header's length, or Drop."""
+    if len(packet) < IPV6_SIZE + 8 or len(packet) < IPV6_SIZE + (packet[IPV6_SIZE + 1] + 1) * 8:
+        raise Drop("ipv6_parse_hopopts: the hop-by-hop header runs past the packet")
+    size = (packet[IPV6_SIZE + 1] + 1) * 8
+    offset, end = IPV6_SIZE + 2, IPV6_SIZE + size
+    padding = options = 0
+    while offset < end:
+        kind = packet[offset]
+        length = 1 if kind == _PAD1 else _option_length(packet, offset, end)
+        if kind in (_PAD1, _PADN):
+            padding += length
+            if padding > 7:
+                raise Drop("ip6_parse_tlv: more than 7 bytes of padding between hop-by-hop options")
+            if any(packet[offset + 2 : offset + length]):
+                raise Drop("ip6_parse_tlv: PadN that is not zero")
+        else:
+            padding = 0
+            options += 1
+            if options > _MAX_HBH_OPTIONS:
+                raise Drop(f"ip6_parse_tlv: more than {_MAX_HBH_OPTIONS} hop-by-hop options")
+            _OPTIONS.get(kind, _check_unknown)(packet, offset)
+        offset += length
+    return size
+
+
+def _option_length(packet: bytes, offset: int, end: int) -> int:
+    if end - offset < 2 or packet[offset + 1] + 2 > end - offset:
+        raise Drop("ip6_parse_tlv: a hop-by-hop option runs past its header")
+    return packet[offset + 1] + 2
+
+
+def _check_unknown(packet: bytes, offset: int) -> None:
+    """The option type's high bits say what a node does that does not know it (RFC 8200 section 4.2)."""
+    if packet[offset] >> 6:
+        raise Drop(f"ip6_tlvopt_unknown: hop-by-hop option {packet[offset]} asks to be dropped where it is not known")
+
+
+def _check_router_alert(packet: bytes, offset: int) -> None:
+    if packet[offset + 1] != 2:
+        raise Drop("ipv6_hop_ra: a router alert of the wrong length")
+
+
+def _check_ioam(packet: bytes, offset: int) -> None:
+    """Ignored, as on a device without `ioam6_enabled`, once its alignment is right."""
+    if offset & 3:
+        raise Drop("ipv6_hop_ioam: the option is not aligned to 4 bytes")
+
+
+def _check_jumbo(packet: bytes, offset: int) -> None:
+    raise Drop("ipv6_hop_jumbo: a jumbo payload, which needs more than 65,535 bytes")
+
+
+def _check_calipso(packet: bytes, offset: int) -> None:
+    raise Drop("calipso_validate: a CALIPSO label, and no domain of interpretation is configured")
+
+
+_PAD1, _PADN = 0, 1
+_OPTIONS: Mapping[int, Callable[[bytes, int], None]] = {
+    0x05: _check_router_alert,
+    0x07: _check_calipso,
+    0x31: _check_ioam,
+    0xC2: _check_jumbo,
+}
+
+# --------------------------------------------------------------------------------------------- extension headers
+
+
+def find_header(packet: bytes | bytearray, target: int, *, skip_exhausted_routing: bool = False) -> int:
+    """`ipv6_find_hdr` (net/ipv6/exthdrs_core.c): the offset of the first header of type `target`, or a negative error number.
+
+    `skip_exhausted_routing` is IP6_FH_F_SKIP_RH: routing headers with no segments left are passed over.
+    """
+    offset = IPV6_SIZE
+    kind = packet[6]
+    while True:
+        found = kind == target
+        if kind not in _EXTENSION_HEADERS or kind == _NONE:
+            return offset if found else -errno.ENOENT
+        # The kernel asks for two bytes of any header, and for four of routing and fragment headers.
+        if offset + (4 if kind in (ROUTING, _FRAGMENT) else 2) > len(packet):
+            return -errno.EBADMSG
+        if kind == ROUTING and skip_exhausted_routing and packet[offset + 3] == 0:
+            found = False
+        if kind == _FRAGMENT and int.from_bytes(packet[offset + 2 : offset + 4], "big") & ~7:
+            return -errno.ENOENT  # not the first fragment: what follows is no header
+        if found:
+            return offset
+        kind, offset = packet[offset], offset + _header_length(kind, packet[offset + 1])
+
+
+def _header_length(kind: int, length: int) -> int:
+    if kind == _FRAGMENT:
+        return 8
+    return (length + 2) * 4 if kind == _AUTH else (length + 1) * 8

@@ -1,0 +1,135 @@
+"""The machine: registers, call frames and the loop. What instructions mean is in `decode` and `alu`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from pybpfnf.abi.forms import Insn
+from pybpfnf.image.model import ProgramImage
+from pybpfnf.runner import Environment, Fault, FaultKind
+from pybpfnf.vm.alu import U64
+from pybpfnf.vm.decode import Registers, decode_steps
+from pybpfnf.vm.faults import AFTER_CALL, UNWRITTEN, GuestFault
+from pybpfnf.vm.host import Host
+from pybpfnf.vm.memory import STACK_SIZE, Memory, StackFrame
+from pybpfnf.vm.trace import Tracer
+
+MAX_FRAMES = 8  # MAX_CALL_FRAMES, include/linux/bpf_verifier.h
+_NO_RETURN = -1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended: r0 as unsigned 64 bits, or a fault."""
+
+    r0: int | None
+    fault: Fault | None
+    instructions: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A function that is running: where it returns to, and what its caller gets back then."""
+
+    return_slot: int
+    saved: list[int]  # r6 to r10
+    stack: StackFrame
+
+
+@final
+class Machine:
+    """One program, decoded, that runs as often as wanted. `host` is what is around it."""
+
+    def __init__(self, program: ProgramImage, host: Host, tracer: Tracer | None = None) -> None:
+        self.host = host
+        self._program = program
+        self._tracer = tracer
+        self._frames: list[_Frame] = []
+        self._executed = 0
+        self._fault_slot: int | None = None
+        self._steps = decode_steps(program.insns, self)
+        host.call = self._call
+
+    def run(self, arguments: Sequence[int] = ()) -> Result:
+        """Run from the first instruction, with these values in r1 and on."""
+        self._frames.clear()
+        self._executed = 0
+        self._fault_slot = None
+        try:
+            r0 = self._call(0, tuple(arguments))
+            if self.host.records:
+                raise GuestFault(FaultKind.HELPER, "a ring buffer record is neither submitted nor discarded")
+        except GuestFault as fault:
+            self._retire_frames()
+            return Result(None, self._describe(fault), self._executed)
+        return Result(r0, None, self._executed)
+
+    def _call(self, slot: int, arguments: tuple[int, ...]) -> int:
+        registers: Registers = list(UNWRITTEN)
+        registers[1 : 1 + len(arguments)] = arguments
+        self.enter(registers, _NO_RETURN)
+        self._loop(slot, registers)
+        return registers[0]
+
+    def _loop(self, slot: int, registers: Registers) -> None:
+        steps, tracer = self._steps, self._tracer
+        executed = 0
+        budget = self.host.environment.fuel - self._executed
+        try:
+            for executed in range(1, budget + 1):  # noqa: B007 (the count is wanted after the loop)
+                if tracer is not None:
+                    tracer.step(slot, registers)
+                slot = steps[slot](registers)
+                if slot < 0:
+                    return
+            raise GuestFault(FaultKind.FUEL, f"more than {self.host.environment.fuel} instructions")
+        except GuestFault:
+            if self._fault_slot is None:
+                self._fault_slot = slot
+            raise
+        finally:
+            self._executed += executed
+
+    def enter(self, registers: Registers, return_slot: int) -> None:
+        """Begin a function: a stack of its own, and only its arguments to read."""
+        if len(self._frames) == MAX_FRAMES:
+            raise GuestFault(FaultKind.INSTRUCTION, f"more than {MAX_FRAMES} nested calls")
+        stack = StackFrame()
+        self._frames.append(_Frame(return_slot, registers[6:11], stack))
+        registers[0] = UNWRITTEN[0]
+        registers[6:10] = UNWRITTEN[6:10]
+        registers[10] = self.host.memory.add(stack) + STACK_SIZE
+
+    def leave(self, registers: Registers) -> int:
+        """End the function with r0, which must have a value; gives the slot to return to."""
+        registers[0] &= U64
+        frame = self._frames.pop()
+        self.host.memory.retire(frame.stack, "it points into the stack of a function that has returned")
+        registers[6:11] = frame.saved
+        registers[1:6] = AFTER_CALL
+        return frame.return_slot
+
+    def _retire_frames(self) -> None:
+        for frame in self._frames:
+            self.host.memory.retire(frame.stack, "the run is over")
+
+    def _describe(self, fault: GuestFault) -> Fault:
+        line = self._program.line_at(self._fault_slot) if self._fault_slot is not None else None
+        return Fault(
+            fault.kind,
+            fault.message,
+            file=line.file if line else None,
+            line=line.line or None if line else None,
+            column=line.column or None if line else None,
+            slot=self._fault_slot,
+        )
+
+
+def run_program(insns: Sequence[Insn], arguments: Sequence[int] = (), *, fuel: int = 1_000_000, tracer: Tracer | None = None) -> Result:
+    """Run bare instructions: no packet, no maps; `arguments` are r1 and on."""
+    host = Host(Memory(), {}, Environment(fuel=fuel), None)
+    return Machine(ProgramImage("program", "", None, tuple(insns)), host, tracer).run(arguments)

@@ -1,0 +1,335 @@
+"""Maps: one storage class a map type, with the errors that the kernel gives (kernel/bpf/arraymap.c, hashtab.c, ringbuf.c).
+
+Each class has two faces. Programs reach it through helpers: `find`, `put`, `remove`, which give addresses and negative
+error numbers. User space reaches it as `runner.MapAccess`: bytes in, bytes out, exceptions.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+
+from pybpfnf.errors import InputError, KernelError
+from pybpfnf.image.model import MapSpec
+from pybpfnf.vm.memory import Handle, Memory, Region
+
+BPF_ANY, BPF_NOEXIST, BPF_EXIST = range(3)
+
+Cell = list[Region]  # the value's copies: one, or one a CPU
+
+
+class VmMap:
+    """What all map types share. `handle` is the address that programs pass to helpers."""
+
+    per_cpu = False
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> None:
+        self._spec = spec
+        self._memory = memory
+        self._copies = cpus if self.per_cpu else 1
+        self._cpu = cpu if self.per_cpu else 0
+        self.handle = memory.add(Handle(f"map {spec.name!r}", self))
+
+    @property
+    def spec(self) -> MapSpec:
+        return self._spec
+
+    # ------------------------------------------------------------------------------------------ for programs
+
+    def find(self, key: bytes, cpu: int | None = None) -> int:
+        """The address of the value (of that CPU's copy), 0 where the key is not there."""
+        cell = self._cell(key)
+        return 0 if cell is None else cell[self._cpu if cpu is None else cpu].address
+
+    def put(self, key: bytes, value: bytes, flags: int) -> int:
+        """0 or a negative error number. Of a per-CPU value only this CPU's copy is written."""
+        raise NotImplementedError
+
+    def remove(self, key: bytes) -> int:
+        """0 or a negative error number."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------------------------------- for user space
+
+    def lookup(self, key: bytes) -> bytes | None:
+        cell = self._cell(self._check_key(key))
+        if cell is None:
+            return None
+        return b"".join(bytes(region.data).ljust(self._stride, b"\0") for region in cell)
+
+    def update(self, key: bytes, value: bytes, flags: int = 0) -> None:
+        wanted = self._stride * self._copies
+        if len(value) != wanted:
+            raise InputError(f"a value of map {self._spec.name!r} has {wanted} bytes, not {len(value)}")
+        if self._spec.frozen:
+            self._fail("update", errno.EPERM)
+        copies = [value[at : at + self._spec.value_size] for at in range(0, wanted, self._stride)]
+        error = self._put_all(self._check_key(key), copies, flags)
+        self._memory.end_run()  # no program runs now that could still hold an old value
+        if error:
+            self._fail("update", -error)
+
+    def delete(self, key: bytes) -> bool:
+        error = self.remove(self._check_key(key))
+        self._memory.end_run()
+        if error and error != -errno.ENOENT:
+            self._fail("delete", -error)
+        return not error
+
+    def keys(self) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------ shared
+
+    @property
+    def _stride(self) -> int:
+        """Distance of the copies in what user space sees: bpf(2) pads per-CPU values to 8 bytes."""
+        return -(-self._spec.value_size // 8) * 8 if self.per_cpu else self._spec.value_size
+
+    def _cell(self, key: bytes) -> Cell | None:
+        raise NotImplementedError
+
+    def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int:
+        raise NotImplementedError
+
+    def _new_cell(self, copies: list[bytes], *, writable: bool = True) -> Cell:
+        cell = [Region(f"a value of map {self._spec.name!r}", bytearray(copy), writable=writable) for copy in copies]
+        for region in cell:
+            self._memory.add(region)
+        return cell
+
+    def _check_key(self, key: bytes) -> bytes:
+        if len(key) != self._spec.key_size:
+            raise InputError(f"a key of map {self._spec.name!r} has {self._spec.key_size} bytes, not {len(key)}")
+        return key
+
+    def _fail(self, verb: str, number: int) -> None:
+        raise KernelError(f"cannot {verb} an element of map {self._spec.name!r}: {os.strerror(number)}", errno=number)
+
+
+class ArrayMap(VmMap):
+    """Keys are indices; every element is there from the start. Data sections are arrays of one value."""
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> None:
+        super().__init__(spec, memory, cpus, cpu)
+        self._cells: dict[int, Cell] = {}  # made when first asked for: an array may have millions
+
+    def put(self, key: bytes, value: bytes, flags: int) -> int:
+        cell = self._cell(key)
+        error = self._update_error(cell, flags)
+        if cell is not None and not error:
+            cell[self._cpu].data[:] = value
+        return error
+
+    def remove(self, key: bytes) -> int:
+        return -errno.EINVAL
+
+    def keys(self) -> Iterator[bytes]:
+        return (index.to_bytes(4, "little") for index in range(self._spec.max_entries))
+
+    def _cell(self, key: bytes) -> Cell | None:
+        index = int.from_bytes(key, "little")
+        if index >= self._spec.max_entries:
+            return None
+        if index not in self._cells:
+            initial = self._spec.initial if self._spec.initial is not None else bytes(self._spec.value_size)
+            self._cells[index] = self._new_cell([initial] * self._copies, writable=not self._spec.frozen)
+        return self._cells[index]
+
+    def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int:
+        cell = self._cell(key)
+        error = self._update_error(cell, flags)
+        if cell is not None and not error:
+            for region, copy in zip(cell, copies, strict=True):
+                region.data[:] = copy
+        return error
+
+    @staticmethod
+    def _update_error(cell: Cell | None, flags: int) -> int:
+        if flags > BPF_EXIST:
+            return -errno.EINVAL
+        if cell is None:
+            return -errno.E2BIG
+        return -errno.EEXIST if flags == BPF_NOEXIST else 0
+
+
+class PercpuArrayMap(ArrayMap):
+    per_cpu = True
+
+
+class HashMap(VmMap):
+    """A value that is replaced or deleted stays readable through old pointers until the run ends, as under RCU."""
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> None:
+        super().__init__(spec, memory, cpus, cpu)
+        self._cells: dict[bytes, Cell] = {}
+
+    def put(self, key: bytes, value: bytes, flags: int) -> int:
+        old = self._cell(key)
+        error = self._update_error(key, flags)
+        if error:
+            return error
+        if old is not None and self.per_cpu:
+            old[self._cpu].data[:] = value  # pcpu_copy_value: in place
+            return 0
+        copies = [bytes(self._spec.value_size)] * self._copies
+        copies[self._cpu] = value
+        self._replace(key, copies)
+        return 0
+
+    def remove(self, key: bytes) -> int:
+        if key not in self._cells:
+            return -errno.ENOENT
+        self._drop(key)
+        return 0
+
+    def keys(self) -> Iterator[bytes]:
+        return iter(tuple(self._cells))
+
+    def _cell(self, key: bytes) -> Cell | None:
+        return self._cells.get(key)
+
+    def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int:
+        error = self._update_error(key, flags)
+        if not error:
+            self._replace(key, copies)
+        return error
+
+    def _update_error(self, key: bytes, flags: int) -> int:
+        if flags > BPF_EXIST:
+            return -errno.EINVAL
+        if key in self._cells:
+            return -errno.EEXIST if flags == BPF_NOEXIST else 0
+        if flags == BPF_EXIST:
+            return -errno.ENOENT
+        return 0 if self._make_room() else -errno.E2BIG
+
+    def _make_room(self) -> bool:
+        """Whether there is room for one more element."""
+        return len(self._cells) < self._spec.max_entries
+
+    def _replace(self, key: bytes, copies: list[bytes]) -> None:
+        if key in self._cells:
+            self._drop(key)
+        self._cells[key] = self._new_cell(copies)
+
+    def _drop(self, key: bytes) -> None:
+        for region in self._cells.pop(key):
+            self._memory.retire_at_end(region)
+
+
+class PercpuHashMap(HashMap):
+    per_cpu = True
+
+
+class LruHashMap(HashMap):
+    """A full map gives up its least recently used element.
+
+    The kernel's order is approximate (lists a CPU, a reference bit an element): which element goes is not contract.
+    """
+
+    def _cell(self, key: bytes) -> Cell | None:
+        cell = self._cells.get(key)
+        if cell is not None:
+            self._cells[key] = self._cells.pop(key)  # dicts keep order of insertion: the newest is last
+        return cell
+
+    def _make_room(self) -> bool:
+        if len(self._cells) >= self._spec.max_entries:
+            self._drop(next(iter(self._cells)))
+        return True
+
+
+class LpmTrieMap(HashMap):
+    """Keys are a u32 of prefix length in host byte order, then the bytes of the prefix (kernel/bpf/lpm_trie.c)."""
+
+    def find(self, key: bytes, cpu: int | None = None) -> int:
+        """The longest prefix that covers the key's first `prefixlen` bits."""
+        covering = [prefix for prefix in self._cells if _covers(prefix, key)]
+        if not covering:
+            return 0
+        return self._cells[max(covering, key=_prefix_length)][0].address
+
+    def lookup(self, key: bytes) -> bytes | None:
+        address = self.find(self._check_key(key))
+        return self._memory.read(address, self._spec.value_size) if address else None
+
+    def put(self, key: bytes, value: bytes, flags: int) -> int:
+        if _prefix_length(key) > (len(key) - 4) * 8:
+            return -errno.EINVAL
+        return super().put(_canonical(key), value, flags)
+
+    def remove(self, key: bytes) -> int:
+        if _prefix_length(key) > (len(key) - 4) * 8:
+            return -errno.EINVAL
+        return super().remove(_canonical(key))
+
+    def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int:
+        return self.put(key, copies[0], flags)
+
+    def _make_room(self) -> bool:
+        return len(self._cells) < self._spec.max_entries
+
+
+def _prefix_length(key: bytes) -> int:
+    return int.from_bytes(key[:4], "little")
+
+
+def _leading_bits(key: bytes, count: int) -> int:
+    width = (len(key) - 4) * 8
+    return int.from_bytes(key[4:], "big") >> (width - count)
+
+
+def _covers(prefix: bytes, key: bytes) -> bool:
+    length = _prefix_length(prefix)
+    return length <= _prefix_length(key) and _leading_bits(prefix, length) == _leading_bits(key, length)
+
+
+def _canonical(key: bytes) -> bytes:
+    """The key with the bits after its prefix cleared: what makes two keys the same."""
+    length, size = _prefix_length(key), len(key) - 4
+    return key[:4] + (_leading_bits(key, length) << (size * 8 - length)).to_bytes(size, "big")
+
+
+class SinkMap(VmMap):
+    """A ring buffer or perf event array: what is sent becomes `Outcome.events`; there is nothing to look up."""
+
+    def find(self, key: bytes, cpu: int | None = None) -> int:
+        return 0
+
+    def put(self, key: bytes, value: bytes, flags: int) -> int:
+        return -errno.EINVAL
+
+    def remove(self, key: bytes) -> int:
+        return -errno.EINVAL
+
+    def keys(self) -> Iterator[bytes]:
+        return iter(())
+
+    def _cell(self, key: bytes) -> Cell | None:
+        return None
+
+    def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int:
+        return -errno.EINVAL
+
+
+MAP_CLASSES: Mapping[str, type[VmMap]] = {
+    "array": ArrayMap,
+    "percpu_array": PercpuArrayMap,
+    "hash": HashMap,
+    "percpu_hash": PercpuHashMap,
+    "lru_hash": LruHashMap,
+    "lpm_trie": LpmTrieMap,
+    "ringbuf": SinkMap,
+    "perf_event_array": SinkMap,
+}
+"""Storage by map type; the keys are rows of abi.maps."""
+
+
+def make_map(spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> VmMap:
+    """A map with its first contents; raises InputError for a type that is not emulated."""
+    storage = MAP_CLASSES.get(spec.type)
+    if storage is None:
+        raise InputError(f"map {spec.name!r} is of type {spec.type}, which the VM does not have", hint=f"it has: {', '.join(MAP_CLASSES)}")
+    return storage(spec, memory, cpus, cpu)

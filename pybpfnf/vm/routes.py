@@ -1,0 +1,42 @@
+"""What the router's FIB says to the seg6 code, as far as an Environment describes it: an error, the function itself, or onwards.
+
+Which device a packet leaves by is not known here; whether the look-up that the hook makes succeeds is.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
+from typing import final
+
+from pybpfnf.runner import Environment
+
+# RT_TABLE_*, include/uapi/linux/rtnetlink.h. Table 0 stands for a look-up by the ordinary rules.
+_ORDINARY, _MAIN, _LOCAL = 0, 254, 255
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a look-up installed on the packet (`skb_dst`). `error` is `dst->error`: 0 or negative; `reason` says why a
+    packet that takes it does not leave. `to_function`: it leads into the function's own SID again."""
+
+    error: int = 0
+    reason: str | None = None
+    to_function: bool = False
+
+
+def lookup(environment: Environment, sid: IPv6Address, address: IPv6Address, table: int) -> Route:
+    """`seg6_lookup_nexthop`: without local delivery, so the router's own addresses are a black hole (net/ipv6/seg6_local.c)."""
+    if table not in environment.tables and table != _ORDINARY:
+        return Route(-errno.EINVAL, f"there is no routing table {table}")
+    if address.is_loopback or address == environment.device_address:
+        return Route(-errno.EINVAL, f"{address} is the router's own: the seg6 look-up does not deliver locally")
+    if address == sid and table in (_ORDINARY, _MAIN):
+        return Route(to_function=True)
+    if table == _LOCAL or any(address in IPv6Network(prefix) for prefix in environment.unreachable):
+        return Route(-errno.ENETUNREACH, f"there is no route to {address}")
+    if address.is_multicast:
+        return Route(0, f"{address} is multicast, which is not forwarded")
+    return Route()

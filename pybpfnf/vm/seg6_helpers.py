@@ -1,0 +1,241 @@
+"""The three seg6 helpers, quirks included (net/core/filter.c, Linux 6.18)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
+
+from pybpfnf.abi.headers import SEGMENT_SIZE
+from pybpfnf.abi.seg6 import ACTIONS
+from pybpfnf.runner import FaultKind
+from pybpfnf.vm import ipv6, srh
+from pybpfnf.vm.alu import U32, signed
+from pybpfnf.vm.faults import GuestFault
+from pybpfnf.vm.host import Host, SrhState
+from pybpfnf.vm.routes import lookup
+from pybpfnf.vm.skb import Skb
+
+# Larger growth depends on what the kernel can allocate; no packet is that long.
+_MAX_GROWTH = 0xFFFF
+
+
+def has_valid_srh(host: Host) -> bool:
+    """`seg6_bpf_has_valid_srh`. The only place where the SRH's HdrLen byte follows what adjust_srh did."""
+    state = host.srh
+    if state.offset is None:
+        return False
+    if not state.valid:
+        if state.hdrlen & 7:
+            return False
+        data = host.skb.data
+        srh.set_hdrlen(data, state.offset, state.hdrlen >> 3)
+        if srh.why_invalid(data, state.offset, srh.length(data, state.offset), reduced=True) is not None:
+            return False
+        state.valid = True
+    return True
+
+
+def lwt_seg6_store_bytes(host: Host, skb: Skb, offset: int, data: bytes, size: int) -> int:
+    """Write flags, tag or TLVs. The TLV area is taken to begin 8 bytes early, so the end of the last segment is writable."""
+    state = host.srh
+    if state.offset is None:
+        return -errno.EINVAL
+    offset &= U32
+    tlvs = state.offset + (srh.last_entry(skb.data, state.offset) + 1) * SEGMENT_SIZE
+    end = state.offset + srh.FIXED_SIZE + state.hdrlen
+    if tlvs <= offset and offset + size <= end:
+        state.valid = False
+    elif offset < state.offset + srh.FLAGS or offset + size > state.offset + srh.FIXED_SIZE:
+        return -errno.EFAULT
+    if offset + size > len(skb.data):
+        return -errno.EFAULT
+    routing = ipv6.find_header(skb.data, ipv6.ROUTING)
+    if routing < 0:
+        return -errno.EINVAL
+    state.offset = routing
+    skb.data[offset : offset + size] = data
+    return 0
+
+
+def lwt_seg6_adjust_srh(host: Host, skb: Skb, offset: int, delta: int) -> int:
+    """Grow the TLV area with zeros, or shrink it. The payload length follows at once, the SRH's HdrLen only at validation."""
+    state = host.srh
+    if state.offset is None:
+        return -errno.EINVAL
+    offset, delta = offset & U32, signed(delta, 32)
+    tlvs = srh.segment_offset(state.offset, srh.last_entry(skb.data, state.offset) + 1)
+    end = state.offset + srh.FIXED_SIZE + state.hdrlen
+    if not tlvs <= offset <= end or (delta < 0 and offset - delta > end):
+        return -errno.EFAULT
+    if delta > _MAX_GROWTH or offset + max(0, -delta) > len(skb.data):
+        return -errno.ENOMEM
+    if delta > 0:
+        skb.data[offset:offset] = bytes(delta)
+    else:
+        del skb.data[offset : offset - delta]
+    # The transport header stays where it is in memory while the headers before it move, unless it was the network header.
+    if skb.transport != 0:
+        skb.transport += delta
+    _set_payload_length(skb)
+    routing = ipv6.find_header(skb.data, ipv6.ROUTING)
+    if routing < 0:
+        return -errno.EINVAL
+    host.srh = SrhState(offset=routing, hdrlen=(state.hdrlen + delta) & 0xFFFF, valid=False)
+    return 0
+
+
+def lwt_seg6_action(host: Host, skb: Skb, action: int, parameter: bytes, size: int) -> int:
+    name = _NAMES.get(action & U32)
+    return -errno.EINVAL if name is None else ACTION_FUNCTIONS[name](host, skb, parameter)
+
+
+def _end_x(host: Host, skb: Skb, parameter: bytes) -> int:
+    if not has_valid_srh(host):
+        return -errno.EBADMSG
+    if len(parameter) != ACTIONS["end_x"].param_size:
+        return -errno.EINVAL
+    return _lookup_nexthop(host, skb, IPv6Address(parameter), 0)
+
+
+def _end_t(host: Host, skb: Skb, parameter: bytes) -> int:
+    if not has_valid_srh(host):
+        return -errno.EBADMSG
+    if len(parameter) != ACTIONS["end_t"].param_size:
+        return -errno.EINVAL
+    return _lookup_nexthop(host, skb, ipv6.destination(skb.data), int.from_bytes(parameter, "little"))
+
+
+def _end_dt6(host: Host, skb: Skb, parameter: bytes) -> int:
+    """Decapsulate, whatever segments are left; the inner hop limit stays as it was."""
+    if not has_valid_srh(host):
+        return -errno.EBADMSG
+    if len(parameter) != ACTIONS["end_dt6"].param_size:
+        return -errno.EINVAL
+    inner = ipv6.find_header(skb.data, ipv6.IPV6)
+    if inner < 0 or inner > len(skb.data):
+        return -errno.EBADMSG
+    if len(skb.data) - inner < ipv6.IPV6_SIZE:
+        raise GuestFault(FaultKind.HELPER, "End.DT6 on an inner packet shorter than an IPv6 header: the kernel reads past its end")
+    del skb.data[:inner]
+    skb.transport = 0
+    _update_srh_state(host, skb)
+    return _lookup_nexthop(host, skb, ipv6.destination(skb.data), int.from_bytes(parameter, "little"))
+
+
+def _end_b6(host: Host, skb: Skb, parameter: bytes) -> int:
+    return _push(host, skb, parameter, _insert_inline)
+
+
+def _end_b6_encaps(host: Host, skb: Skb, parameter: bytes) -> int:
+    return _push(host, skb, parameter, _encapsulate)
+
+
+ACTION_FUNCTIONS: dict[str, Callable[[Host, Skb, bytes], int]] = {
+    "end_x": _end_x,
+    "end_t": _end_t,
+    "end_dt6": _end_dt6,
+    "end_b6": _end_b6,
+    "end_b6_encaps": _end_b6_encaps,
+}
+"""By the names of abi.seg6.ACTIONS."""
+
+_NAMES: Mapping[int, str] = {action.number: action.name for action in ACTIONS.values()}
+
+
+def _push(host: Host, skb: Skb, header: bytes, insert: Callable[[Host, Skb, bytes], int]) -> int:
+    """`bpf_push_seg6_encap`: check the new SRH, insert it, look up where it leads."""
+    if host.srh.offset is not None and not has_valid_srh(host):
+        return -errno.EBADMSG
+    if srh.why_invalid(header, 0, len(header), reduced=False) is not None:
+        return -errno.EINVAL
+    before = len(skb.data)
+    at = insert(host, skb, header)
+    _shift(host, skb, len(skb.data) - before)
+    error = srh.push_hmac(skb.data, at, host.environment.hmac_keys) if srh.has_hmac_flag(skb.data, at) else 0
+    if error:
+        return error
+    _set_payload_length(skb)
+    skb.transport = ipv6.IPV6_SIZE
+    error = _lookup_nexthop(host, skb, ipv6.destination(skb.data), 0)
+    if not error:
+        _update_srh_state(host, skb)
+    return error
+
+
+def _insert_inline(host: Host, skb: Skb, header: bytes) -> int:
+    """`seg6_do_srh_inline`: between the IPv6 header and the rest; the destination becomes its last segment."""
+    inserted = bytearray(header)
+    inserted[0], skb.data[6] = skb.data[6], ipv6.ROUTING
+    inserted[srh.segment_offset(0, 0) : srh.segment_offset(0, 1)] = skb.data[24:40]
+    skb.data[24:40] = _first_segment(inserted)
+    skb.data[ipv6.IPV6_SIZE : ipv6.IPV6_SIZE] = inserted
+    return ipv6.IPV6_SIZE
+
+
+def _encapsulate(host: Host, skb: Skb, header: bytes) -> int:
+    """`seg6_do_srh_encap`: an outer IPv6 header and the SRH in front; traffic class and hop limit are the inner ones."""
+    inserted = bytearray(header)
+    inserted[0] = ipv6.IPV6
+    environment = host.environment
+    tunnel_source = environment.tunnel_source if int(environment.tunnel_source) else environment.device_address
+    traffic_class = int.from_bytes(skb.data[0:2], "big") >> 4 & 0xFF
+    outer = (6 << 28 | traffic_class << 20 | _flow_label(host, skb)).to_bytes(4, "big")
+    outer += bytes((0, 0, ipv6.ROUTING, skb.data[7])) + tunnel_source.packed + _first_segment(inserted)
+    skb.data[0:0] = outer + inserted
+    return ipv6.IPV6_SIZE
+
+
+def _first_segment(header: bytearray) -> bytes:
+    """The last entry of the list, whatever segments_left says."""
+    start = srh.segment_offset(0, srh.last_entry(header, 0))
+    return bytes(header[start : start + SEGMENT_SIZE])
+
+
+def _flow_label(host: Host, skb: Skb) -> int:
+    """`seg6_make_flowlabel`: net.ipv6.seg6_flowlabel 0 copies the inner label, negative gives 0, positive a hash of the flow."""
+    if host.environment.flowlabel < 0:
+        return 0
+    if host.environment.flowlabel == 0:
+        return int.from_bytes(skb.data[0:4], "big") & 0xFFFFF
+    rotated = flow_hash(skb)
+    rotated = (rotated << 16 | rotated >> 16) & U32
+    # The mask is of the network-order value, so on a little-endian machine it picks the hash's other end.
+    return int.from_bytes(rotated.to_bytes(4, "little"), "big") & 0xFFFFF
+
+
+def flow_hash(skb: Skb) -> int:
+    """A stand-in for `skb_get_hash`, whose key is random at each boot: FNV-1a of addresses, flow label and next header, never 0."""
+    value = 0x811C9DC5
+    for octet in bytes(skb.data[1:4]) + bytes(skb.data[6:7]) + bytes(skb.data[8:40]):
+        value = (value ^ octet) * 0x01000193 & U32
+    return value or 1
+
+
+def _shift(host: Host, skb: Skb, pushed: int) -> None:
+    """What was found before `pushed` bytes went in front of it is that much further in."""
+    skb.transport += pushed
+    if host.srh.offset is not None:
+        host.srh.offset += pushed
+
+
+def _update_srh_state(host: Host, skb: Skb) -> None:
+    """`bpf_update_srh_state`: the first routing header, whatever its type, taken to be valid."""
+    at = ipv6.find_header(skb.data, ipv6.ROUTING)
+    host.srh = SrhState() if at < 0 else SrhState(offset=at, hdrlen=srh.byte(skb.data, at + 1) * 8, valid=True)
+
+
+def _lookup_nexthop(host: Host, skb: Skb, address: IPv6Address, table: int) -> int:
+    skb.dst = lookup(host.environment, host.sid, address, table)
+    return skb.dst.error
+
+
+def _set_payload_length(skb: Skb) -> None:
+    skb.data[4:6] = (len(skb.data) - ipv6.IPV6_SIZE & 0xFFFF).to_bytes(2, "big")
+
+
+SEG6_HELPERS: Mapping[str, Callable[..., int]] = {
+    "lwt_seg6_store_bytes": lwt_seg6_store_bytes,
+    "lwt_seg6_adjust_srh": lwt_seg6_adjust_srh,
+    "lwt_seg6_action": lwt_seg6_action,
+}

@@ -1,0 +1,126 @@
+"""The VM as a `runner.Runner`: an object's program with its maps, run on one packet after another."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self, final
+
+from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.errors import InputError
+from pybpfnf.image.model import FaultSite, ObjectImage, ProgramImage
+from pybpfnf.runner import Environment, Fault, FaultKind, MapAccess, Outcome
+from pybpfnf.vm import seg6
+from pybpfnf.vm.host import Host
+from pybpfnf.vm.ipv6 import Drop
+from pybpfnf.vm.machine import Machine, Result
+from pybpfnf.vm.maps import make_map
+from pybpfnf.vm.memory import Memory
+from pybpfnf.vm.trace import Tracer
+
+_HOOK = "lwt_seg6local"
+
+
+@final
+class VmSession:
+    """A `runner.Session`. Nothing outside the process is touched; closing it only ends its use."""
+
+    def __init__(self, image: ObjectImage, program: ProgramImage, environment: Environment, tracer: Tracer | None = None) -> None:
+        if program.type != _HOOK:
+            what = "says no program type" if program.type is None else f"is of type {program.type}"
+            raise InputError(f"program {program.name!r} {what}; the VM runs {_HOOK} programs", hint="name the type with --type")
+        self._image = image
+        self._program = program
+        memory = Memory()
+        wanted = set(program.map_names) | ({image.faults.map} if image.faults is not None else set())
+        maps = {name: make_map(spec, memory, environment.cpus, environment.cpu) for name, spec in image.maps.items() if name in wanted}
+        self._maps = maps
+        self._host = Host(memory, maps, environment, PROGRAM_TYPES[_HOOK])
+        self._machine = Machine(program, self._host, tracer)
+        self._executed = 0
+
+    @property
+    def image(self) -> ObjectImage:
+        return self._image
+
+    @property
+    def program(self) -> ProgramImage:
+        return self._program
+
+    @property
+    def maps(self) -> Mapping[str, MapAccess]:
+        return self._maps
+
+    def run(self, packet: bytes) -> Outcome:
+        try:
+            skb, sid = seg6.receive(packet, self._host.environment)
+        except Drop as drop:
+            return Outcome(None, None, False, reason=drop.reason, instructions=0, runs=0)
+        before = self._fault_counts()
+        self._executed = 0
+        self._host.begin_packet(skb, sid)
+        passage = seg6.input_packet(self._host, skb, self._run_program)
+        self._host.end_packet()
+        return Outcome(
+            verdict=passage.verdict,
+            packet=passage.packet,
+            forwarded=passage.packet is not None,
+            reason=passage.reason,
+            fault=passage.fault or self._fault_exit(before),
+            events=tuple(self._host.events),
+            instructions=self._executed,
+            runs=passage.runs,
+            mark=passage.mark,
+        )
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        self.close()
+
+    def _run_program(self) -> Result:
+        assert self._host.context is not None
+        result = self._machine.run((self._host.context.address,))
+        self._executed += result.instructions
+        return result
+
+    def _fault_counts(self) -> tuple[int, ...]:
+        """The language's fault counters, by site; none where the object does not count."""
+        faults = self._image.faults
+        if faults is None:
+            return ()
+        value = self._maps[faults.map].lookup(bytes(4)) or b""
+        return struct.unpack_from(f"<{len(faults.sites)}Q", value, faults.offset)
+
+    def _fault_exit(self, before: tuple[int, ...]) -> Fault | None:
+        """The first site whose counter moved."""
+        faults = self._image.faults
+        after = self._fault_counts()
+        if faults is None or after == before:
+            return None
+        moved = (site for site in faults.sites if after[_index(faults.sites, site)] != before[_index(faults.sites, site)])
+        site = next(moved)
+        return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number)
+
+
+def _index(sites: tuple[FaultSite, ...], site: FaultSite) -> int:
+    return site.number
+
+
+@final
+class VmRunner:
+    """A `runner.Runner` for lwt_seg6local programs. `tracer` watches every session that it opens."""
+
+    name = "vm"
+
+    def __init__(self, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
+
+    def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> VmSession:
+        """Raises InputError for a program of another type, or for maps that the VM does not have."""
+        return VmSession(image, program, environment, self._tracer)

@@ -1,0 +1,95 @@
+"""The packet in the kernel's hands (`struct sk_buff`), and `struct __sk_buff`, the program's view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+from pybpfnf.abi.contexts import ContextField
+from pybpfnf.abi.headers import ETHER_TYPES
+from pybpfnf.abi.programs import ProgramType
+from pybpfnf.vm.memory import Region, memory_fault
+from pybpfnf.vm.routes import Route
+
+
+@final
+@dataclass(slots=True)
+class Skb:
+    """One packet. `data` runs from the IPv6 header on; `transport` is the transport header's offset in it, which the
+    kernel keeps for its own ends and does not always move with the packet."""
+
+    data: bytearray
+    ifindex: int = 0
+    mark: int = 0
+    priority: int = 0
+    transport: int = 40
+    cb: bytearray = field(default_factory=lambda: bytearray(20))
+    dst: Route | None = None
+    data_address: int = 0  # where programs find the packet; changes each time it moves
+
+
+_VALUES: Mapping[str, Callable[[Skb], int]] = {
+    "len": lambda skb: len(skb.data),
+    "protocol": lambda skb: int.from_bytes(ETHER_TYPES["ipv6"].to_bytes(2, "big"), "little"),
+    "ifindex": lambda skb: skb.ifindex,
+    "ingress_ifindex": lambda skb: skb.ifindex,
+    "mark": lambda skb: skb.mark,
+    "priority": lambda skb: skb.priority,
+}
+"""What a field reads as. All others read as 0: no VLAN, no GSO, no hash, no socket, queue 0, PACKET_HOST."""
+
+_POINTERS: Mapping[str, Callable[[Skb], int]] = {
+    "data": lambda skb: skb.data_address,
+    "data_end": lambda skb: skb.data_address + len(skb.data),
+}
+"""Fields of 32 bits whose loads the verifier turns into loads of a 64-bit pointer."""
+
+
+@final
+class ContextRegion(Region):
+    """`struct __sk_buff`: rights by row, values computed (bpf_skb_is_valid_access, net/core/filter.c)."""
+
+    __slots__ = ("_at", "_type", "skb")
+
+    def __init__(self, program_type: ProgramType) -> None:
+        super().__init__("the context", bytearray())
+        self._type = program_type.name
+        self._at: dict[int, ContextField] = {
+            byte: row for row in program_type.context.fields.values() for byte in range(row.offset, row.offset + row.size)
+        }
+        self.skb = Skb(bytearray())
+
+    def load(self, offset: int, size: int) -> int:
+        row = self._row("read", offset, size)
+        if self._type not in row.readable:
+            raise memory_fault(f"read of {row.name}, which programs of type {self._type} may not read")
+        if row.name in _POINTERS:
+            if offset != row.offset or size != row.size:
+                raise memory_fault(f"read of a part of {row.name}")
+            return _POINTERS[row.name](self.skb)
+        if row.name == "cb":
+            start = offset - row.offset
+            return int.from_bytes(self.skb.cb[start : start + size], "little")
+        value = _VALUES[row.name](self.skb) if row.name in _VALUES else 0
+        return (value >> (offset - row.offset) * 8) & ((1 << size * 8) - 1)
+
+    def store(self, offset: int, size: int, value: int) -> None:
+        row = self._row("write", offset, size)
+        if self._type not in row.writable:
+            raise memory_fault(f"write to {row.name}, which programs of type {self._type} may not write")
+        if row.name == "cb":
+            start = offset - row.offset
+            self.skb.cb[start : start + size] = value.to_bytes(size, "little")
+            return
+        if size != row.size:
+            raise memory_fault(f"write of {size} bytes to {row.name}, which has {row.size}")
+        setattr(self.skb, row.name, value)
+
+    def _row(self, verb: str, offset: int, size: int) -> ContextField:
+        first, last = self._at.get(offset), self._at.get(offset + size - 1)
+        if first is None or last is None or offset % size:
+            raise memory_fault(f"{verb} of {size} bytes at offset {offset} of the context, where there is no field of that size")
+        if first is not last:
+            raise memory_fault(f"{verb} of {size} bytes of the context across {first.name} and {last.name}")
+        return first
