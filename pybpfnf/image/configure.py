@@ -19,10 +19,7 @@ def configure(image: ObjectImage, values: Mapping[str, object]) -> ObjectImage:
     maps, variables = dict(image.maps), dict(image.variables)
     for name, given in values.items():
         variable = _variable(image, name)
-        try:
-            data = parse_value(variable.type, given)
-        except InputError as error:
-            raise InputError(f"{name}: {error.message}", hint=error.hint) from None
+        data = parse_value(variable.type, given, name)
         maps[variable.map] = _written(maps[variable.map], variable.offset, data)
         variables[name] = replace(variable, default=data, required=False)
     return replace(image, maps=maps, variables=variables)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import final
 
 from pybpfnf.abi.codec import SLOT_SIZE, DecodeError, decode
@@ -21,7 +20,10 @@ from pybpfnf.image.maps import Place, is_data
 from pybpfnf.image.objfile import ObjectFile, Relocation, Section, Symbol, SymbolKind
 
 _CALL, _LD_FUNC, _LD_MAP, _LD_MAP_VALUE = (FORMS[name] for name in ("call_local", "ld_func", "ld_map", "ld_map_value"))
-_CALLS = frozenset({Kind.CALL_LOCAL, Kind.CALL_HELPER})
+# The relocation that each kind of instruction takes (Documentation/bpf/llvm_reloc.rst). R_BPF_64_ABS64, ABS32 and NODYLD32
+# stand in data: those of .BTF repeat what symbols say, others are addresses that no object can know.
+_R_BPF_64_64, _R_BPF_64_32 = 1, 10
+_RELOCATIONS = {Kind.LOAD_IMM64: _R_BPF_64_64, Kind.CALL_LOCAL: _R_BPF_64_32, Kind.CALL_HELPER: _R_BPF_64_32}
 _PLAIN_LOAD = FORMS["lddw"]
 
 
@@ -70,8 +72,8 @@ def read_functions(obj: ObjectFile) -> tuple[Function, ...]:
 def _functions_in(obj: ObjectFile, section: Section) -> Iterator[Function]:
     symbols = [symbol for symbol in obj.symbols if symbol.section == section.index and symbol.kind is SymbolKind.FUNCTION]
     symbols.sort(key=lambda symbol: symbol.value)
-    ends = [second.value for _, second in pairwise(symbols)] + [len(section.data)]
-    for symbol, limit in zip(symbols, ends, strict=True):
+    limits = [*(symbol.value for symbol in symbols[1:]), len(section.data)]
+    for symbol, limit in zip(symbols, limits, strict=False):  # an empty .text has a limit and no symbol
         end = symbol.value + symbol.size if symbol.size else limit
         if symbol.value % SLOT_SIZE or end % SLOT_SIZE or not symbol.value < end <= limit:
             raise ObjectError(f"function {symbol.name!r} does not fit in section {section.name!r}, or overlaps the next")
@@ -146,13 +148,13 @@ class Linker:
                 f"{symbol.name!r} is not defined in the object",
                 hint="kernel functions, kernel symbols and kconfig values are not supported",
             )
+        if _RELOCATIONS.get(insn.form.kind) != relocation.type:
+            raise ObjectError(f"{insn.form.name} with a relocation of type {relocation.type} to {symbol.name!r}")
         section = self._sections[symbol.section]
-        if insn.form.kind in _CALLS:
+        if insn.form.kind is not Kind.LOAD_IMM64:
             # A call through a section's symbol counts instructions from the start of the section, and is one short.
             target = symbol.value + (insn.imm + 1) * SLOT_SIZE
             return replace(insn, form=_CALL, src=1), self._function(symbol.section, target)
-        if insn.form.kind is not Kind.LOAD_IMM64:
-            raise ObjectError(f"{insn.form.name} cannot take the address of {symbol.name!r}")
         target = symbol.value + _signed(insn.imm)
         if section.executable:
             return replace(insn, form=_LD_FUNC, src=4), self._function(symbol.section, target)
@@ -162,6 +164,12 @@ class Linker:
         if is_data(section):
             if not 0 <= target <= len(section.data):
                 raise ObjectError(f"byte {target} is outside of section {section.name!r}")
+            if section.index in self._relocations:
+                pointed = self._relocations[section.index][0].symbol.name
+                raise ObjectError(
+                    f"section {section.name!r} holds addresses (of {pointed!r}), which are not supported",
+                    hint="keep numbers in global variables, not pointers: arrays of char[N] in place of char *",
+                )
             return replace(insn, form=_LD_MAP_VALUE, src=2, imm=target << 32, ref=section.name)
         name = self._maps.get((section.index, target))
         if name is None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import final
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar, final, get_type_hints
 
 from pybpfnf.errors import ObjectError
 
@@ -66,6 +66,9 @@ class Meta:
     counted: bool = True  # whether the object counts its fault exits, at FAULTS_SYMBOL
 
 
+Row = TypeVar("Row", MetaProgram, MetaVariable, MetaMap, MetaSite)
+
+
 def encode_meta(meta: Meta) -> bytes:
     document = {"version": _VERSION, **asdict(meta)}
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -82,13 +85,30 @@ def decode_meta(data: bytes) -> Meta:
     version = document.pop("version", None)
     if version != _VERSION:
         raise ObjectError(f"section {SECTION} has version {version!r}; this release reads version {_VERSION}")
-    try:
-        return Meta(
-            programs={name: MetaProgram(**row) for name, row in document["programs"].items()},
-            variables={name: MetaVariable(**row) for name, row in document["variables"].items()},
-            maps={name: MetaMap(**row) for name, row in document["maps"].items()},
-            sites=tuple(MetaSite(**row) for row in document["sites"]),
-            counted=bool(document["counted"]),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ObjectError(f"section {SECTION} is malformed: {error}") from None
+    if set(document) != {part.name for part in fields(Meta)}:
+        raise ObjectError(f"section {SECTION} is malformed: it has {', '.join(sorted(document)) or 'nothing'}")
+    return Meta(
+        programs=_rows(MetaProgram, document["programs"]),
+        variables=_rows(MetaVariable, document["variables"]),
+        maps=_rows(MetaMap, document["maps"]),
+        sites=tuple(_row(MetaSite, row) for row in _checked(document["sites"], list, "sites")),
+        counted=_checked(document["counted"], bool, "counted"),
+    )
+
+
+def _rows(kind: type[Row], rows: object) -> dict[str, Row]:
+    return {name: _row(kind, row) for name, row in _checked(rows, dict, kind.__name__).items()}
+
+
+def _row(kind: type[Row], row: object) -> Row:
+    hints = get_type_hints(kind)
+    if not isinstance(row, dict) or set(row) != set(hints):
+        raise ObjectError(f"section {SECTION} is malformed: {row!r} is no {kind.__name__}")
+    return kind(**{name: _checked(value, hints[name], name) for name, value in row.items()})
+
+
+def _checked(value: Any, hint: Any, name: str) -> Any:
+    # True is an int to Python, and not to the format.
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ObjectError(f"section {SECTION} is malformed: {value!r} as {name}")
+    return value

@@ -176,8 +176,11 @@ class _Reader:
         name = _string(names, row["st_name"])
         if kind is SymbolKind.SECTION and section is not None:
             name = sections[section].name
+        value, size = row["st_value"], row["st_size"]
+        if section is not None and sections[section].allocated and value + size > len(sections[section].data):
+            raise ObjectError(f"symbol {name!r} ends past the end of section {sections[section].name!r}")
         hidden = row["st_other"]["visibility"] in ("STV_HIDDEN", "STV_INTERNAL")
-        return Symbol(name, kind, row["st_value"], row["st_size"], section, row["st_info"]["bind"] == "STB_LOCAL", hidden)
+        return Symbol(name, kind, value, size, section, row["st_info"]["bind"] == "STB_LOCAL", hidden)
 
     def _relocations(self, sections: tuple[Section, ...], symbols: tuple[Symbol, ...]) -> dict[int, tuple[Relocation, ...]]:
         found: dict[int, tuple[Relocation, ...]] = {}

@@ -60,6 +60,8 @@ def _program(function: Function, linker: Linker, records: Records, meta: Meta | 
     linked = linker.link(function)
     placed = records.place(linked)
     said = meta.programs.get(function.name) if meta is not None else None
+    if said is not None and said.type not in PROGRAM_TYPES:
+        raise ObjectError(f"section {SECTION} gives program {function.name!r} the type {said.type!r}, which is not known")
     return ProgramImage(
         name=function.name,
         section=function.section.name,

@@ -33,16 +33,16 @@ def size_of(type_name: str) -> int:
     return _scalar(type_name).size
 
 
-def parse_value(type_name: str, given: object) -> bytes:
+def parse_value(type_name: str, given: object, name: str | None = None) -> bytes:
     """The bytes of a value given as an object (int, bool, IPv6Address) or as text (`10`, `0x0a`, `true`, `fc00::1`).
 
-    Raises InputError that says what the type takes; the caller knows the variable's name and adds it.
+    Raises InputError that names the variable (`name`, where there is one) and says what the type takes.
     """
     scalar = _scalar(type_name)
     parsed = scalar.parse(given)
     if parsed is None:
         shown = given if isinstance(given, str | IPv6Address) else repr(given)
-        raise InputError(f"{shown} is not {scalar.expects}")
+        raise InputError(f"{name}: {shown} is not {scalar.expects}" if name else f"{shown} is not {scalar.expects}")
     return parsed
 
 

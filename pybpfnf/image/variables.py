@@ -12,9 +12,10 @@ from pybpfnf.image.meta import FAULTS_SYMBOL, SECTION, Meta, MetaVariable
 from pybpfnf.image.model import FaultCounters, FaultSite, Role, Variable
 from pybpfnf.image.objfile import ObjectFile, Section
 from pybpfnf.image.scalars import scalar_name
-from pybpfnf.image.values import size_of
+from pybpfnf.image.values import SCALARS
 
 _COUNTER_SIZE = 8
+_ROLES = frozenset(role.value for role in Role)
 
 Variables: TypeAlias = dict[str, Variable]
 
@@ -27,9 +28,10 @@ def read_variables(obj: ObjectFile, btf: Btf | None, meta: Meta | None) -> Varia
 
 
 def _listed(obj: ObjectFile, name: str, row: MetaVariable) -> Variable:
+    if row.type not in SCALARS or row.role not in _ROLES:
+        raise ObjectError(f"section {SECTION} lists {name!r} as {row.role!r} of type {row.type!r}")
     section, offset = _locate(obj, name)
-    size = size_of(row.type)
-    return _variable(section, name, Role(row.role), row.type, offset, size, row.required)
+    return _variable(section, name, Role(row.role), row.type, offset, row.required)
 
 
 def _described(obj: ObjectFile, btf: Btf) -> Variables:
@@ -40,12 +42,13 @@ def _described(obj: ObjectFile, btf: Btf) -> Variables:
         for variable, recorded in btf.variables(section.name):
             type_name = scalar_name(btf, variable.value)
             offset = variable_offset(obj, section, variable.name, recorded)
-            if type_name is not None and offset + size_of(type_name) <= len(section.data):
-                found[variable.name] = _variable(section, variable.name, role, type_name, offset, size_of(type_name), False)
+            if type_name is not None:
+                found[variable.name] = _variable(section, variable.name, role, type_name, offset, False)
     return found
 
 
-def _variable(section: Section, name: str, role: Role, type_name: str, offset: int, size: int, required: bool) -> Variable:
+def _variable(section: Section, name: str, role: Role, type_name: str, offset: int, required: bool) -> Variable:
+    size = SCALARS[type_name].size
     default = section.data[offset : offset + size]
     if len(default) < size:
         raise ObjectError(f"variable {name!r} does not fit in section {section.name!r}")
