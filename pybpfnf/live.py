@@ -174,7 +174,7 @@ class Live:
         if variable.role is not Role.STATE:
             raise InputError(f"{name} is a Config: it is constant once the program is loaded", hint="give it when you load or attach")
         data = _encode(value, variable.type, variable.size, name)
-        access = self._maps[variable.map]
+        access = self._holder(variable)
         if isinstance(access, Patchable):
             access.patch(variable.offset, data)
             return
@@ -196,9 +196,15 @@ class Live:
         return tuple(FaultCount(site, int.from_bytes(count, sys.byteorder)) for site, count in zip(counters.sites, counts, strict=False))
 
     def _section(self, variable: Variable) -> bytes:
-        data = self._maps[variable.map].lookup(_DATA_KEY)
+        data = self._holder(variable).lookup(_DATA_KEY)
         assert data is not None  # an array always has its entries
         return data
+
+    def _holder(self, variable: Variable) -> MapAccess:
+        access = self._maps.get(variable.map)
+        if access is None:
+            raise InputError(f"{variable.name} is a variable of the object, but this program does not use it")
+        return access
 
     def _name(self, key: object) -> str:
         name = key if isinstance(key, str) else getattr(key, "name", None)

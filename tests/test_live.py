@@ -141,6 +141,14 @@ def test_an_unknown_name_offers_the_nearest() -> None:
     assert caught.value.hint == "did you mean RATIO?"
 
 
+def test_a_variable_of_another_program_of_the_object_is_not_here() -> None:
+    nf = Live(ObjectImage((), {}, variables=VARIABLES), {})
+    with pytest.raises(InputError, match="RATIO is a variable of the object, but this program does not use it"):
+        nf["RATIO"]
+    with pytest.raises(InputError, match="this program does not use it"):
+        nf["RATIO"] = 1
+
+
 def test_names_are_the_variables_and_the_maps_but_no_sections() -> None:
     assert live(hash_map()).names() == ("RATIO", "PEER", "TABLE", "h")
 

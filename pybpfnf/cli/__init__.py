@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, final
 
 import click
@@ -56,20 +57,40 @@ class _Commands(click.Group):
             formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-def commands() -> None:
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        number = version("pybpfnf")
+    except PackageNotFoundError:
+        number = "(a checkout, not installed)"
+    click.echo(f"pybpfnf {number}")
+    context.exit()
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version and exit.")
+@click.pass_context
+def commands(context: click.Context) -> int:
     """Network functions for IPv6 Segment Routing, written in Python.
 
     TARGET is a path to a .py file or to an object file, else the name of a catalogue function.
 
     Exit status: 0 it ran (drops are data), 1 the program is wrong, 2 usage or unreadable input, 3 the system lacks something.
     """
+    if context.invoked_subcommand is not None:
+        return 0
+    click.echo(context.get_help(), err=True)
+    return 2
 
 
 def exit_status(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; `arguments` as after the program's name."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     with ReportFailures() as failures:
-        result: Any = commands.main(args=None if arguments is None else list(arguments), prog_name="pybpfnf", standalone_mode=False)
+        # Not `commands.main`: that has its own ideas of what an interrupt and a closed pipe end with.
+        with commands.make_context("pybpfnf", given) as context:
+            result: Any = commands.invoke(context)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     return failures.status

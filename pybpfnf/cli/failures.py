@@ -44,9 +44,7 @@ class ReportFailures:
 @singledispatch
 def explain(error: BaseException) -> int:
     """Say on stderr what went wrong, and return the exit status. What is not registered below is a bug of ours."""
-    _say(f"error: this is a bug in pybpfnf: {type(error).__name__}: {' '.join(str(error).split())}")
-    _say(f"hint: please report it, with the command and what it prints when {DEBUG_VARIABLE}=1 is set")
-    return InternalError.exit_status
+    return _bug(f"{type(error).__name__}: {error}")
 
 
 @explain.register
@@ -55,6 +53,11 @@ def _(error: Error) -> int:
     if error.hint is not None:
         _say(f"hint: {error.hint}")
     return error.exit_status
+
+
+@explain.register
+def _(error: InternalError) -> int:
+    return _bug(error.message)
 
 
 @explain.register
@@ -74,13 +77,17 @@ def _(error: VerifierError) -> int:
 
 @explain.register
 def _(error: click.ClickException) -> int:
-    error.show()
+    message = error.format_message()
+    _say(f"error: {message[:1].lower()}{message[1:].rstrip('.')}")
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        _say(f"hint: `{error.ctx.command_path} --help` says how it is used")
     return error.exit_code
 
 
 @explain.register
-def _(error: click.Abort) -> int:
-    return _INTERRUPTED
+def _(error: click.exceptions.Exit) -> int:
+    sys.stdout.flush()  # --help and --version end so
+    return error.exit_code
 
 
 @explain.register
@@ -103,9 +110,10 @@ def _(error: OSError) -> int:
     return 3
 
 
-@explain.register
-def _(error: SystemExit) -> int:
-    return error.code if isinstance(error.code, int) else int(error.code is not None)
+def _bug(what: str) -> int:
+    _say(f"error: this is a bug in pybpfnf: {' '.join(what.split())}")
+    _say(f"hint: please report it, with the command and what it prints when {DEBUG_VARIABLE}=1 is set")
+    return InternalError.exit_status
 
 
 def _say(text: str) -> None:

@@ -51,6 +51,6 @@ def _outcomes(simulation: Simulation, records: Iterator[Record]) -> Iterator[tup
     """Each record with what became of it; what is no IPv6 packet never reaches the program, and says so."""
     for record in records:
         if record.packet is None:
-            yield record, Outcome(None, None, forwarded=False, reason=record.reason, runs=0)
+            yield record, Outcome(None, None, forwarded=False, reason=record.reason, instructions=0, runs=0)
         else:
             yield record, simulation.run(record.packet)
