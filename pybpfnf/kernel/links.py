@@ -75,8 +75,8 @@ def forbid_own_packets(netlink: Netlink) -> None:
     _request(netlink, message, NEWRULE, CREATE | EXCL, "add a routing rule")
 
 
-def _request(netlink: Netlink, message: object, type: int, flags: int, attempt: str) -> None:
+def _request(netlink: Netlink, message: object, kind: int, flags: int, attempt: str) -> None:
     try:
-        netlink.request(message, type, flags)
+        netlink.request(message, kind, flags)
     except NetlinkError as error:
         raise explained(attempt, error) from None

@@ -57,13 +57,13 @@ class LoadedProgram:
         self.close()
 
 
-def load_program(image: ObjectImage, program: ProgramImage, *, type: str | None = None) -> LoadedProgram:
-    """Create the image's maps and load `program` (`type`: a row of abi.programs, where its section does not say it).
+def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | None = None) -> LoadedProgram:
+    """Create the image's maps and load `program` (`type_name`: a row of abi.programs, where its section does not say it).
 
     Raises VerifierError with one diagnostic for a refusal, CompileError for what would be dangerous to load,
     InputError for an unknown type, SystemLacksError without the rights, KernelError for anything else.
     """
-    row = program_type(program, type)
+    row = program_type(program, type_name)
     refuse_dangerous(program, row)
     with ExitStack() as undo:
         btf, btf_refused = _load_btf(image.btf)
@@ -76,9 +76,9 @@ def load_program(image: ObjectImage, program: ProgramImage, *, type: str | None 
     return LoadedProgram(image, program, fd, maps, btf_refused)
 
 
-def program_type(program: ProgramImage, type: str | None = None) -> ProgramType:
+def program_type(program: ProgramImage, type_name: str | None = None) -> ProgramType:
     """The row of the type that is given, or of the one that the program's section says."""
-    name = type if type is not None else program.type
+    name = type_name if type_name is not None else program.type
     if name is None:
         raise InputError(f"section {program.section!r} does not say of which type program {program.name} is", hint=f"name it: {_types()}")
     if name not in PROGRAM_TYPES:
@@ -157,4 +157,3 @@ def _code(program: ProgramImage, maps: Mapping[str, Map]) -> bytes:
         if name not in maps:
             raise InputError(f"program {program.name} refers to {name!r}, which is not a map of its object")
     return encode(program.insns, {name: each.fd for name, each in maps.items()})
-

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from pybpfnf.abi.maps import MAP_TYPES, MapType
+from pybpfnf.abi.maps import MAP_TYPES, MAP_TYPES_BY_ID, MapType
 from pybpfnf.errors import InputError, SystemLacksError
 from pybpfnf.image.model import MapSpec
 from pybpfnf.kernel.attrs import NAME_LENGTH, InfoByFd, MapCreate, MapElement, MapFreeze, MapInfo
@@ -45,9 +45,10 @@ class Map:
     """A live map. Keys and values are bytes of the spec's sizes; a per-CPU value is every possible CPU's value, each
     padded to 8 bytes, in the order of CPU numbers. Close it, or use it as a context manager."""
 
-    def __init__(self, spec: MapSpec, fd: Fd) -> None:
+    def __init__(self, spec: MapSpec, fd: Fd, *, frozen: bool) -> None:
         self._spec = spec
         self._fd = fd
+        self._frozen = frozen
         row = _row(spec)
         self._key_size = spec.key_size
         self._value_size = (spec.value_size + 7) // 8 * 8 * possible_cpus() if row.per_cpu else spec.value_size
@@ -76,6 +77,8 @@ class Map:
         """Set the value of `key`; `flags` as in bpf(2): BPF_ANY 0, BPF_NOEXIST 1, BPF_EXIST 2."""
         if len(value) != self._value_size:
             raise InputError(f"map {self._spec.name}: a value has {self._value_size} bytes, not {len(value)}")
+        if self._frozen:
+            raise InputError(f"map {self._spec.name} is constant once its program is loaded")
         self._call(Command.MAP_UPDATE_ELEM, "set a value in", self._checked_key(key), value, flags=flags)
 
     def delete(self, key: bytes) -> bool:
@@ -125,7 +128,7 @@ class Map:
         """Write a part of a data section and leave the rest alone, also while programs write there."""
         if self._spec.initial is None or offset < 0 or offset + len(data) > self._value_size:
             raise InputError(f"map {self._spec.name}: no data section of {offset + len(data)} bytes to write into")
-        if self._spec.frozen:
+        if self._frozen:
             raise InputError(f"map {self._spec.name} is constant once its program is loaded")
         try:
             with mmap.mmap(self.fd, self._value_size) as memory:
@@ -139,6 +142,7 @@ class Map:
             bpf(Command.MAP_FREEZE, MapFreeze(map_fd=self.fd))
         except OSError as error:
             raise explained(f"freeze map {self._spec.name}", error) from None
+        self._frozen = True
 
     def close(self) -> None:
         self._fd.close()
@@ -181,7 +185,7 @@ def create_map(spec: MapSpec, btf: Fd | None = None) -> Map:
         map_flags=spec.flags | (_F_RDONLY_PROG if spec.frozen else 0) | (_F_MMAPABLE if spec.initial is not None else 0),
         map_name=kernel_name(spec.name),
     )
-    created = Map(spec, _create(spec, attr, btf))
+    created = Map(spec, _create(spec, attr, btf), frozen=False)
     try:
         if spec.initial is not None:
             created.update(bytes(spec.key_size), spec.initial)
@@ -208,14 +212,22 @@ def _create(spec: MapSpec, attr: MapCreate, btf: Fd | None) -> Fd:
         raise explained(f"create map {spec.name} ({spec.type}, key {spec.key_size}, value {spec.value_size} bytes)", error) from None
 
 
-def open_map(fd: Fd, spec: MapSpec) -> Map:
-    """The map behind a descriptor (from a pin or an id), of which `spec` is known; raises InputError where the kernel's map is another."""
+def map_spec(fd: Fd) -> MapSpec:
+    """What the kernel tells about a map: its sizes, not its contents; the name is cut to 15 characters."""
     info = MapInfo()
     try:
         bpf(Command.OBJ_GET_INFO_BY_FD, InfoByFd(bpf_fd=fd.number, info_len=ctypes.sizeof(info), info=ctypes.addressof(info)))
     except OSError as error:
-        raise explained(f"ask about map {spec.name}", error) from None
-    found = (info.type, info.key_size, info.value_size, info.max_entries)
-    if found != (_row(spec).id, spec.key_size, spec.value_size, spec.max_entries):
-        raise InputError(f"map {spec.name} is not the one that was created: type, key, value and entries are {found}")
-    return Map(spec, fd)
+        raise explained("ask about a map", error) from None
+    row = MAP_TYPES_BY_ID.get(info.type)
+    if row is None:
+        raise InputError(f"map {info.name.decode()}: unknown map type {info.type}")
+    return MapSpec(info.name.decode(), row.name, info.key_size, info.value_size, info.max_entries, info.map_flags)
+
+
+def open_map(fd: Fd, spec: MapSpec) -> Map:
+    """The map behind a descriptor (from a pin or an id), of which `spec` is known; raises InputError where the kernel's map is another."""
+    found = map_spec(fd)
+    if (found.type, found.key_size, found.value_size, found.max_entries) != (spec.type, spec.key_size, spec.value_size, spec.max_entries):
+        raise InputError(f"map {spec.name} is not the one that was created: the kernel has {found}")
+    return Map(spec, fd, frozen=spec.frozen)

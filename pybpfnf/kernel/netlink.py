@@ -53,9 +53,9 @@ class Netlink:
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._sequence = 0
 
-    def request(self, message: Message, type: int, flags: int = 0) -> list[bytes]:
+    def request(self, message: Message, kind: int, flags: int = 0) -> list[bytes]:
         """Send one message; the answers before the kernel's acknowledgement, each with its header. Raises NetlinkError."""
-        encoded = _encoded(message, type, flags | REQUEST | ACK)
+        encoded = _encoded(message, kind, flags | REQUEST | ACK)
         return self.exchange(encoded)
 
     def exchange(self, encoded: bytes) -> list[bytes]:
@@ -75,9 +75,9 @@ class Netlink:
                 if flags & _DUMP_INTR:
                     raise NetlinkError(errno.EAGAIN, "the tables changed while they were read")
 
-    def dump(self, message: Message, type: int) -> list[bytes]:
+    def dump(self, message: Message, kind: int) -> list[bytes]:
         """All answers to a dump request; tried again when the tables change meanwhile."""
-        encoded = _encoded(message, type, REQUEST | DUMP)
+        encoded = _encoded(message, kind, REQUEST | DUMP)
         for _ in range(10):
             try:
                 return self.exchange(encoded)
@@ -109,8 +109,8 @@ class Netlink:
         self.close()
 
 
-def _encoded(message: Message, type: int, flags: int) -> bytes:
-    message["header"]["type"] = type
+def _encoded(message: Message, kind: int, flags: int) -> bytes:
+    message["header"]["type"] = kind
     message["header"]["flags"] = flags
     message.encode()
     return bytes(message.data)

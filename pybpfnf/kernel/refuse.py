@@ -25,7 +25,7 @@ def refuse_dangerous(program: ProgramImage, row: ProgramType) -> None:
         slot += insn.slots
 
 
-def refuse_test_run(program: ProgramImage, row: ProgramType) -> None:
+def refuse_trial_run(program: ProgramImage, row: ProgramType) -> None:
     """Raises CompileError for a program that BPF_PROG_TEST_RUN must not run.
 
     bpf_prog_test_run_skb gives the packet a route only for LWT_XMIT (net/bpf/test_run.c); bpf_lwt_push_encap reads the

@@ -71,7 +71,7 @@ def _build(netlink: Netlink, environment: Environment) -> int:
     """Devices, addresses, settings and routes; the index of the outgoing device."""
     for name, value in _SYSCTLS:
         set_sysctl(name, value)
-    in_index, out_index, *_ = indexes = _add_devices(netlink, environment.ifindex)
+    _, out_index, *_ = indexes = _add_devices(netlink, environment.ifindex)
     # Only now: a forwarding device that is still multicast would join the group of all routers, and report it.
     set_sysctl("ipv6/conf/all/forwarding", 1)
     set_sysctl(f"ipv6/conf/{IN}/seg6_require_hmac", environment.require_hmac)

@@ -151,7 +151,9 @@ def refuse_taken(netlink: Netlink, sid: IPv6Network, table: int) -> None:
 
 
 def _taken_hint(route: Route) -> str:
-    return f"pybpfnf detach {sid_text(route.prefix)}" if route.is_ours else "choose another SID, or remove that route first"
+    return (
+        f"detach it first: pybpfnf detach {sid_text(route.prefix)}" if route.is_ours else "choose another SID, or remove that route first"
+    )
 
 
 def _refusal(attempt: str, error: NetlinkError) -> Error:
@@ -250,6 +252,4 @@ def warnings_for(device: str) -> list[str]:
     return [text for name, text in _SYSCTL_WARNINGS if netns.sysctl(name.format(device=device)) == 0]
 
 
-_SYSCTL_WARNINGS = (
-    ("ipv6/conf/all/forwarding", "this machine does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1"),
-)
+_SYSCTL_WARNINGS = (("ipv6/conf/all/forwarding", "this machine does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1"),)

@@ -149,10 +149,10 @@ class _Sid:
         self._request(sid, NEWROUTE, CREATE | EXCL)
         self._bound = sid
 
-    def _request(self, sid: IPv6Address, type: int, flags: int) -> None:
+    def _request(self, sid: IPv6Address, kind: int, flags: int) -> None:
         message = encode_end_bpf(IPv6Network(sid), MAIN_TABLE, self._router.out_index, self._program, self._name)
         try:
-            self._router.netlink.request(message, type, flags)
+            self._router.netlink.request(message, kind, flags)
         except NetlinkError as error:
             raise explained(f"bind {sid} in the runner's namespace", error) from None
 

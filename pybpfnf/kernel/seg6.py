@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -13,6 +12,7 @@ from pybpfnf.errors import InputError, SystemLacksError
 from pybpfnf.kernel.netlink import Netlink, NetlinkError, decoded, explained
 from pybpfnf.runner import HmacKey
 
+_NETLINK_GENERIC = 16
 _GENL_ID_CTRL = 0x10
 _CTRL_CMD_GETFAMILY = 3
 _SETHMAC, _SET_TUNSRC = 1, 3  # SEG6_CMD_*
@@ -59,7 +59,7 @@ def set_hmac_key(number: int, key: HmacKey) -> None:
 
 
 def _request(command: int, attributes: list[tuple[str, object]], attempt: str) -> None:
-    with Netlink(socket.NETLINK_GENERIC) as netlink:
+    with Netlink(_NETLINK_GENERIC) as netlink:
         family = _family(netlink)
         try:
             netlink.request(_message(_Seg6Message, command, attributes), family)

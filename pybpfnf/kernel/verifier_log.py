@@ -63,7 +63,7 @@ def read_log(log: str) -> Reading:
 
 
 def _read_report(text: str, problem: str) -> Reading:
-    sections = {title: body for title, body in _SECTION.findall(text)}
+    sections = dict(_SECTION.findall(text))
     reason = " ".join(sections.get("Reason", "").split())
     suggestion = " ".join(sections.get("Suggestion", "").split())
     place = sections.get("At", "")

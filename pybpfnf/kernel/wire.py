@@ -1,4 +1,4 @@
-"""Packets into a device and out of another, over packet sockets; what the link layer and the hop add is taken off here, and nowhere else."""
+"""Packets into a device and out of another; what the link layer and the hop change is put back here, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,0 +1,276 @@
+"""Attachments: a program bound to a SID that outlives the process, as pins under bpffs and an End.BPF route. All or nothing.
+
+    <bpffs>/pybpfnf/<inode of the network namespace>/<sid>@<table>/   prog, record, map_<name> ...
+
+Everything here works in the network namespace of the calling thread.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias, final
+
+from pybpfnf.errors import InputError, KernelError
+from pybpfnf.image.model import ObjectImage, ProgramImage
+from pybpfnf.kernel import bpffs, routes
+from pybpfnf.kernel.info import ProgramInfo, program_info
+from pybpfnf.kernel.links import MAIN_TABLE
+from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
+from pybpfnf.kernel.maps import Map, open_map
+from pybpfnf.kernel.netlink import Netlink
+from pybpfnf.kernel.netns import current_inode
+from pybpfnf.kernel.record import Record, keep, recall
+from pybpfnf.kernel.routes import Route, check_sid, check_table, device_index, parse_sid, sid_text
+
+Sid: TypeAlias = str | IPv6Address | IPv6Network
+
+_PROGRAM, _RECORD = "prog", "record"
+_HOOK = "lwt_seg6local"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One SID of ours. `record` and `route` are None where they are gone; `problems` says so in words."""
+
+    sid: IPv6Network
+    table: int
+    record: Record | None
+    route: Route | None
+    program_id: int | None  # of the pinned program, else of the route's
+    problems: tuple[str, ...]
+    directory: Path
+
+    @property
+    def sid_text(self) -> str:
+        return sid_text(self.sid)
+
+    def open(self) -> OpenAttachment:
+        """Its program and maps. Raises InputError where the pins are gone."""
+        return OpenAttachment(self)
+
+
+@final
+class OpenAttachment:
+    """The program and the maps of an attachment, read through its pins. `image` has what `Live` asks for: map specs,
+    variables and fault sites, no instructions."""
+
+    def __init__(self, attachment: Attachment) -> None:
+        record = attachment.record
+        if record is None:
+            raise InputError(
+                f"{attachment.sid_text} has no pins any more: its maps cannot be reached",
+                hint=_detach_hint(attachment.sid, attachment.table),
+            )
+        with ExitStack() as stack:
+            self._program = stack.enter_context(bpffs.open_pin(attachment.directory / _PROGRAM, "program"))
+            self.maps: Mapping[str, Map] = {
+                name: stack.enter_context(open_map(bpffs.open_pin(attachment.directory / pin, "map"), record.image.maps[name]))
+                for name, pin in record.pins.items()
+            }
+            self._stack = stack.pop_all()
+        self.image = record.image
+
+    def info(self) -> ProgramInfo:
+        return program_info(self._program)
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        self.close()
+
+
+def attach(
+    image: ObjectImage,
+    program: ProgramImage,
+    sid: Sid,
+    device: str,
+    *,
+    table: int | None = None,
+    type_name: str | None = None,
+    digest: str = "",
+) -> Attachment:
+    """Load, pin, and bind the SID (an address, or a prefix) to the program, on a device of this namespace.
+
+    When any step fails nothing is left: no pin, no route, no program. Raises InputError for a SID that is taken or no
+    SID, a device that does not exist, a program of another hook; SystemLacksError; what `load_program` raises.
+    """
+    prefix, number = _checked(sid, table)
+    row = program_type(program, type_name)
+    if row.name != _HOOK:
+        raise InputError(f"program {program.name} is of type {row.name}: a SID takes {_HOOK} alone")
+    device_index(device)
+    with Netlink() as netlink, ExitStack() as undo:
+        routes.refuse_taken(netlink, prefix, number)
+        directory = _make_directory(prefix, number)
+        undo.callback(_remove, directory)
+        with load_program(image, program, type_name=type_name) as loaded:
+            record = Record(
+                program=program.name,
+                type=row.name,
+                sid=prefix,
+                table=number,
+                device=device,
+                attached_at=time.time(),
+                digest=digest,
+                pins={name: _pin_name(position, name) for position, name in enumerate(loaded.maps)},
+                image=replace(image, programs=()),
+            )
+            _pin_all(directory, loaded, record)
+            program_id = loaded.info().id
+            route = routes.bind(netlink, prefix, device, loaded.fd, program_id, program.name, table=number)
+        undo.pop_all()
+    return Attachment(prefix, number, record, route, program_id, (), directory)
+
+
+def detach(sid: Sid, table: int | None = None) -> None:
+    """Remove our route for the SID, then the pins; what is missing of them is fine. Raises InputError where nothing there is ours."""
+    prefix, number = _checked(sid, table)
+    directory = _directory(prefix, number)
+    with Netlink() as netlink:
+        route = next((route for route in routes.routes(netlink, table=number) if route.prefix == prefix), None)
+        pinned = _pinned_program(directory)
+        if not directory.exists() and (route is None or not route.is_ours):
+            found = "nothing is attached" if route is None else f"it is {route.description()}, and not ours"
+            raise InputError(f"cannot detach {sid_text(prefix)} in table {number}: {found}", hint="pybpfnf status")
+        if route is not None and route.is_ours and pinned not in (None, route.program_id):
+            raise InputError(
+                f"cannot detach {sid_text(prefix)}: its route leads to program {route.program_id}, and {pinned} is pinned",
+                hint=f"ip -6 route del {prefix} table {number} proto {routes.PROTOCOL}",
+            )
+        routes.unbind(netlink, prefix, pinned, table=number)
+    _remove(directory)
+
+
+def attachments() -> list[Attachment]:
+    """What is attached in this namespace, by SID; also where only the route or only the pins are left of it."""
+    with Netlink() as netlink:
+        bound = {(route.prefix, route.table): route for route in routes.our_routes(netlink)}
+    pinned = {_key(directory.name): directory for directory in _directories()}
+    keys = sorted({*bound, *pinned}, key=lambda key: (key[1], key[0]))
+    return [_attachment(*key, bound.get(key), pinned.get(key)) for key in keys]
+
+
+def find(sid: Sid, table: int | None = None) -> Attachment:
+    """The attachment of a SID. Raises InputError where there is none, with those that there are."""
+    prefix, number = _checked(sid, table)
+    everything = attachments()
+    for each in everything:
+        if (each.sid, each.table) == (prefix, number):
+            return each
+    others = ", ".join(each.sid_text for each in everything)
+    raise InputError(f"nothing is attached to {sid_text(prefix)} in table {number}", hint=f"there is: {others}" if others else None)
+
+
+def _attachment(sid: IPv6Network, table: int, route: Route | None, directory: Path | None) -> Attachment:
+    problems: list[str] = []
+    record = program = None
+    if route is None:
+        problems.append("its route is gone: packets do not reach it")
+    if directory is None:
+        problems.append("its pins are gone: its maps cannot be reached")
+    else:
+        try:
+            record, program = _recalled(directory), _pinned_program(directory)
+        except (InputError, KernelError) as error:
+            problems.append(f"its pins are incomplete: {error}")
+    if route is not None and program not in (None, route.program_id):
+        problems.append(f"its route leads to program {route.program_id}, and {program} is pinned")
+    identity = program if program is not None or route is None else route.program_id
+    return Attachment(sid, table, record, route, identity, tuple(problems), directory or _directory(sid, table))
+
+
+def _recalled(directory: Path) -> Record:
+    path = directory / _RECORD
+    with bpffs.open_pin(path, "record") as fd:
+        return recall(fd, str(path))
+
+
+def _pinned_program(directory: Path) -> int | None:
+    """The id of the program that is pinned there, None where none is."""
+    path = directory / _PROGRAM
+    if not path.exists():
+        return None
+    with bpffs.open_pin(path, "program") as fd:
+        return program_info(fd).id
+
+
+def _pin_all(directory: Path, loaded: LoadedProgram, record: Record) -> None:
+    bpffs.pin(loaded.fd, directory / _PROGRAM, "the program")
+    for name, pin in record.pins.items():
+        bpffs.pin(loaded.maps[name].fd, directory / pin, f"map {name}")
+    with keep(record) as kept:
+        bpffs.pin(kept.fd, directory / _RECORD, "the record")
+
+
+def _make_directory(sid: IPv6Network, table: int) -> Path:
+    """A directory for the pins, made by us alone: two that attach at once cannot both have it."""
+    directory = _directory(sid, table)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        raise InputError(
+            f"there are pins for {sid_text(sid)} in table {table}, though no route", hint=f"remove what is left: {_detach_hint(sid, table)}"
+        ) from None
+    except OSError as error:
+        raise KernelError(f"cannot make {directory}: {error.strerror}", errno=error.errno or 0) from None
+    return directory
+
+
+def _remove(directory: Path) -> None:
+    """The directory with its pins, and those above it that are empty then."""
+    bpffs.remove_directory(directory)
+    bpffs.remove_if_empty(directory.parent)
+    bpffs.remove_if_empty(directory.parent.parent)
+
+
+def _namespace_directory() -> Path:
+    return bpffs.mount_point() / "pybpfnf" / str(current_inode())
+
+
+def _directory(sid: IPv6Network, table: int) -> Path:
+    length = "" if sid.prefixlen == 128 else f"-{sid.prefixlen}"
+    return _namespace_directory() / f"{sid.network_address}{length}@{table}"
+
+
+def _directories() -> list[Path]:
+    directory = _namespace_directory()
+    return [each for each in directory.iterdir() if _NAME.fullmatch(each.name)] if directory.is_dir() else []
+
+
+_NAME = re.compile(r"([0-9a-f:]+)(?:-(\d+))?@(\d+)")
+
+
+def _key(name: str) -> tuple[IPv6Network, int]:
+    match = _NAME.fullmatch(name)
+    assert match is not None  # `_directories` gives no others
+    return IPv6Network((match[1], int(match[2] or 128))), int(match[3])
+
+
+def _pin_name(position: int, name: str) -> str:
+    """bpffs takes no dots; the position keeps names apart that differ in such characters alone."""
+    return f"map_{position}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
+
+
+def _detach_hint(sid: IPv6Network, table: int) -> str:
+    return f"pybpfnf detach {sid_text(sid)}" + ("" if table == MAIN_TABLE else f" --table {table}")
+
+
+def _checked(sid: Sid, table: int | None) -> tuple[IPv6Network, int]:
+    prefix = sid if isinstance(sid, IPv6Network) else parse_sid(str(sid))
+    check_sid(prefix)
+    number = MAIN_TABLE if table is None else table
+    check_table(number)
+    return prefix, number
