@@ -15,6 +15,9 @@ SLOT_SIZE = 8
 _SLOT = struct.Struct("<BBhi")
 _REGISTERS = 11  # r0 to r10
 
+# 64-bit immediate loads whose value is the first half alone (RFC 9669 section 5.4, the rows that use `imm` only).
+_ONE_HALF = frozenset({"ld_map", "ld_func", "ld_map_idx"})
+
 _BY_OPCODE: dict[int, list[Form]] = {}
 for _form in FORMS.values():
     _BY_OPCODE.setdefault(_form.opcode, []).append(_form)
@@ -47,6 +50,8 @@ def _decode_all(code: bytes) -> Iterator[Insn]:
             opcode2, registers2, off2, high = _SLOT.unpack_from(code, (slot + 1) * SLOT_SIZE)
             if opcode2 or registers2 or off2:
                 raise DecodeError(slot + 1, "the second half of a 64-bit immediate load has reserved fields set")
+            if high and form.name in _ONE_HALF:
+                raise DecodeError(slot + 1, f"{form.name}: reserved value {high} in the second half's imm")
             imm = (imm & 0xFFFFFFFF) | (high & 0xFFFFFFFF) << 32
         yield Insn(form, registers & 15, registers >> 4, off, imm)
         slot += form.slots

@@ -66,19 +66,28 @@ def _bpf(command: int, attr: ctypes.Structure) -> int:
 
 def try_load(program_type: int, insns: Iterable[Insn], license_: str = "GPL", map_fds: Mapping[str, int] | None = None) -> str | None:
     """Load and unload: None when the verifier takes the program, else its log (or the errno's name where it wrote none)."""
-    code = encode(insns, map_fds)
+    result, log = _load(program_type, encode(insns, map_fds), license_, level=1)
+    return None if result >= 0 else log or os.strerror(-result)
+
+
+def verifier_log(insns: Iterable[Insn]) -> str:
+    """What the verifier prints at its most talkative about a program of type lwt_in, taken or not."""
+    return _load(10, encode(insns), "GPL", level=2)[1]
+
+
+def _load(program_type: int, code: bytes, license_: str, level: int) -> tuple[int, str]:
+    """0 or the negative errno, and the log; what was loaded is closed."""
     text = ctypes.create_string_buffer(code, len(code))
     name = ctypes.create_string_buffer(license_.encode())
     log = ctypes.create_string_buffer(_LOG_SIZE)
     attr = _Load(
         program_type, len(code) // 8, ctypes.addressof(text), ctypes.addressof(name),
-        1, _LOG_SIZE, ctypes.addressof(log),
+        level, _LOG_SIZE, ctypes.addressof(log),
     )  # fmt: skip
     result = _bpf(_PROG_LOAD, attr)
-    if result < 0:
-        return log.value.decode(errors="replace") or os.strerror(-result)
-    os.close(result)
-    return None
+    if result >= 0:
+        os.close(result)
+    return min(result, 0), log.value.decode(errors="replace")
 
 
 def create_map(type_: int, key_size: int, value_size: int, max_entries: int, flags: int = 0, inner: int = 0) -> int:
