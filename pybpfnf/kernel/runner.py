@@ -33,8 +33,8 @@ _KEY = bytes(4)
 
 @final
 class KernelRunner:
-    """Runs in the kernel. `exact` loads a program's bytes as they are: no verdict and no mark are known then, only what
-    leaves the router and how often the program ran; without it, a wrapper calls the program (pybpfnf.kernel.wrapper)."""
+    """Runs in the kernel. `exact` loads a program's bytes as they are: neither verdict nor changes of the mark are known then,
+    only what leaves the router and how often the program ran; without it, a wrapper calls the program (pybpfnf.kernel.wrapper)."""
 
     name = "kernel"
 
@@ -55,6 +55,7 @@ class KernelSession:
         self.program = program
         self._exact = exact
         self._cpu = _checked_cpu(environment.cpu)
+        self._mark = environment.mark
         with ExitStack() as stack:
             self._loaded = stack.enter_context(_load(image, program, exact))
             self.maps: Mapping[str, Map] = {name: each for name, each in self._loaded.maps.items() if name != wrapper.RESULTS_MAP}
@@ -100,9 +101,9 @@ class KernelSession:
     def _finish(self, runs_before: int) -> tuple[int | None, int, int]:
         """The verdict, the number of runs and the mark."""
         if self._exact:
-            return None, self._loaded.info().run_count - runs_before, 0
+            return None, self._loaded.info().run_count - runs_before, self._mark
         results = wrapper.read_results(self._loaded.maps[wrapper.RESULTS_MAP])
-        return results.verdict if results.runs else None, results.runs, results.mark
+        return (results.verdict, results.runs, results.mark) if results.runs else (None, 0, self._mark)
 
     def _fault_counts(self) -> bytes:
         counters = self.image.faults
