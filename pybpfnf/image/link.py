@@ -107,9 +107,8 @@ class Linker:
         insns: list[Insn] = []
         for function in queue:  # grows meanwhile
             slot = placed[function.key][1]
-            relocations = self._relocations_of(function)
-            for offset, insn in _walk(function):
-                resolved, callee = self._resolve(function, offset, insn, relocations.pop(offset, None))
+            for insn, callee in self._resolved(function):
+                resolved = insn
                 if callee is not None:
                     if callee.key not in placed:
                         placed[callee.key] = callee, end
@@ -117,31 +116,39 @@ class Linker:
                         queue.append(callee)
                     # The kernel counts from the instruction after the call, also for the address of a function.
                     distance = placed[callee.key][1] - slot - 1
-                    resolved = replace(resolved, imm=distance & 0xFFFFFFFF if resolved.form is _LD_FUNC else distance)
+                    resolved = replace(insn, imm=distance & 0xFFFFFFFF if insn.form is _LD_FUNC else distance)
                 insns.append(resolved)
                 slot += insn.slots
-            if relocations:
-                raise ObjectError(f"function {function.name!r}: a relocation at byte {min(relocations):#x}, where no instruction starts")
         return Linked(tuple(insns), tuple(placed.values()))
+
+    def _resolved(self, function: Function) -> Iterator[tuple[Insn, Function | None]]:
+        """Each instruction with its relocation done, and the function that it calls or points at, if it does."""
+        relocations = self._relocations_of(function)
+        for offset, insn in _walk(function):
+            try:
+                if offset in relocations:
+                    yield self._relocate(insn, relocations[offset])
+                else:
+                    yield self._unrelocated(function, offset, insn)
+            except ObjectError as error:
+                raise ObjectError(f"function {function.name!r}, byte {offset:#x}: {error.message}", hint=error.hint) from None
 
     def _relocations_of(self, function: Function) -> dict[int, Relocation]:
         rows = self._relocations.get(function.section.index, ())
-        return {row.offset: row for row in rows if function.start <= row.offset < function.end}
+        found = {row.offset: row for row in rows if function.start <= row.offset < function.end}
+        misplaced = found.keys() - {offset for offset, _ in _walk(function)}
+        if misplaced:
+            raise ObjectError(f"function {function.name!r}: a relocation at byte {min(misplaced):#x}, where no instruction starts")
+        return found
 
-    def _resolve(self, function: Function, offset: int, insn: Insn, relocation: Relocation | None) -> tuple[Insn, Function | None]:
-        """The instruction with its relocation done, and the function that it calls or points at, if it does."""
-        if relocation is not None:
-            try:
-                return self._relocate(function, insn, relocation)
-            except ObjectError as error:
-                raise ObjectError(f"function {function.name!r}, byte {offset:#x}: {error.message}", hint=error.hint) from None
+    def _unrelocated(self, function: Function, offset: int, insn: Insn) -> tuple[Insn, Function | None]:
         if insn.form is _CALL:
             return insn, self._function(function.section.index, offset + (insn.imm + 1) * SLOT_SIZE)
         if insn.form.kind is Kind.LOAD_IMM64 and insn.form is not _PLAIN_LOAD:
-            raise ObjectError(f"function {function.name!r}, byte {offset:#x}: {insn.form.name} without a relocation that says of what")
+            raise ObjectError(f"{insn.form.name} without a relocation that says of what")
         return insn, None
 
-    def _relocate(self, function: Function, insn: Insn, relocation: Relocation) -> tuple[Insn, Function | None]:
+    def _relocate(self, insn: Insn, relocation: Relocation) -> tuple[Insn, Function | None]:
         symbol = relocation.symbol
         if symbol.section is None:
             raise ObjectError(
