@@ -165,7 +165,14 @@ class Live:
 
     def __setitem__(self, key: object, value: object) -> None:
         """Change a State while packets flow; the value as itself or as text (`"0x10"`, `"fc00::1"`)."""
-        name = self._name(key)
+        self._write(*self._change(self._name(key), value))
+
+    def update(self, changes: Mapping[str, object]) -> None:
+        """Change several States, none where one of the changes cannot be made."""
+        for variable, data in [self._change(name, value) for name, value in changes.items()]:
+            self._write(variable, data)
+
+    def _change(self, name: str, value: object) -> tuple[Variable, bytes]:
         variable = self._image.variables.get(name)
         if variable is None:
             if name in self._maps:
@@ -173,7 +180,10 @@ class Live:
             raise self._unknown(name)
         if variable.role is not Role.STATE:
             raise InputError(f"{name} is a Config: it is constant once the program is loaded", hint="give it when you load or attach")
-        data = _encode(value, variable.type, variable.size, name)
+        self._holder(variable)
+        return variable, _encode(value, variable.type, variable.size, name)
+
+    def _write(self, variable: Variable, data: bytes) -> None:
         access = self._holder(variable)
         if isinstance(access, Patchable):
             access.patch(variable.offset, data)

@@ -6,7 +6,9 @@ bytes or an `ObjectImage`. Sources are compiled by `pybpfnf.compile`, imported o
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -77,6 +79,30 @@ def object_image(target: Target) -> ObjectImage:
     if isinstance(target, ObjectImage):
         return target
     return image.read(object_bytes(target), name=target_name(target))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A program ready to be run or loaded: its object with every Config set. `digest` is the SHA-256 of the object's bytes, "" where
+    the target was no bytes any more."""
+
+    image: ObjectImage
+    program: ProgramImage
+    digest: str
+
+
+def prepare(target: Target, config: Mapping[str, object], *, program: str | None = None, type_name: str | None = None) -> Prepared:
+    """Find, compile and read the target, choose its program, set its Config. Raises InputError for what does not fit."""
+    if isinstance(target, ObjectImage):
+        found, digest = target, ""
+    else:
+        data = object_bytes(target)
+        found, digest = image.read(data, name=target_name(target)), hashlib.sha256(data).hexdigest()
+    chosen = choose_program(found, program, type_name)
+    configured = image.configure(found, config)
+    image.require_complete(configured, chosen)
+    return Prepared(configured, chosen, digest)
 
 
 def target_name(target: Target) -> str:

@@ -125,6 +125,15 @@ def test_where_a_section_can_be_patched_only_the_state_is_written() -> None:
     assert (nf["PEER"], nf["RATIO"]) == (IPv6Address("fc00::2"), 100)
 
 
+def test_several_states_change_together_or_not_at_all() -> None:
+    nf = live()
+    nf.update({"RATIO": "7", "PEER": "fc00::2"})
+    assert (nf["RATIO"], nf["PEER"]) == (7, IPv6Address("fc00::2"))
+    with pytest.raises(InputError):
+        nf.update({"RATIO": "8", "PEER": "no address"})
+    assert nf["RATIO"] == 7
+
+
 def test_a_config_is_constant() -> None:
     with pytest.raises(InputError, match="TABLE is a Config"):
         live()["TABLE"] = 1

@@ -50,10 +50,10 @@ def _stage(target: str, emit: str, counted: bool) -> str:
     found = locate(target, source=True)
     if not isinstance(found, Source):
         raise InputError(f"{target} is an object: it has no {emit} stage", hint="give the .py file, or use --emit listing")
-    text: str = {
-        "ir": lambda: resolve("ir_text")(found.path),
-        "llvm": lambda: resolve("llvm_text")(found.path, fault_counters=counted),
-    }[emit]()
+    if emit == "ir":
+        text: str = resolve("ir_text")(found.path)
+    else:
+        text = resolve("llvm_text")(found.path, fault_counters=counted)
     return text.rstrip("\n")
 
 

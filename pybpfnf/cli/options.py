@@ -13,7 +13,7 @@ from pybpfnf.abi.programs import PROGRAM_TYPES
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _assignments(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:
+def assignments(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:
     """NAME=VALUE texts as a mapping; the values are read by the variable's type later."""
     found = {}
     for text in given:
@@ -39,7 +39,7 @@ set_option = click.option(
     "config",
     metavar="NAME=VALUE",
     multiple=True,
-    callback=_assignments,
+    callback=assignments,
     help="Give a Config its value, or a State its first one; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")

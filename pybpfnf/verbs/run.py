@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self, final, overload
 
-from pybpfnf import targets
-from pybpfnf.image import configure, require_complete
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.live import Live
 from pybpfnf.runner import Environment, Outcome, Session
-from pybpfnf.targets import Target
+from pybpfnf.targets import Target, prepare
 from pybpfnf.vm import VmRunner
 
 
@@ -65,11 +63,8 @@ def open_simulation(
     environment: Environment | None = None,
 ) -> Simulation:
     """`simulate`, with Config names that may be any (`program` too)."""
-    found = targets.object_image(target)
-    chosen = targets.choose_program(found, program, type)
-    configured = configure(found, config)
-    require_complete(configured, chosen)
-    return Simulation(VmRunner().open(configured, chosen, environment or Environment()))
+    prepared = prepare(target, config, program=program, type_name=type)
+    return Simulation(VmRunner().open(prepared.image, prepared.program, environment or Environment()))
 
 
 @overload

@@ -1,0 +1,123 @@
+"""`attach`, `attached`, `detach`, `status`: programs bound to SIDs that outlive this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, final
+
+from pybpfnf.kernel import attach as attachments
+from pybpfnf.kernel.attach import Attachment, OpenAttachment, Sid
+from pybpfnf.kernel.info import ProgramInfo, statistics
+from pybpfnf.live import FaultCount, Live
+from pybpfnf.targets import Target, prepare
+
+
+@final
+class Attached(Live):
+    """The maps and variables of an attached program, by the same names as before. A context manager."""
+
+    def __init__(self, opened: OpenAttachment) -> None:
+        super().__init__(opened.image, opened.maps)
+        self._opened = opened
+
+    def info(self) -> ProgramInfo:
+        return self._opened.info()
+
+    def close(self) -> None:
+        """Let go of the maps; the program stays attached."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        self.close()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One binding. `info` is None and `faults` empty where its pins are gone, which `problems` says in words.
+
+    `runs` and `run_ns` (nanoseconds in all) are those of the interval that was asked for, None without one.
+    """
+
+    attachment: Attachment
+    info: ProgramInfo | None
+    faults: tuple[FaultCount, ...]
+    runs: int | None
+    run_ns: int | None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return self.attachment.problems
+
+
+def attach(
+    target: Target,
+    sid: Sid,
+    *,
+    dev: str,
+    table: int | None = None,
+    program: str | None = None,
+    type: str | None = None,  # noqa: A002 the word of the command line
+    **config: object,
+) -> Attachment:
+    """Load a program, pin it, and bind a SID (an address or a prefix) to it on a device of this network namespace (root).
+
+    When a step fails nothing is left of it. `table` is the main one unless given; `config` gives the Config by name.
+    """
+    return attach_configured(target, sid, config, dev=dev, table=table, program=program, type=type)
+
+
+def attach_configured(
+    target: Target,
+    sid: Sid,
+    config: Mapping[str, object],
+    *,
+    dev: str,
+    table: int | None = None,
+    program: str | None = None,
+    type: str | None = None,  # noqa: A002
+) -> Attachment:
+    """`attach`, with Config names that may be any (`dev` too)."""
+    prepared = prepare(target, config, program=program, type_name=type)
+    return attachments.attach(prepared.image, prepared.program, sid, dev, table=table, digest=prepared.digest)
+
+
+def attached(sid: Sid, *, table: int | None = None) -> Attached:
+    """The maps and variables of what is attached to a SID; raises InputError where nothing is."""
+    return Attached(attachments.find(sid, table).open())
+
+
+def detach(sid: Sid, *, table: int | None = None) -> None:
+    """Remove a binding made by `attach`, and nothing that is not ours. Raises InputError where there is none."""
+    attachments.detach(sid, table)
+
+
+def status(*, interval: float | None = None) -> list[Status]:
+    """What is attached in this network namespace; with `interval`, also what ran in so many seconds from now.
+
+    The kernel's run statistics are on only during the interval.
+    """
+    with ExitStack() as stack:
+        found = attachments.attachments()
+        opened = [None if each.record is None else stack.enter_context(Attached(each.open())) for each in found]
+        before: list[ProgramInfo | None] = [None] * len(found)
+        if interval is not None:
+            stack.enter_context(statistics())
+            before = [None if each is None else each.info() for each in opened]
+            time.sleep(interval)
+        return [_status(*row) for row in zip(found, opened, before, strict=True)]
+
+
+def _status(attachment: Attachment, opened: Attached | None, before: ProgramInfo | None) -> Status:
+    if opened is None:
+        return Status(attachment, None, (), None, None)
+    info = opened.info()
+    runs, run_ns = (None, None) if before is None else (info.run_count - before.run_count, info.run_ns - before.run_ns)
+    return Status(attachment, info, opened.faults(), runs, run_ns)

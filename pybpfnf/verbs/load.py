@@ -1,0 +1,80 @@
+"""`load`: a program in the kernel for as long as this process wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self, final
+
+from pybpfnf.errors import InputError
+from pybpfnf.image.model import ProgramImage
+from pybpfnf.kernel import routes
+from pybpfnf.kernel.attach import Sid
+from pybpfnf.kernel.info import ProgramInfo
+from pybpfnf.kernel.links import MAIN_TABLE
+from pybpfnf.kernel.load import LoadedProgram, load_program
+from pybpfnf.kernel.netlink import Netlink
+from pybpfnf.live import Live
+from pybpfnf.targets import Target, prepare
+
+_HOOK = "lwt_seg6local"
+
+
+@final
+class Loaded(Live):
+    """A program in the kernel: its maps and variables, by the same names as in the VM. A context manager.
+
+    What `attach` binds here ends with it; `pybpfnf.attach` makes bindings that outlive the process.
+    """
+
+    def __init__(self, loaded: LoadedProgram) -> None:
+        super().__init__(loaded.image, loaded.maps)
+        self._loaded = loaded
+        self._stack = ExitStack()
+        self._stack.enter_context(loaded)
+
+    @property
+    def program(self) -> ProgramImage:
+        return self._loaded.program
+
+    def info(self) -> ProgramInfo:
+        """The kernel's id, tag and sizes of the program, and its run counts where statistics are on."""
+        return self._loaded.info()
+
+    def attach(self, sid: Sid, *, dev: str, table: int | None = None) -> None:
+        """Bind a SID (an address or a prefix) to the program, on a device of this network namespace, until this is closed."""
+        if self.program.type != _HOOK:
+            raise InputError(f"program {self.program.name} is of type {self.program.type}: a SID takes {_HOOK} alone")
+        self._stack.enter_context(_bound(self._loaded, sid, dev, MAIN_TABLE if table is None else table))
+
+    def close(self) -> None:
+        """Unbind and unload."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        self.close()
+
+
+@contextmanager
+def _bound(loaded: LoadedProgram, sid: Sid, dev: str, table: int) -> Iterator[None]:
+    """A route to the program while the block runs, in the network namespace in which it began."""
+    prefix, number = routes.parse_sid(str(sid)), loaded.info().id
+    with Netlink() as netlink:
+        routes.bind(netlink, prefix, dev, loaded.fd, number, loaded.program.name, table=table)
+        try:
+            yield
+        finally:
+            routes.unbind(netlink, prefix, number, table=table)
+
+
+def load(target: Target, *, program: str | None = None, type: str | None = None, **config: object) -> Loaded:  # noqa: A002
+    """Load a program into the running kernel (root); `config` gives its Config by name. What `simulate` is for the VM.
+
+    Raises VerifierError where the kernel refuses it, SystemLacksError, InputError, CompileError.
+    """
+    prepared = prepare(target, config, program=program, type_name=type)
+    return Loaded(load_program(prepared.image, prepared.program))
