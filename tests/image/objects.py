@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -36,4 +35,3 @@ def compiled(name: str) -> bytes:
 
 
 ORIGINS = pytest.mark.parametrize("origin", [committed, compiled])
-NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for bpf()")

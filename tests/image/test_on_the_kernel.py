@@ -19,9 +19,9 @@ from pybpfnf.kernel import attrs
 from pybpfnf.kernel.attrs import BtfLoad, MapCreate, MapElement, MapFreeze, ProgramLoad
 from pybpfnf.kernel.bpf import Command, Fd, bpf
 from pybpfnf.kernel.maps import address_of
-from tests.image.objects import LINKABLE, NEEDS_ROOT, ORIGINS, Origin, committed
+from tests.image.objects import LINKABLE, ORIGINS, Origin, committed
 
-pytestmark = [pytest.mark.kernel, NEEDS_ROOT]
+pytestmark = pytest.mark.kernel
 
 LOG_SIZE = 1 << 20
 
