@@ -36,6 +36,7 @@ CODES: Mapping[str, Code] = {
     code.name: code
     for code in (
         Code("syntax", "the file is not valid Python"),
+        Code("import", "the file raised an exception while it was imported"),
         Code(
             "stale-view",
             "a view is used after the packet may have moved, or after its map entry was deleted",

@@ -1,0 +1,280 @@
+"""Assignments to locals and to State: plain, annotated, augmented, of several targets; other places go to their own modules."""
+
+from __future__ import annotations
+
+import ast
+from typing import TypeAlias
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_map import store_item, update_item
+from pybpfnf.dsl.build_packet import fresh, store_attribute, update_attribute
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.flow import PoisonBinding, ValueBinding, ViewBinding
+from pybpfnf.dsl.locals import optional_of
+from pybpfnf.dsl.operands import default_typed, describe, settle, to_type
+from pybpfnf.dsl.packets import Verdict
+from pybpfnf.dsl.scalars import value_type
+from pybpfnf.dsl.scope import ScopeError
+from pybpfnf.dsl.stores import StateVariable
+from pybpfnf.dsl.types import S64, VERDICT, IntType, NoneType, OptionalType, Type
+from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
+from pybpfnf.dsl.values import Appended, Choice, Constant, HeaderView, Literal, Nothing, PacketView, Poison, Typed, Value
+
+Statements: TypeAlias = tuple[ir.Stmt, ...]
+
+
+def build_assign(b: Builder, node: ast.Assign) -> Statements:
+    """`x = e`, `x = y = e`, `a, b = b, a`."""
+    if len(node.targets) == 1 and not isinstance(node.targets[0], ast.Tuple | ast.List):
+        return store(b, node.targets[0], b.expr(node.value), node.value)
+    if any(isinstance(target, ast.Tuple | ast.List) for target in node.targets):
+        return _assign_several(b, node)
+    held, statements = _hold(b, b.expr(node.value), node.value)
+    for target in node.targets:
+        statements += store(b, target, held, node.value)
+    return statements
+
+
+def _assign_several(b: Builder, node: ast.Assign) -> Statements:
+    """All values first, then all targets."""
+    target, value = node.targets[0], node.value
+    written_out = isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List)
+    if len(node.targets) > 1 or not written_out or len(target.elts) != len(value.elts):
+        b.error("unsupported", "values are unpacked only from as many, written out", node, "write `a, b = x, y`, or one line for each")
+        return ()
+    statements: Statements = ()
+    held = []
+    for item in value.elts:
+        taken, before = _hold(b, b.expr(item), item)
+        held.append(taken)
+        statements += before
+    for place, taken, item in zip(target.elts, held, value.elts, strict=True):
+        statements += store(b, place, taken, item)
+    return statements
+
+
+def _hold(b: Builder, value: Value, node: ast.expr) -> tuple[Value, Statements]:
+    """The value in a local of its own, so that it is evaluated once, and before the targets change."""
+    if not isinstance(value, Typed) or isinstance(value.expr, ir.Const) or isinstance(value.expr.type, NoneType):
+        return value, ()
+    local = b.locals.temporary(value.expr.type)
+    span = b.span(node)
+    return Typed(ir.LocalRead(local, local.type, span)), (ir.Assign(local, value.expr, span),)
+
+
+def store(b: Builder, target: ast.expr, value: Value, node: ast.expr) -> Statements:
+    """`target = value`; `node` is where the value stands."""
+    match target:
+        case ast.Name():
+            return _store_name(b, target, value, node)
+        case ast.Attribute():
+            return store_attribute(b, target, value, node)
+        case ast.Subscript():
+            return store_item(b, target, value, node)
+        case _:
+            b.refuse(target)
+            return ()
+
+
+def _store_name(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> Statements:
+    if target.id in b.locals.globals:
+        return _set_state(b, target, value, node)
+    if target.id == b.packet_name:
+        b.error("read-only", f"`{target.id}` is the packet", target, "choose another name")
+        return ()
+    match value:
+        case Typed(expr) if isinstance(expr.type, OptionalType):
+            return _store_look_up(b, target, expr, node)
+        case Typed() | Literal() | Choice():
+            return _store_value(b, target, value, node)
+        case HeaderView() | PacketView():
+            return _store_view(b, target, value, node)
+        case Poison():
+            b.flow.bound[target.id] = PoisonBinding()
+        case _:
+            b.flow.bound[target.id] = PoisonBinding()
+            _refuse_value(b, value, node)
+    return ()
+
+
+def _refuse_value(b: Builder, value: Value, node: ast.expr) -> None:
+    text = b.text(node)
+    match value:
+        case Nothing():
+            b.error("type", "None is not a value: it is what `m.get(k)` answers for a missing key", node, "use 0, or a bool beside it")
+        case Appended():
+            b.error("type", f"`{text}` gives nothing", node, "leave out the assignment")
+        case Constant():
+            b.error(
+                "unsupported", f"`{text}` is {describe(value)}, and a local holds integers, bools and addresses", node, "use it by name"
+            )
+        case _:
+            b.error("unsupported", f"`{text}` is {describe(value)}, which a local cannot hold", node, "write it where it is used")
+
+
+def _store_value(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> Statements:
+    name = target.id
+    declared = b.locals.declared.get(name)
+    if isinstance(declared, OptionalType):
+        declared = declared.inner
+    if declared is None:
+        _record(b, name, value, target)
+    type_ = declared if declared is not None else b.locals.type_of((name, False))
+    if declared is None and name in b.locals.inferred.literal_only:
+        value = default_typed(b, value, node)
+    expr = to_type(b, value, type_, node, f"`{name}`")
+    local = b.locals.of(name, type_)
+    b.flow.bound[name] = ValueBinding(local)
+    return (ir.Assign(local, expr, b.span(target)),)
+
+
+def _record(b: Builder, name: str, value: Value, target: ast.Name) -> None:
+    """Join the value's type into the local's; a type that does not go with the others is reported where it is assigned."""
+    type_ = value.expr.type if isinstance(value, Typed) else None
+    before = b.locals.seen.get((name, False))
+    if name in b.locals.views:
+        b.error("type", f"`{name}` is a view of the packet elsewhere, and {describe(value)} here", target, "use two names")
+    elif not b.locals.record((name, False), type_):
+        code = "sign" if isinstance(before, IntType) and isinstance(type_, IntType) else "type"
+        hint = f"write `{name}: {before} = ...` and a cast, or use two names" if code == "sign" else "use two names"
+        b.error(code, f"`{name}` is {before} before, and {type_} here", target, hint)
+
+
+def _store_look_up(b: Builder, target: ast.Name, expr: ir.Expr, node: ast.expr) -> Statements:
+    """`n = m.get(k)`: what can be None has a local of its own."""
+    name = target.id
+    assert isinstance(expr.type, OptionalType)
+    declared = b.locals.declared.get(name)
+    if declared is not None and declared != expr.type:
+        hint = f"write `{name}: {expr.type}`" if not isinstance(declared, OptionalType) else "give both one type"
+        b.error("maybe-none", f"`{name}` is {declared}, and `{b.text(node)}` is {expr.type}", node, hint)
+        b.flow.bound[name] = PoisonBinding()
+        return ()
+    if not b.locals.record((name, True), expr.type):
+        b.error("type", f"`{name}` is {b.locals.seen[name, True]} before, and {expr.type} here", target, "use two names")
+    local = b.locals.of(name, expr.type)
+    b.flow.bound[name] = ValueBinding(local)
+    return (ir.Assign(local, expr, b.span(target)),)
+
+
+def _store_view(b: Builder, target: ast.Name, view: HeaderView | PacketView, node: ast.expr) -> Statements:
+    """`srh = pkt.srh`: a name for the place, no copy."""
+    if isinstance(view, HeaderView) and isinstance(fresh(b, view, node), Poison):
+        b.flow.bound[target.id] = PoisonBinding()
+        return ()
+    if (target.id, False) in b.locals.seen or target.id in b.locals.declared:
+        b.error("type", f"`{target.id}` is a value elsewhere, and {describe(view)} here", target, "use two names")
+    b.locals.views.add(target.id)
+    b.flow.bound[target.id] = ViewBinding(HeaderView(view.header) if isinstance(view, HeaderView) else view)
+    return ()
+
+
+def build_annotated(b: Builder, node: ast.AnnAssign) -> Statements:
+    """`x: u32 = e`: the type is given, not inferred; without a value nothing is assigned."""
+    if not isinstance(node.target, ast.Name):
+        b.error("unsupported", "a type is written for a local alone", node, "leave the type out")
+        return ()
+    if node.value is None:
+        return ()
+    return store(b, node.target, b.expr(node.value), node.value)
+
+
+def declare(b: Builder, definition: ast.FunctionDef) -> None:
+    """Collect the types that annotations give to locals, for the whole function."""
+    for node in ast.walk(definition):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            type_ = _annotation(b, node.annotation)
+            if type_ is None:
+                continue
+            before = b.locals.declared.setdefault(node.target.id, type_)
+            if before != type_:
+                b.error("type", f"`{node.target.id}` is {before} before, and {type_} here", node.annotation, "use two names")
+
+
+def _annotation(b: Builder, node: ast.expr) -> Type | None:
+    """The type that is written; None where it is none, and that was reported."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and isinstance(node.right, ast.Constant) and node.right.value is None:
+        inner = _annotation(b, node.left)
+        return None if inner is None else optional_of(inner)
+    written = b.expr(node)
+    if isinstance(written, Poison):
+        return None
+    thing = written.value if isinstance(written, Constant) else None
+    if thing is Verdict:
+        return VERDICT
+    type_ = value_type(thing)
+    if type_ is None:
+        b.error("type", f"`{b.text(node)}` is no type of a local", node, "write u8 to u64, s8 to s64, bool, IPv6Address or Verdict")
+    return type_
+
+
+def build_augmented(b: Builder, node: ast.AugAssign) -> Statements:
+    """`place op= e`: reduced to the place's type."""
+    target = node.target
+    if isinstance(target, ast.Attribute):
+        return update_attribute(b, target, node)
+    if isinstance(target, ast.Subscript):
+        return update_item(b, target, node)
+    return _update_state(b, target, node) if target.id in b.locals.globals else _update_local(b, target, node)
+
+
+def _update_local(b: Builder, target: ast.Name, node: ast.AugAssign) -> Statements:
+    value = b.expr(target)
+    if isinstance(value, Literal):  # nothing but literals so far: s64 until a pass knows better
+        value = Typed(settle(b, value, S64, target))
+    if not isinstance(value, Typed) or not isinstance(value.expr.type, IntType):
+        _refuse_update(b, value, target, node)
+        return ()
+    result = updated(b, value.expr, node)
+    if isinstance(result, Poison):
+        return ()
+    type_ = result.type
+    local = b.locals.of(target.id, type_)
+    b.flow.bound[target.id] = ValueBinding(local)
+    return (ir.Assign(local, result, b.span(node)),)
+
+
+def _refuse_update(b: Builder, value: Value, target: ast.expr, node: ast.AugAssign) -> None:
+    b.expr(node.value)
+    if isinstance(value, Poison):
+        return
+    if isinstance(value, Typed) and isinstance(value.expr.type, OptionalType):
+        text = b.text(target)
+        b.error("maybe-none", f"`{text}` can be None here: the key may be missing", target, f"write `if {text} is None: return DROP` first")
+    else:
+        b.error("type", f"`{b.text(target)}` is {describe(value)}, and this changes integers", node, "assign the new value")
+
+
+def _state(b: Builder, target: ast.Name) -> ir.State | None:
+    thing = b.source.captured.get(target.id)
+    if not isinstance(thing, StateVariable):
+        return None  # reported where it is declared global
+    try:
+        variable = b.scope.variable(thing, target.id)
+    except ScopeError as error:
+        b.error("name", str(error), target, "give it another name at module level")
+        return None
+    assert isinstance(variable, ir.State)
+    return variable
+
+
+def _set_state(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> Statements:
+    state = _state(b, target)
+    if state is None:
+        return ()
+    return (ir.SetState(state, to_type(b, value, state.type, node, f"`{state.name}`"), b.span(target)),)
+
+
+def _update_state(b: Builder, target: ast.Name, node: ast.AugAssign) -> Statements:
+    state = _state(b, target)
+    if state is None:
+        return ()
+    read = ir.VariableRead(state, state.type, b.span(target))
+    if not isinstance(state.type, IntType):
+        _refuse_update(b, Typed(read), target, node)
+        return ()
+    if is_atomic(node.op):
+        update = atomic_update(b, read, node, state.name, shared=True)
+        return () if isinstance(update, Poison) else (ir.UpdateState(state, update.op, update.operand, b.span(node)),)
+    value = updated(b, read, node)
+    return () if isinstance(value, Poison) else (ir.SetState(state, value, b.span(node)),)

@@ -1,0 +1,142 @@
+"""Maps: `m[k]`, `m.get(k)`, `k in m`, `m[k] = v`, `m[k] op= v`, `del m[k]`; and elements of constant tuples."""
+
+from __future__ import annotations
+
+import ast
+
+from pybpfnf.abi.maps import MAP_TYPES
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_name import from_object
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.operands import describe, to_type, zero
+from pybpfnf.dsl.types import OptionalType
+from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
+from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, Typed, Value
+
+
+def build_subscript(b: Builder, node: ast.Subscript) -> Value:
+    """`m[k]`, or an element of a constant tuple."""
+    holder = b.expr(node.value)
+    match holder:
+        case MapPlace(map_):
+            return Typed(ir.MapRead(map_, _key(b, map_, node.slice), map_.value, b.span(node)))
+        case Constant(tuple() as items):
+            return _element(b, items, node)
+        case Poison():
+            return POISON
+        case _:
+            return b.error("type", f"`{b.text(node.value)}` is {describe(holder)}, which has no elements", node, "read a map or a tuple")
+
+
+def _element(b: Builder, items: tuple[object, ...], node: ast.Subscript) -> Value:
+    index = b.expr(node.slice)
+    if isinstance(index, Poison):
+        return POISON
+    if not isinstance(index, Literal) or index.unknown:
+        return b.error("unsupported", "the index of a tuple is a constant", node.slice, "write an Array for an index that is computed")
+    if not -len(items) <= index.value < len(items):
+        return b.error("overflow", f"index {index.value} is out of range: `{b.text(node.value)}` has {len(items)}", node, "count from 0")
+    return from_object(b, items[index.value], node, b.text(node))
+
+
+def _key(b: Builder, map_: ir.Map, node: ast.expr) -> ir.Expr:
+    value = b.expr(node)
+    if map_.kind != "hash" and isinstance(value, Literal) and not 0 <= value.value < map_.max_entries:
+        last = map_.max_entries - 1
+        b.error("overflow", f"index {value.value} is out of range: `{map_.name}` has {map_.max_entries}", node, f"write 0 to {last}")
+        return zero(map_.key, node, b)
+    return to_type(b, value, map_.key, node, f"the key of `{map_.name}`")
+
+
+def _as_map(b: Builder, node: ast.expr) -> ir.Map | None:
+    """The map that an expression names; None when it names none, and that was reported."""
+    place = b.expr(node)
+    if isinstance(place, MapPlace):
+        return place.map
+    if not isinstance(place, Poison):
+        b.error("type", f"`{b.text(node)}` is {describe(place)}, not a map", node, "write the name of a map")
+    return None
+
+
+def contains(b: Builder, key: ast.expr, holder: ast.expr, node: ast.expr) -> ir.Expr | Poison:
+    place = b.expr(holder)
+    if isinstance(place, Constant):
+        text = b.text(key)
+        return b.error("unsupported", "`in` asks a Hash", node, f"write `{text} == a or {text} == b`")
+    if not isinstance(place, MapPlace):
+        _as_map(b, holder)
+        return POISON
+    if not _is_hash(b, place.map, "`in`", node):
+        return POISON
+    return ir.MapContains(place.map, _key(b, place.map, key), b.span(node))
+
+
+def get(b: Builder, map_: ir.Map, key: ast.expr, node: ast.Call) -> Value:
+    """`m.get(key)`."""
+    if not _is_hash(b, map_, "`get`", node):
+        return POISON
+    return Typed(ir.MapGet(map_, _key(b, map_, key), OptionalType(map_.value), b.span(node)))
+
+
+def _is_hash(b: Builder, map_: ir.Map, what: str, node: ast.expr | ast.stmt) -> bool:
+    if map_.kind == "hash":
+        return True
+    b.error("not-here", f"{what} is for a Hash: every index of `{map_.name}` is there", node, "write `m[index]`")
+    return False
+
+
+def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) -> tuple[ir.Stmt, ...]:
+    """`m[k] = value`."""
+    map_ = _target_map(b, target)
+    if map_ is None:
+        return ()
+    stored = to_type(b, value, map_.value, node, f"a value of `{map_.name}`")
+    return (ir.SetMap(map_, _key(b, map_, target.slice), stored, b.span(target)),)
+
+
+def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
+    """`m[k] op= e`: one atomic update where there is an instruction for it, else read, compute, write."""
+    map_ = _target_map(b, target)
+    if map_ is None:
+        return ()
+    if map_.kind == "hash" and map_.default is None:
+        message = f"`{map_.name}` has no default, so a missing key has no value to change"
+        b.error("type", message, node, f"write `Hash(..., default=0)` where `{map_.name}` is made, or ask `in` and assign")
+        return ()
+    key = _key(b, map_, target.slice)
+    if is_atomic(node.op):
+        read = ir.MapRead(map_, key, map_.value, b.span(target))
+        update = atomic_update(b, read, node, map_.name, shared=not MAP_TYPES[map_.kind].per_cpu)
+        return () if isinstance(update, Poison) else (ir.UpdateMap(map_, key, update.op, update.operand, b.span(node)),)
+    return _rewrite_item(b, map_, key, target, node)
+
+
+def _rewrite_item(b: Builder, map_: ir.Map, key: ir.Expr, target: ast.Subscript, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
+    """Read, compute, write: no instruction does it at once. The key is evaluated once."""
+    held = b.locals.temporary(map_.key)
+    again = ir.LocalRead(held, held.type, key.span)
+    value = updated(b, ir.MapRead(map_, again, map_.value, b.span(target)), node)
+    if isinstance(value, Poison):
+        return ()
+    return (ir.Assign(held, key, key.span), ir.SetMap(map_, again, value, b.span(node)))
+
+
+def _target_map(b: Builder, target: ast.Subscript) -> ir.Map | None:
+    holder = b.expr(target.value)
+    if isinstance(holder, Constant):
+        b.error("read-only", f"`{b.text(target.value)}` is a constant", target, "write an Array at module level")
+        return None
+    if isinstance(holder, MapPlace):
+        return holder.map
+    return _as_map(b, target.value)
+
+
+def delete_item(b: Builder, target: ast.expr) -> tuple[ir.Stmt, ...]:
+    """`del m[k]`."""
+    if not isinstance(target, ast.Subscript):
+        b.error("unsupported", "`del` takes an entry of a Hash", target, "write `del m[key]`")
+        return ()
+    map_ = _as_map(b, target.value)
+    if map_ is None or not _is_hash(b, map_, "`del`", target):
+        return ()
+    return (ir.DeleteMap(map_, _key(b, map_, target.slice), b.span(target)),)

@@ -1,0 +1,127 @@
+"""Names and constants: locals, what a function captures, and what a module has."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+from enum import EnumMeta
+from ipaddress import IPv6Address
+from types import ModuleType
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.calls import Helpers
+from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding
+from pybpfnf.dsl.packets import Verdict
+from pybpfnf.dsl.scope import ScopeError
+from pybpfnf.dsl.stores import Array, ConfigVariable, Hash, StateVariable
+from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, OptionalType
+from pybpfnf.dsl.values import POISON, Constant, HeaderView, Literal, MapPlace, Nothing, TlvClass, Typed, Value
+from pybpfnf.dsl.wire import Tlv
+
+
+def build_name(b: Builder, node: ast.Name) -> Value:
+    """A local, else what the function captures."""
+    if node.id in b.locals.names:
+        return _local(b, node)
+    if node.id in b.source.captured:
+        return from_object(b, b.source.captured[node.id], node, node.id)
+    return unknown_name(b, node, node.id, {**b.source.captured, **b.flow.bound}, "here")
+
+
+def build_constant(b: Builder, node: ast.Constant) -> Value:
+    return from_object(b, node.value, node, repr(node.value))
+
+
+def _local(b: Builder, node: ast.Name) -> Value:
+    match b.flow.bound.get(node.id):
+        case ValueBinding(local, found):
+            if b.locals.is_unknown(node.id) and not isinstance(local.type, OptionalType):
+                return Literal(0, unknown=True)
+            read = ir.LocalRead(local, local.type, b.span(node))
+            if found and isinstance(local.type, OptionalType):
+                return Typed(ir.Unwrap(read, local.type.inner, b.span(node)))
+            return Typed(read)
+        case ViewBinding(view, moved):
+            return replace(view, local=node.id, moved=moved) if isinstance(view, HeaderView) else view
+        case MixedBinding():
+            message = f"`{node.id}` is a look-up that can miss on one path to here, and a value on another"
+            return b.error("maybe-none", message, node, f"ask `if {node.id} is None` on the path where it is looked up")
+        case PoisonBinding():
+            return POISON
+        case None:
+            return _unbound(b, node)
+
+
+def _unbound(b: Builder, node: ast.Name) -> Value:
+    if not b.flow.reachable:
+        return POISON
+    if isinstance(b.source.captured.get(node.id), StateVariable):
+        hint = f"write `global {node.id}` at the start of the function, as Python has it"
+    else:
+        hint = f"assign `{node.id}` before, on every path"
+    return b.error("name", f"`{node.id}` is not bound on every path to here", node, hint)
+
+
+def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
+    """A Python object that the function captures or writes, as a value; `name` is how the function calls it."""
+    span = b.span(node)
+    match thing:
+        case bool():
+            return Typed(ir.Const(int(thing), BOOL, span))
+        case Verdict():
+            return _verdict(b, thing, node)
+        case int():
+            return Literal(int(thing))
+        case IPv6Address():
+            return Typed(ir.Const(thing.packed, ADDRESS, span))
+        case None:
+            return Nothing()
+        case Array() | Hash() | ConfigVariable() | StateVariable():
+            return _store(b, thing, node, name)
+        case type() if issubclass(thing, Tlv) and thing is not Tlv:
+            return TlvClass(thing.layout)
+        case float() | complex():
+            return b.error("unsupported", "floats are not part of the language", node, "count in smaller units, as integers")
+        case list() | dict() | set() | bytearray():
+            kind = type(thing).__name__
+            return b.error("unsupported", f"`{b.text(node)}` is a {kind}, which may change", node, "write a tuple, or a map")
+        case _:
+            return Constant(thing)
+
+
+def _verdict(b: Builder, verdict: Verdict, node: ast.expr) -> Value:
+    if verdict.value not in b.hook.verdicts.values():
+        names = ", ".join(b.hook.verdicts)
+        return b.error("not-here", f"{b.hook.name} has no verdict {verdict.name}", node, f"its verdicts are {names}")
+    return Typed(ir.Const(verdict.value, VERDICT, b.span(node)))
+
+
+def _store(b: Builder, thing: Array[object] | Hash[object, object] | ConfigVariable | StateVariable, node: ast.expr, name: str) -> Value:
+    try:
+        if isinstance(thing, ConfigVariable | StateVariable):
+            variable = b.scope.variable(thing, name)
+            return Typed(ir.VariableRead(variable, variable.type, b.span(node)))
+        return MapPlace(b.scope.map(thing, name))
+    except ScopeError as error:
+        return b.error("name", str(error), node, "give it another name at module level")
+
+
+def member(b: Builder, holder: Constant, node: ast.Attribute) -> Value:
+    """`module.name`, `Verdict.OK`, `helpers.name`; other objects have no attributes here."""
+    thing = holder.value
+    if not isinstance(thing, ModuleType | EnumMeta | Helpers):
+        return b.error("type", f"`{b.text(node.value)}` has no attributes here", node, "bind what is needed to a name at module level")
+    try:
+        found = getattr(thing, node.attr)
+    except AttributeError:
+        return unknown_name(b, node, node.attr, dir(thing), f"in `{b.text(node.value)}`")
+    return from_object(b, found, node, node.attr)
+
+
+def unknown_name(b: Builder, node: ast.expr, name: str, known: Iterable[str], where: str) -> Value:
+    """Report a name that is not there, with the nearest one that is."""
+    near = get_close_matches(name, [other for other in known if not other.startswith("__")], n=1)
+    return b.error("name", f"`{name}` is not known {where}", node, f"did you mean `{near[0]}`?" if near else "look at its spelling")

@@ -1,0 +1,180 @@
+"""The packet: its headers and their fields, the fields of the context, and writes to them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from pybpfnf.abi.contexts import ContextField
+from pybpfnf.abi.headers import HEADERS, Field, Header
+from pybpfnf.abi.programs import ProgramType
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_name import member
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.hooks import HOOKS, METHODS
+from pybpfnf.dsl.operands import describe, to_type
+from pybpfnf.dsl.types import ADDRESS, INT_TYPES, ValueType
+from pybpfnf.dsl.updates import updated
+from pybpfnf.dsl.values import POISON, Constant, HeaderView, MapPlace, Method, PacketView, Poison, Typed, Value
+
+# Of the context, what is a pointer in disguise (include/uapi/linux/bpf.h, struct __sk_buff).
+_POINTERS = frozenset({"data", "data_end", "data_meta", "sk", "flow_keys"})
+_VIEWS = ("ipv6", "srh")
+
+# What the language is going to have.
+_LATER: Mapping[str, frozenset[str]] = {
+    "packet": frozenset({"push_encap", "udp", "tcp", "icmpv6", "raw"}),
+    "srh": frozenset({"find", "insert", "remove", "tlvs", "segments", "path"}),
+    "ipv6": frozenset(),
+}
+
+
+def build_attribute(b: Builder, node: ast.Attribute) -> Value:
+    """`pkt.srh`, `pkt.mark`, `srh.tag`, a method, or a member of a module."""
+    holder = b.expr(node.value)
+    match holder:
+        case PacketView():
+            return _of_packet(b, node)
+        case HeaderView():
+            return _of_header(b, holder, node)
+        case MapPlace():
+            return Method(holder, node.attr) if node.attr == "get" else _unknown(b, node, f"the map `{holder.map.name}`", ("get",))
+        case Constant():
+            return member(b, holder, node)
+        case Poison():
+            return POISON
+        case _:
+            return b.error("type", f"`{b.text(node.value)}` is {describe(holder)}, which has no fields", node, "read a field of a header")
+
+
+def _of_packet(b: Builder, node: ast.Attribute) -> Value:
+    name = node.attr
+    if name in _VIEWS:
+        return HeaderView(HEADERS[name])
+    if name in METHODS:
+        return Method(PacketView(), name)
+    field = _context_field(b, node)
+    if isinstance(field, Poison):
+        return POISON
+    return Typed(ir.ContextRead(field, _context_type(field), b.span(node)))
+
+
+def readable_fields(hook: ProgramType) -> dict[str, ContextField]:
+    """The fields of the context that a function of this hook reads as integers: no pointers, no arrays, no wire order."""
+    return {name: field for name, field in hook.context.fields.items() if hook.name in field.readable and _is_integer(field)}
+
+
+def _is_integer(field: ContextField) -> bool:
+    return field.name not in _POINTERS and field.count == 1 and not field.wire_order
+
+
+def _context_field(b: Builder, node: ast.Attribute) -> ContextField | Poison:
+    readable = readable_fields(b.hook)
+    if node.attr in readable:
+        return readable[node.attr]
+    field = b.hook.context.fields.get(node.attr)
+    if node.attr in _LATER["packet"] or (field is not None and not _is_integer(field)):
+        return _later(b, node)
+    if field is None:
+        return _unknown(b, node, "the packet", (*_VIEWS, *METHODS, *readable))
+    message = f"{b.hook.name} cannot read `{node.attr}` of {b.hook.context.name}"
+    return b.error("not-here", message, node, "the kernel keeps this field from this hook")
+
+
+def _context_type(field: ContextField) -> ValueType:
+    return INT_TYPES[f"u{field.size * 8}"]
+
+
+def _of_header(b: Builder, view: HeaderView, node: ast.Attribute) -> Value:
+    if isinstance(fresh(b, view, node), Poison):
+        return POISON
+    if view.header.name == "srh" and node.attr == "append":
+        return Method(view, node.attr)
+    field = _header_field(b, view.header, node)
+    if isinstance(field, Poison):
+        return POISON
+    return Typed(ir.HeaderRead(view.header, field, field_type(field), b.span(node)))
+
+
+def fresh(b: Builder, view: HeaderView, node: ast.expr) -> HeaderView | Poison:
+    """The view, unless the packet may have moved since it was read."""
+    if view.moved is None:
+        return view
+    line = view.moved.line
+    message = f"`{view.local}` was read before line {line} moved the packet"
+    return b.error("stale-view", message, node, f"read `{b.packet_name}.{view.header.name}` again after line {line}")
+
+
+def _header_field(b: Builder, header: Header, node: ast.Attribute) -> Field | Poison:
+    field = header.fields.get(node.attr)
+    if field is not None:
+        return field
+    if node.attr in _LATER[header.name]:
+        return _later(b, node)
+    return _unknown(b, node, f"the {header.name} header", tuple(header.fields))
+
+
+def field_type(field: Field) -> ValueType:
+    """The narrowest type that holds the field: a bit field of 20 bits reads as u32."""
+    if field.width == ADDRESS.size * 8:
+        return ADDRESS
+    return next(type_ for type_ in INT_TYPES.values() if not type_.signed and type_.width >= field.width)
+
+
+def _unknown(b: Builder, node: ast.Attribute, holder: str, known: tuple[str, ...]) -> Poison:
+    near = get_close_matches(node.attr, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(known)}"
+    return b.error("name", f"{holder} has no `{node.attr}`", node, hint)
+
+
+def _later(b: Builder, node: ast.Attribute) -> Poison:
+    return b.error("unsupported", f"`{node.attr}` is not lowered yet", node, "leave it out")
+
+
+def store_attribute(b: Builder, target: ast.Attribute, value: Value, node: ast.expr) -> tuple[ir.Stmt, ...]:
+    """`pkt.srh.tag = value`, `pkt.mark = value`."""
+    place = _writable(b, target)
+    if isinstance(place, Poison):
+        return ()
+    return (_write(b, place, to_type(b, value, place.type, node, f"`{b.text(target)}`"), target),)
+
+
+def update_attribute(b: Builder, target: ast.Attribute, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
+    """`pkt.srh.tag op= e`."""
+    place = _writable(b, target)
+    if isinstance(place, Poison):
+        return ()
+    value = updated(b, place, node)
+    return () if isinstance(value, Poison) else (_write(b, place, value, node),)
+
+
+def _write(b: Builder, place: ir.HeaderRead | ir.ContextRead, value: ir.Expr, node: ast.expr | ast.stmt) -> ir.Stmt:
+    if isinstance(place, ir.HeaderRead):
+        return ir.SetHeader(place.header, place.field, value, b.span(node))
+    return ir.SetContext(place.field, value, b.span(node))
+
+
+def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRead | Poison:
+    """The place that an attribute names, where the hook may write it."""
+    place = b.expr(target)
+    match place:
+        case Typed(ir.HeaderRead(header, field) as read):
+            writable = HOOKS[b.hook.name].writable.get(header.name, ())
+            if field.name in writable:
+                return read
+            return _read_only(b, target, f"{header.name}.{field.name}", tuple(f"{header.name}.{name}" for name in writable))
+        case Typed(ir.ContextRead(field) as read):
+            if b.hook.name in field.writable:
+                return read
+            writable = tuple(name for name, row in b.hook.context.fields.items() if b.hook.name in row.writable)
+            return _read_only(b, target, field.name, writable)
+        case Poison():
+            return POISON
+        case _:
+            return b.error("read-only", f"`{b.text(target)}` cannot be assigned", target, "bind it to a local with another name")
+
+
+def _read_only(b: Builder, target: ast.Attribute, name: str, writable: tuple[str, ...]) -> Poison:
+    hint = f"it may write {', '.join(writable)}" if writable else "it may write flags, tag and TLVs of the SRH, and run actions"
+    return b.error("read-only", f"{b.hook.name} cannot write `{name}`", target, hint)

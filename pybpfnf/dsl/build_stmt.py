@@ -1,0 +1,114 @@
+"""Statements that are no assignments: `if`, `return`, `assert`, `del`, `global`, `pass`, and expressions alone."""
+
+from __future__ import annotations
+
+import ast
+
+from pybpfnf.diagnostics import Span
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_assign import Statements
+from pybpfnf.dsl.build_map import delete_item
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.facts import facts
+from pybpfnf.dsl.flow import Copy, Flow, join
+from pybpfnf.dsl.hooks import METHODS
+from pybpfnf.dsl.operands import as_bool, describe, to_type
+from pybpfnf.dsl.stores import StateVariable
+from pybpfnf.dsl.types import VERDICT
+from pybpfnf.dsl.values import Appended, Constant, Literal, Poison, Typed
+
+
+def build_if(b: Builder, node: ast.If) -> Statements:
+    """Each arm knows what the condition found out; after it, what both arms know. A constant condition leaves one arm."""
+    test = as_bool(b, b.expr(node.test), node.test)
+    when = facts(node.test)
+    before = b.flow
+    then, then_end = _arm(b, node.body, before, when.true)
+    orelse, orelse_end = _arm(b, node.orelse, before, when.false)
+    if isinstance(test, ir.Const):
+        b.flow = then_end if test.value else orelse_end
+        return then if test.value else orelse
+    joined = join(then_end, orelse_end)
+    b.flow = joined.flow
+    span = b.span(node.test)
+    then, orelse = then + _copies(joined.left, span), orelse + _copies(joined.right, span)
+    return (ir.If(test, then, orelse, span),)
+
+
+def _arm(b: Builder, nodes: list[ast.stmt], before: Flow, found: frozenset[str]) -> tuple[Statements, Flow]:
+    b.flow = before.copy()
+    b.flow.learn_found(found)
+    return b.block(nodes), b.flow
+
+
+def _copies(copies: tuple[Copy, ...], span: Span) -> Statements:
+    built = []
+    for copy in copies:
+        read = ir.LocalRead(copy.found, copy.found.type, span)
+        built.append(ir.Assign(copy.local, ir.Unwrap(read, copy.local.type, span), span))
+    return tuple(built)
+
+
+def build_return(b: Builder, node: ast.Return) -> Statements:
+    if node.value is None:
+        b.flow.reachable = False
+        b.error("type", "a network function returns a verdict", node, "write `return OK` or `return DROP`")
+        return ()
+    value = to_type(b, b.expr(node.value), VERDICT, node.value, "what a network function returns")
+    b.flow.reachable = False
+    return (ir.Return(value, b.span(node)),)
+
+
+def build_assert(b: Builder, node: ast.Assert) -> Statements:
+    """A fault exit where the condition is false; its text is the message where none is written."""
+    test = as_bool(b, b.expr(node.test), node.test)
+    b.flow.learn_found(facts(node.test).true)
+    message = f"assert {b.text(node.test)}"
+    if node.msg is not None:
+        given = b.expr(node.msg)
+        if isinstance(given, Constant) and isinstance(given.value, str):
+            message = given.value
+        elif not isinstance(given, Poison):
+            b.error("type", "the message of an assert is a constant string", node.msg, 'write "what went wrong"')
+    return (ir.Assert(test, message, b.span(node.test)),)
+
+
+def build_delete(b: Builder, node: ast.Delete) -> Statements:
+    return tuple(statement for target in node.targets for statement in delete_item(b, target))
+
+
+def build_global(b: Builder, node: ast.Global) -> Statements:
+    """Python's word for assigning a module's name: here a State's."""
+    for name in node.names:
+        if not isinstance(b.source.captured.get(name), StateVariable):
+            b.error("unsupported", f"`{name}` is no State, and nothing else of a module changes", node, f"write `{name} = State(u32)`")
+    return ()
+
+
+def build_pass(b: Builder, node: ast.Pass) -> Statements:
+    return ()
+
+
+def build_expression(b: Builder, node: ast.Expr) -> Statements:
+    """A call for its effect. Text alone is a comment, as in Python."""
+    if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        return ()
+    value = b.expr(node.value)
+    span = b.span(node)
+    match value:
+        case Appended(tlv):
+            return (ir.AppendTlv(tlv, span),)
+        case Typed(ir.Seg6ActionCall(action)) if METHODS[action.name.lower()].route_only:
+            name = action.name.lower()
+            message = f"the route that `{name}` chooses is forgotten, unless its verdict is returned"
+            b.error("type", message, node, f"write `return {b.text(node)}`")
+            return ()
+        case Typed(expr) if not isinstance(expr, ir.Const):
+            return (ir.Evaluate(expr, span),)
+        case Poison():
+            return ()
+        case Literal() | Typed() | Constant():
+            b.error("unsupported", f"`{b.text(node)}` has no effect", node, "leave it out, or write `pass`")
+        case _:
+            b.error("type", f"`{b.text(node)}` is {describe(value)}, which does nothing alone", node, "call it, or read a field of it")
+    return ()

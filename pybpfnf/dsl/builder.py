@@ -1,0 +1,100 @@
+"""The state of building one function, and its two dispatchers. No logic of any construct is here: `build_*` has it.
+
+A local's type is the join of all its assignments, so a function is built again until no type changes; the diagnostics
+of the last time count.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeAlias, final
+
+from pybpfnf.abi.programs import ProgramType
+from pybpfnf.diagnostics import Diagnostic, Span
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.flow import Flow, ValueBinding
+from pybpfnf.dsl.locals import Locals
+from pybpfnf.dsl.refused import refusal
+from pybpfnf.dsl.scope import ModuleScope
+from pybpfnf.dsl.source import FunctionSource
+from pybpfnf.dsl.values import POISON, Poison, Value
+
+Positioned: TypeAlias = ast.expr | ast.stmt | ast.arg | ast.keyword | ast.pattern
+
+
+@final
+@dataclass(frozen=True)
+class Tables:
+    """One builder function for each node class; a class that is in neither is refused."""
+
+    expressions: Mapping[type[ast.expr], Callable[[Builder, ast.expr], Value]]
+    statements: Mapping[type[ast.stmt], Callable[[Builder, ast.stmt], Iterable[ir.Stmt]]]
+
+
+@final
+class Builder:
+    """One function while it is built."""
+
+    def __init__(self, tables: Tables, source: FunctionSource, hook: ProgramType, license: str, scope: ModuleScope, locals: Locals) -> None:  # noqa: A002
+        self._tables = tables
+        self.source = source
+        self.hook = hook
+        self.license = license
+        self.scope = scope
+        self.locals = locals
+        self.flow = Flow()
+        self.packet_name = ""
+        self.diagnostics: list[Diagnostic] = []
+
+    def expr(self, node: ast.expr) -> Value:
+        build = self._tables.expressions.get(type(node))
+        return build(self, node) if build is not None else self.refuse(node)
+
+    def statement(self, node: ast.stmt) -> tuple[ir.Stmt, ...]:
+        build = self._tables.statements.get(type(node))
+        if build is None:
+            self.refuse(node)
+            return ()
+        return tuple(build(self, node))
+
+    def block(self, nodes: Iterable[ast.stmt]) -> tuple[ir.Stmt, ...]:
+        """Statements in order. What no path reaches is checked, and left out."""
+        built: list[ir.Stmt] = []
+        for node in nodes:
+            reachable = self.flow.reachable
+            statements = self.statement(node)
+            if reachable:
+                built += statements
+        return tuple(built)
+
+    def span(self, node: Positioned) -> Span:
+        return self.source.file.span(node)
+
+    def text(self, node: Positioned) -> str:
+        return self.source.file.segment(self.span(node))
+
+    def error(self, code: str, message: str, where: Positioned | Span, hint: str | None = None) -> Poison:
+        span = where if isinstance(where, Span) else self.span(where)
+        self.diagnostics.append(self.source.file.diagnostic(code, message, span, hint))
+        return POISON
+
+    def refuse(self, node: Positioned | ast.operator | ast.cmpop | ast.unaryop, where: Positioned | None = None) -> Poison:
+        """Reject a node class that the language does not have, or does not have here; operators have no position of their own."""
+        row = refusal(type(node))
+        position = where if where is not None else node
+        assert not isinstance(position, ast.operator | ast.cmpop | ast.unaryop)
+        return self.error("unsupported", row.message, position, row.hint)
+
+    @contextmanager
+    def assuming_found(self, names: Iterable[str]) -> Iterator[None]:
+        """While the body runs these look-ups are known not to be None; what else it learns stays."""
+        before = {name: binding for name in names if isinstance(binding := self.flow.bound.get(name), ValueBinding)}
+        self.flow.learn_found(before)
+        yield
+        for name, binding in before.items():
+            after = self.flow.bound[name]
+            if isinstance(after, ValueBinding):
+                self.flow.bound[name] = replace(after, found=binding.found)

@@ -1,0 +1,156 @@
+"""Check the IR between passes: types agree, operands are what their node takes, every path returns. What fails is our own bug."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import ADDRESS, BOOL, S32, U8, U16, U64, VERDICT, AddressType, BoolType, IntType, OptionalType, Type, VerdictType
+from pybpfnf.dsl.walk import walk
+from pybpfnf.errors import InternalError
+
+_SHIFTS = frozenset({ir.BinaryOp.LSHIFT, ir.BinaryOp.RSHIFT})
+_ORDER = frozenset({ir.CompareOp.LT, ir.CompareOp.LE, ir.CompareOp.GT, ir.CompareOp.GE})
+
+
+def check_module(module: ir.Module) -> None:
+    """Raises InternalError with the node that is wrong."""
+    names = [thing.name for thing in (*module.functions, *module.maps, *module.variables)]
+    if len(set(names)) != len(names):
+        raise InternalError(f"two symbols of one name: {sorted(names)}")
+    for function in module.functions:
+        check_function(function)
+        if function.span.file not in module.sources:
+            raise InternalError(f"{function.name}: the module has no text of {function.span.file}")
+
+
+def check_function(function: ir.Function) -> None:
+    """Raises InternalError with the node that is wrong."""
+    if not returns(function.body):
+        raise InternalError(f"{function.name}: a path ends without a return")
+    known = set(function.locals)
+    if len({local.number for local in known}) != len(function.locals):
+        raise InternalError(f"{function.name}: two locals have one number")
+    for node in walk(function.body):
+        check = _CHECKS.get(type(node))
+        if check is not None and not check(node):
+            raise InternalError(f"{function.name}: inconsistent IR: {node!r}")
+        if isinstance(node, ir.LocalRead | ir.Assign | ir.Let) and node.local not in known:
+            raise InternalError(f"{function.name}: an unknown local: {node!r}")
+
+
+def returns(body: tuple[ir.Stmt, ...]) -> bool:
+    """Whether every path through these statements ends in a return, with nothing after it."""
+    if not body:
+        return False
+    last = body[-1]
+    if any(_ends(statement) for statement in body[:-1]):
+        return False
+    return _ends(last)
+
+
+def _ends(statement: ir.Stmt) -> bool:
+    if isinstance(statement, ir.If):
+        return returns(statement.then) and returns(statement.orelse)
+    return isinstance(statement, ir.Return)
+
+
+def _const(node: ir.Const) -> bool:
+    match node.type:
+        case IntType() as type_:
+            return isinstance(node.value, int) and type_.holds(node.value)
+        case BoolType():
+            return node.value in (0, 1)
+        case AddressType():
+            return isinstance(node.value, bytes) and len(node.value) == ADDRESS.size
+        case VerdictType():
+            return isinstance(node.value, int)
+        case _:
+            return False
+
+
+def _field_type_fits(node: ir.HeaderRead) -> bool:
+    if isinstance(node.type, IntType):
+        return not node.type.signed and node.type.width >= node.field.width
+    return node.type == ADDRESS and node.field.width == ADDRESS.size * 8
+
+
+def _binary(node: ir.Binary) -> bool:
+    if node.op in _SHIFTS:
+        return node.left.type == node.type and isinstance(node.right.type, IntType)
+    return node.left.type == node.right.type == node.type
+
+
+def _compare(node: ir.Compare) -> bool:
+    if node.left.type != node.right.type:
+        return False
+    return isinstance(node.left.type, IntType) or (node.op not in _ORDER and node.left.type in (BOOL, VERDICT, ADDRESS))
+
+
+def _convert(node: ir.Convert) -> bool:
+    return isinstance(node.type, IntType) and isinstance(node.operand.type, IntType | BoolType) and node.operand.type != node.type
+
+
+def _unwrap(node: ir.Unwrap) -> bool:
+    return isinstance(node.operand.type, OptionalType) and node.operand.type.inner == node.type
+
+
+def _update_map(node: ir.UpdateMap) -> bool:
+    return node.key.type == node.map.key and node.value.type == node.map.value and isinstance(node.value.type, IntType)
+
+
+def _action(node: ir.Seg6ActionCall) -> bool:
+    wanted: Mapping[ir.Seg6Action, Type] = {ir.Seg6Action.END_X: ADDRESS, ir.Seg6Action.END_T: S32, ir.Seg6Action.END_DT6: S32}
+    if node.action not in wanted:
+        return isinstance(node.parameter, ir.SrhValue)
+    return not isinstance(node.parameter, ir.SrhValue) and node.parameter.type == wanted[node.action]
+
+
+def _tlv(node: ir.TlvValue) -> bool:
+    return all(
+        (len(value) == field.size and field.type is None) if isinstance(value, bytes) else value.type == field.type
+        for field, value in node.values
+    ) and [field for field, _ in node.values] == list(node.layout.fields)
+
+
+def _srh(node: ir.SrhValue) -> bool:
+    return all(address.type == ADDRESS for address in node.path) and node.tag.type == U16 and node.flags.type == U8
+
+
+# What must hold of a node, beyond its Python types; the nodes that are not here have nothing more to hold.
+_CHECKS: Mapping[type, Callable[[Any], bool]] = {
+    ir.Const: _const,
+    ir.LocalRead: lambda node: node.type == node.local.type,
+    ir.VariableRead: lambda node: node.type == node.variable.type,
+    ir.HeaderRead: _field_type_fits,
+    ir.ContextRead: lambda node: isinstance(node.type, IntType) and node.type.size == node.field.size,
+    ir.Convert: _convert,
+    ir.Binary: _binary,
+    ir.Unary: lambda node: node.operand.type == node.type,
+    ir.Compare: _compare,
+    ir.Logical: lambda node: node.left.type == node.right.type == BOOL,
+    ir.Not: lambda node: node.operand.type == BOOL,
+    ir.Let: lambda node: node.value.type == node.local.type and node.body.type == node.type,
+    ir.Conditional: lambda node: node.test.type == BOOL and node.then.type == node.orelse.type == node.type,
+    ir.MapRead: lambda node: node.key.type == node.map.key and node.type == node.map.value,
+    ir.MapGet: lambda node: node.key.type == node.map.key and node.type.inner == node.map.value,
+    ir.MapContains: lambda node: node.key.type == node.map.key,
+    ir.IsNone: lambda node: isinstance(node.operand.type, OptionalType),
+    ir.Unwrap: _unwrap,
+    ir.HelperCall: lambda node: node.type == U64 and all(argument.type == U64 for argument in node.args),
+    ir.Seg6ActionCall: _action,
+    ir.TlvValue: _tlv,
+    ir.SrhValue: _srh,
+    ir.Assign: lambda node: node.value.type == node.local.type,
+    ir.SetState: lambda node: node.value.type == node.state.type,
+    ir.UpdateState: lambda node: node.value.type == node.state.type and isinstance(node.value.type, IntType),
+    ir.SetHeader: lambda node: isinstance(node.value.type, IntType) and node.value.type.width >= node.field.width,
+    ir.SetContext: lambda node: isinstance(node.value.type, IntType) and node.value.type.size == node.field.size,
+    ir.SetMap: lambda node: node.key.type == node.map.key and node.value.type == node.map.value,
+    ir.UpdateMap: _update_map,
+    ir.DeleteMap: lambda node: node.key.type == node.map.key,
+    ir.If: lambda node: node.test.type == BOOL,
+    ir.Return: lambda node: node.value.type == VERDICT,
+    ir.Assert: lambda node: node.test.type == BOOL,
+}

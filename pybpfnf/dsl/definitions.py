@@ -1,0 +1,49 @@
+"""What the things that an author defines have in common: the mistake of a definition, and the name that a module gave a thing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import NoReturn, final
+
+from pybpfnf.errors import InputError
+
+
+@final
+class DefinitionError(InputError):
+    """A definition at module level (a map, a TLV, a decorator's argument) is wrong; `code` is the diagnostic's."""
+
+    def __init__(self, message: str, *, code: str = "type", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+@final
+class NotCompiledError(InputError):
+    """Something that has a meaning only inside a compiled function was used in ordinary Python."""
+
+
+def only_compiled(what: str) -> NoReturn:
+    """Refuse to do in ordinary Python what only a compiled function can."""
+    raise NotCompiledError(
+        f"{what} has a meaning only inside a network function",
+        hint="run the function with pybpfnf.run(function, packet), or `pybpfnf run FILE.py IN.pcap`",
+    )
+
+
+@final
+class Birthplace:
+    """The scope in which a thing was made: it is known by the name that this scope gives it."""
+
+    def __init__(self, frame: FrameType) -> None:
+        self._scope: Mapping[str, object] = frame.f_globals
+
+    def name_of(self, thing: object) -> str | None:
+        """The first name in the scope that is bound to `thing`; None where it has none (yet)."""
+        return next((name for name, value in self._scope.items() if value is thing), None)
+
+
+def birthplace(depth: int = 2) -> Birthplace:
+    """The scope `depth` calls up: 2 is the caller of the function that asks."""
+    return Birthplace(sys._getframe(depth))

@@ -1,0 +1,134 @@
+"""What is known at one point of a function: which names are bound to what, and what has been asked about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, final
+
+from pybpfnf.diagnostics import Span
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import OptionalType
+from pybpfnf.dsl.values import HeaderView, PacketView
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ValueBinding:
+    """A name that holds a value in `local`; `found`: it is a look-up's result, known not to be None here."""
+
+    local: ir.Local
+    found: bool = False
+
+    @property
+    def maybe_none(self) -> bool:
+        return isinstance(self.local.type, OptionalType) and not self.found
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ViewBinding:
+    """A name for a place in the packet; `moved` is what moved the packet since."""
+
+    view: HeaderView | PacketView
+    moved: Span | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MixedBinding:
+    """A name that is a look-up that can miss on one path and a value on another."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PoisonBinding:
+    """A name whose assignment was wrong, and reported."""
+
+
+Binding: TypeAlias = ValueBinding | ViewBinding | MixedBinding | PoisonBinding
+
+
+@final
+@dataclass(slots=True)
+class Flow:
+    """The state at one point; `bound` has the names that every path to here binds."""
+
+    bound: dict[str, Binding] = field(default_factory=dict)
+    reachable: bool = True
+
+    def copy(self) -> Flow:
+        return Flow(dict(self.bound), self.reachable)
+
+    def learn_found(self, names: Iterable[str]) -> None:
+        """These names were asked about and are not None."""
+        for name in names:
+            binding = self.bound.get(name)
+            if isinstance(binding, ValueBinding):
+                self.bound[name] = replace(binding, found=True)
+
+    def move_packet(self, span: Span) -> None:
+        """The packet may have moved at `span`: views of its headers are stale."""
+        for name, binding in self.bound.items():
+            if isinstance(binding, ViewBinding) and isinstance(binding.view, HeaderView) and binding.moved is None:
+                self.bound[name] = replace(binding, moved=span)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """At the end of an arm, `local` takes the value of `found`, a look-up that did not miss there."""
+
+    local: ir.Local
+    found: ir.Local
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Two arms joined, and what each arm must copy at its end so that a name is in one local after it."""
+
+    flow: Flow
+    left: tuple[Copy, ...] = ()
+    right: tuple[Copy, ...] = ()
+
+
+def join(left: Flow, right: Flow) -> Joined:
+    """What is known after two arms: what both know. An arm that does not reach the end says nothing."""
+    if not left.reachable:
+        return Joined(right)
+    if not right.reachable:
+        return Joined(left)
+    flow, copies = Flow(), ([], [])  # type: tuple[Flow, tuple[list[Copy], list[Copy]]]
+    for name, one in left.bound.items():
+        other = right.bound.get(name)
+        if other is None:
+            continue
+        flow.bound[name] = _join_binding(one, other)
+        if isinstance(one, ValueBinding) and isinstance(other, ValueBinding):
+            # `n = m.get(k)` and, where it missed, `n = 0`: two locals of one name.
+            if _takes_copy(one, other):
+                copies[0].append(Copy(other.local, one.local))
+            elif _takes_copy(other, one):
+                copies[1].append(Copy(one.local, other.local))
+    return Joined(flow, tuple(copies[0]), tuple(copies[1]))
+
+
+def _takes_copy(looked_up: ValueBinding, plain: ValueBinding) -> bool:
+    return looked_up.found and isinstance(looked_up.local.type, OptionalType) and not isinstance(plain.local.type, OptionalType)
+
+
+def _join_binding(one: Binding, other: Binding) -> Binding:
+    if one == other:
+        return one
+    if isinstance(one, ViewBinding) and isinstance(other, ViewBinding) and one.view == other.view:
+        return replace(one, moved=one.moved or other.moved)
+    if isinstance(one, ValueBinding) and isinstance(other, ValueBinding):
+        if one.local == other.local:
+            return replace(one, found=one.found and other.found)
+        if _takes_copy(one, other):
+            return other
+        if _takes_copy(other, one):
+            return one
+        return MixedBinding()
+    return PoisonBinding() if PoisonBinding() in (one, other) else MixedBinding()

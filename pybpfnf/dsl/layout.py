@@ -1,0 +1,51 @@
+"""What a function needs of the 512 bytes of BPF stack: a conservative sum, locals and the buffers of calls side by side."""
+
+from __future__ import annotations
+
+from pybpfnf.diagnostics import Diagnostic
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_wire import padded, srh_size
+from pybpfnf.dsl.signature import name_span
+from pybpfnf.dsl.source import FunctionSource
+from pybpfnf.dsl.types import NoneType, OptionalType, Type
+from pybpfnf.dsl.walk import walk
+
+STACK_LIMIT = 512  # MAX_BPF_STACK (include/linux/filter.h)
+_SLOT = 8
+
+
+def check_stack(function: ir.Function, source: FunctionSource) -> list[Diagnostic]:
+    """A diagnostic where the sum is over the limit."""
+    needed = stack_size(function)
+    if needed <= STACK_LIMIT:
+        return []
+    message = f"`{function.name}` needs {needed} bytes of stack, and the kernel gives {STACK_LIMIT}"
+    return [source.file.diagnostic("stack", message, name_span(source), "use fewer locals, a shorter path, or smaller TLVs")]
+
+
+def stack_size(function: ir.Function) -> int:
+    """Bytes: each local in slots of 8, and the largest buffer that a statement writes from."""
+    buffers = max((_buffer(node) for node in walk(function.body)), default=0)
+    return sum(_slots(_size(local.type)) for local in function.locals) + buffers
+
+
+def _size(type_: Type) -> int:
+    if isinstance(type_, OptionalType):
+        return _SLOT + _slots(type_.inner.size)
+    return 0 if isinstance(type_, NoneType) else type_.size
+
+
+def _slots(size: int) -> int:
+    return (size + _SLOT - 1) // _SLOT * _SLOT
+
+
+def _buffer(node: object) -> int:
+    match node:
+        case ir.SrhValue():
+            return _slots(srh_size(node))
+        case ir.AppendTlv(tlv):
+            return _slots(padded(tlv.layout.size))
+        case ir.MapRead(map_) | ir.MapGet(map_) | ir.MapContains(map_) | ir.DeleteMap(map_) | ir.SetMap(map_) | ir.UpdateMap(map_):
+            return _slots(map_.key.size) + _slots(map_.value.size)
+        case _:
+            return 0

@@ -1,0 +1,130 @@
+"""Import a file as an operator gives it, and find its programs. What goes wrong in it is a diagnostic at its line."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import tokenize
+from pathlib import Path
+from types import FrameType, ModuleType, TracebackType
+from typing import Self, final
+
+from pybpfnf.diagnostics import Diagnostic, Span
+from pybpfnf.dsl.definitions import DefinitionError
+from pybpfnf.dsl.programs import Program
+from pybpfnf.dsl.source import SourceFile
+from pybpfnf.errors import CompileError, Error, InputError
+
+_MODULE = "pybpfnf_loaded_"  # and the file's name: one that no import statement takes for something else
+
+
+def load_programs(path: str | os.PathLike[str]) -> list[Program]:
+    """The programs of a Python file, in the order of their names' first binding.
+
+    Raises InputError where the file cannot be read or has none, CompileError where it cannot be imported.
+    """
+    name = os.fspath(path)
+    text = _read(name)
+    linecache.checkcache(name)
+    module = ModuleType(_MODULE + Path(name).stem)
+    module.__file__ = name
+    with _Importing(module, name):
+        code = compile(text, name, "exec", dont_inherit=True)
+        exec(code, vars(module))
+    programs = [thing for thing in vars(module).values() if isinstance(thing, Program)]
+    if not programs:
+        raise InputError(f"{name} has no network function", hint="decorate a function with @seg6local")
+    return list(dict.fromkeys(programs))
+
+
+def _read(name: str) -> str:
+    try:
+        with tokenize.open(name) as file:
+            return file.read()
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {name}: it is no text that Python takes: {error}") from None
+
+
+@final
+class _Importing:
+    """While a file is executed: its siblings can be imported, and whatever it raises becomes a CompileError.
+
+    Its own modules are forgotten afterwards, so that another file of the same name in another directory gets its own.
+    """
+
+    def __init__(self, module: ModuleType, name: str) -> None:
+        self._module = module
+        self._name = name
+        self._directory = os.path.dirname(os.path.abspath(name))
+
+    def __enter__(self) -> Self:
+        self._before = dict(sys.modules)
+        self._path = list(sys.path)
+        sys.path.insert(0, self._directory)
+        sys.modules[self._module.__name__] = self._module
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        sys.path[:] = self._path
+        for name, module in list(sys.modules.items()):
+            if name not in self._before and self._is_ours(getattr(module, "__file__", None)):
+                del sys.modules[name]
+        if isinstance(error, Exception | SystemExit):
+            raise CompileError([self._diagnostic(error, trace)]) from None
+
+    def _is_ours(self, file: str | None) -> bool:
+        return file is not None and os.path.dirname(os.path.abspath(file)) == self._directory
+
+    def _diagnostic(self, error: Exception | SystemExit, trace: TracebackType | None) -> Diagnostic:
+        if isinstance(error, CompileError):
+            return error.diagnostics[0]
+        if isinstance(error, SyntaxError) and error.filename is not None and error.lineno is not None:
+            return _syntax(error, error.filename, error.lineno)
+        file, span = self._place(trace)
+        code = error.code if isinstance(error, DefinitionError) else "name" if isinstance(error, NameError | ImportError) else "import"
+        if isinstance(error, Error):
+            return file.diagnostic(code, error.message, span, error.hint)
+        text = str(error) or type(error).__name__
+        message = _lower(text) if code == "name" else f"{type(error).__name__}: {text}"
+        return file.diagnostic(code, message, span, "Python could not import the file: mend this line")
+
+    def _place(self, trace: TracebackType | None) -> tuple[SourceFile, Span]:
+        """The innermost line of the operator's own files that the error went through."""
+        found: tuple[FrameType, int, tuple[int | None, int | None, int | None, int | None]] | None = None
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if code.co_filename == self._name or self._is_ours(code.co_filename):
+                positions = list(code.co_positions())
+                found = trace.tb_frame, trace.tb_lineno, positions[trace.tb_lasti // 2]
+            trace = trace.tb_next
+        if found is None:
+            return _whole_line(self._name, 1)
+        frame, line, (start, end, column, end_column) = found
+        file, whole = _whole_line(frame.f_code.co_filename, line)
+        if start is None or end is None or column is None or end_column is None:
+            return file, whole
+        return file, file.between(start, column, end, end_column)
+
+
+def _whole_line(name: str, line: int) -> tuple[SourceFile, Span]:
+    file = SourceFile.of(name, "".join(linecache.getlines(name)))
+    text = file.lines[line - 1] if line <= len(file.lines) else ""
+    start = len(text) - len(text.lstrip()) + 1
+    return file, Span(file.recorded, line, start, line, max(len(text.rstrip()), start) + 1)
+
+
+def _syntax(error: SyntaxError, name: str, line: int) -> Diagnostic:
+    """Python's columns count characters here, and may be 0 or lacking."""
+    file, whole = _whole_line(name, line)
+    column = max(error.offset or whole.column, 1)
+    end = error.end_offset if error.end_lineno == line and error.end_offset and error.end_offset > column else column + 1
+    return file.diagnostic(
+        "syntax", _lower(error.msg), Span(file.recorded, line, column, line, end), "mend the line, and look at the one before"
+    )
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")

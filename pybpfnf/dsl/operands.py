@@ -1,0 +1,247 @@
+"""Values made into typed IR: what goes where, and what is said when it does not."""
+
+from __future__ import annotations
+
+import ast
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.conversions import common_type, literal_type, widens
+from pybpfnf.dsl.types import (
+    ADDRESS,
+    BOOL,
+    INT_TYPES,
+    S64,
+    U64,
+    VERDICT,
+    AddressType,
+    IntType,
+    OptionalType,
+    Type,
+)
+from pybpfnf.dsl.values import (
+    Appended,
+    Built,
+    Choice,
+    Constant,
+    HeaderView,
+    Literal,
+    MapPlace,
+    Method,
+    Nothing,
+    Number,
+    PacketView,
+    Poison,
+    TlvClass,
+    Typed,
+    Value,
+)
+
+
+def describe(value: Value) -> str:
+    """What a value is, as the subject of a message."""
+    match value:
+        case Typed(expr):
+            return _article(expr.type)
+        case Literal() | Choice():
+            return "an integer"
+        case PacketView():
+            return "the packet"
+        case HeaderView(header):
+            return f"the {header.name} header"
+        case MapPlace(map_):
+            return f"the map `{map_.name}`"
+        case Method(_, name):
+            return f"the method `{name}`, not called"
+        case TlvClass(layout):
+            return f"the class {layout.name}"
+        case Built(made):
+            return f"a {made.layout.name}" if isinstance(made, ir.TlvValue) else "an Srh"
+        case Constant(thing):
+            return f"a {type(thing).__name__}"
+        case Nothing() | Appended():
+            return "None"
+        case Poison():
+            return "something wrong"
+
+
+def zero(type_: Type, where: ast.expr, b: Builder) -> ir.Const:
+    """A stand-in for an expression that was found wrong; the module that has it is never given out."""
+    return ir.Const(bytes(16) if isinstance(type_, AddressType) else 0, type_, b.span(where))
+
+
+def present(b: Builder, value: Value, node: ast.expr) -> Value:
+    """The value, unless it is a look-up that can miss and was not asked about."""
+    if isinstance(value, Typed) and isinstance(value.expr.type, OptionalType):
+        text = b.text(node)
+        hint = f"write `if {text} is None: return DROP` first" if isinstance(node, ast.Name) else "give it a name, and ask `is None` first"
+        return b.error("maybe-none", f"`{text}` can be None here: the key may be missing", node, hint)
+    return value
+
+
+def as_number(b: Builder, value: Value, node: ast.expr, role: str) -> Number | Poison:
+    """An integer operand; anything else is reported."""
+    value = present(b, value, node)
+    match value:
+        case Literal() | Choice() | Poison():
+            return value
+        case Typed(expr) if isinstance(expr.type, IntType):
+            return value
+        case Typed(expr) if expr.type == BOOL:
+            return b.error("type", f"{role} takes integers, and `{b.text(node)}` is a bool", node, f"write `u8({b.text(node)})` for 0 or 1")
+        case Constant(thing) if isinstance(thing, float):
+            return b.error("unsupported", "floats are not part of the language", node, "count in smaller units, as integers")
+        case _:
+            return b.error("type", f"{role} takes integers, and `{b.text(node)}` is {describe(value)}", node, "use an integer")
+
+
+def as_bool(b: Builder, value: Value, node: ast.expr) -> ir.Expr:
+    """A condition; an integer is not taken for one."""
+    text = b.text(node)
+    match value:
+        case Typed(expr) if expr.type == BOOL:
+            return expr
+        case Poison():
+            return zero(BOOL, node, b)
+        case Typed(expr) if isinstance(expr.type, OptionalType):
+            b.error("maybe-none", f"`{text}` is {expr.type}: 0 and None are both false", node, f"write `{text} is not None`")
+        case Literal() | Choice():
+            b.error("type", f"a condition is a bool, and `{text}` is an integer", node, f"write `{text} != 0`")
+        case Typed(expr) if isinstance(expr.type, IntType):
+            b.error("type", f"a condition is a bool, and `{text}` is {_article(expr.type)}", node, f"write `{text} != 0`")
+        case _:
+            b.error("type", f"a condition is a bool, and `{text}` is {describe(value)}", node, "compare it with something")
+    return zero(BOOL, node, b)
+
+
+def settle(b: Builder, number: Literal | Choice, type_: IntType, node: ast.expr) -> ir.Expr:
+    """A literal in its type; one that does not fit is reported."""
+    span = b.span(node)
+    if isinstance(number, Choice):
+        then, orelse = settle(b, number.then, type_, node), settle(b, number.orelse, type_, node)
+        return ir.Conditional(number.test, then, orelse, type_, number.span)
+    if not type_.holds(number.value):
+        limits = f"{type_.minimum} to {type_.maximum}"
+        b.error("overflow", f"{number.value} does not fit {type_} ({limits})", node, _wider_hint(number.value, type_))
+        return zero(type_, node, b)
+    return ir.Const(number.value, type_, span)
+
+
+def _wider_hint(value: int, type_: IntType) -> str:
+    fitting = [name for name, candidate in INT_TYPES.items() if candidate.holds(value)]
+    kept = f"`{type_}({value})` keeps the low bits: {type_.reduce(value)}"
+    return f"it fits {fitting[0]}; {kept}" if fitting else kept
+
+
+def default_typed(b: Builder, value: Value, node: ast.expr) -> Value:
+    """A literal that meets no other type becomes s64; all else stays."""
+    if not isinstance(value, Literal | Choice):
+        return value
+    if isinstance(value, Literal) and literal_type(value.value) is None:
+        return b.error("overflow", f"{value.value} does not fit s64, the type of a literal alone", node, "write its type: `x: u64 = ...`")
+    return Typed(settle(b, value, S64, node))
+
+
+def convert(expr: ir.Expr, type_: IntType) -> ir.Expr:
+    """Reduce to `type_`; constants at once."""
+    if expr.type == type_:
+        return expr
+    if isinstance(expr, ir.Const) and isinstance(expr.value, int):
+        return ir.Const(type_.reduce(expr.value), type_, expr.span)
+    return ir.Convert(expr, type_, expr.span)
+
+
+def to_type(b: Builder, value: Value, type_: Type, node: ast.expr, place: str) -> ir.Expr:
+    """The value as `place` takes it: widening is free, anything else is reported. `place` is the subject of the message."""
+    value = present(b, value, node)
+    if isinstance(value, Poison):
+        return zero(type_, node, b)
+    if isinstance(value, Literal | Choice) and isinstance(type_, IntType):
+        return settle(b, value, type_, node)
+    if isinstance(value, Typed):
+        source = value.expr.type
+        if source == type_:
+            return value.expr
+        if isinstance(source, IntType) and isinstance(type_, IntType):
+            return _to_integer(b, value.expr, source, type_, node, place)
+    text = b.text(node)
+    b.error("type", f"{place} is {_article(type_)}, and `{text}` is {describe(value)}", node, _conversion_hint(value, type_, text))
+    return zero(type_, node, b)
+
+
+def _to_integer(b: Builder, expr: ir.Expr, source: IntType, type_: IntType, node: ast.expr, place: str) -> ir.Expr:
+    if widens(source, type_):
+        return convert(expr, type_)
+    text = b.text(node)
+    literal_only = literal_only_hint(b, node, type_)
+    if source.width > type_.width:
+        message = f"{place} is {_article(type_)}, and `{text}` is {_article(source)}: narrowing is never implicit"
+        b.error("type", message, node, literal_only or f"write `{type_}({text})`, which keeps the low {type_.width} bits")
+    else:
+        message = f"{place} is {_article(type_)}, and `{text}` is {_article(source)}"
+        b.error("sign", message, node, literal_only or f"write `{type_}({text})`")
+    return zero(type_, node, b)
+
+
+def literal_only_hint(b: Builder, node: ast.expr, wanted: IntType) -> str | None:
+    """A local that is s64 only because nothing else was assigned is better given a type than cast at each use."""
+    if isinstance(node, ast.Name) and node.id in b.locals.inferred.literal_only:
+        return f"`{node.id}` is s64 because only literals are assigned to it: write `{node.id}: {wanted} = ...` there"
+    return None
+
+
+def _conversion_hint(value: Value, type_: Type, text: str) -> str:
+    if type_ == VERDICT:
+        return "write OK, DROP or REDIRECT"
+    if isinstance(type_, IntType) and isinstance(value, Typed) and value.expr.type == BOOL:
+        return f"write `{type_}({text})` for 0 or 1"
+    if type_ == BOOL and isinstance(value, Literal | Choice):
+        return "write True or False"
+    if type_ == BOOL and isinstance(value, Typed) and isinstance(value.expr.type, IntType):
+        return f"write `{text} != 0`"
+    if type_ == ADDRESS:
+        return 'write `IPv6Address("fc00::1")`, or read an address'
+    return f"give it {_article(type_)}"
+
+
+def _article(type_: Type) -> str:
+    name = str(type_)
+    return f"{'an' if name[0] in 'Is' else 'a'} {name}"
+
+
+def same_type(b: Builder, left: Number, right: Number, nodes: tuple[ast.expr, ast.expr]) -> tuple[ir.Expr, ir.Expr] | Poison:
+    """Two integer operands in their common type, by the table of result types; at least one has a type."""
+    if isinstance(left, Typed) and isinstance(right, Typed):
+        one, other = left.expr.type, right.expr.type
+        assert isinstance(one, IntType)
+        assert isinstance(other, IntType)
+        common = common_type(one, other)
+        if common is None:
+            return _mixed_signs(b, (one, other), nodes)
+        return convert(left.expr, common), convert(right.expr, common)
+    if isinstance(left, Typed):
+        assert not isinstance(right, Typed)
+        type_ = left.expr.type
+        assert isinstance(type_, IntType)
+        return left.expr, settle(b, right, type_, nodes[1])
+    assert isinstance(right, Typed)
+    type_ = right.expr.type
+    assert isinstance(type_, IntType)
+    return settle(b, left, type_, nodes[0]), right.expr
+
+
+def _mixed_signs(b: Builder, types: tuple[IntType, IntType], nodes: tuple[ast.expr, ast.expr]) -> Poison:
+    signed = 0 if types[0].signed else 1
+    unsigned = 1 - signed
+    texts = [b.text(node) for node in nodes]
+    hint = literal_only_hint(b, nodes[signed], types[unsigned])
+    if hint is None and types[unsigned] == U64:
+        hint = f"write `u64({texts[signed]})`, or `s64({texts[unsigned]})` where it is below 2**63"
+    elif hint is None:
+        wider = f"s{types[unsigned].width * 2}"  # the narrowest signed type that holds every value of both
+        hint = f"write `{wider}({texts[unsigned]})`, which keeps both values"
+    message = f"signed and unsigned are mixed: `{texts[0]}` is {types[0]}, `{texts[1]}` is {types[1]}"
+    span = b.span(nodes[0])
+    last = b.span(nodes[1])
+    whole = type(span)(span.file, span.line, span.column, last.end_line, last.end_column)
+    return b.error("sign", message, whole, hint)

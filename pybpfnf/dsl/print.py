@@ -1,0 +1,156 @@
+"""The IR as text, for `--emit ir`: typed, one statement a line, the source line before each.
+
+lwt_seg6local tag_increment(pkt), on fault DROP         functions/tag_increment.py
+   9 | srh.tag = srh.tag +u16 1
+  10 | return OK
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv6Address
+from typing import Any
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.programs import Verdict
+from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, Type
+
+_INDENT = "  "
+
+
+def format_module(module: ir.Module) -> str:
+    """The whole module; ends in a newline."""
+    lines = [f"license {module.license!r}"]
+    lines += [_variable(variable) for variable in module.variables]
+    lines += [_map(map_) for map_ in module.maps]
+    for function in module.functions:
+        lines += ["", *_function(function)]
+    return "\n".join(lines) + "\n"
+
+
+def _variable(variable: ir.Variable) -> str:
+    if isinstance(variable, ir.State):
+        return f"state {variable.name}: {variable.type} = {_constant(variable.initial, variable.type)}"
+    given = "to be given" if variable.default is None else _constant(variable.default, variable.type)
+    return f"config {variable.name}: {variable.type} = {given}"
+
+
+def _map(map_: ir.Map) -> str:
+    default = "" if map_.default is None else f", default {_constant(map_.default, map_.value)}"
+    return f"{map_.kind} {map_.name}[{map_.key}]: {map_.value}, {map_.max_entries} entries{default}"
+
+
+def _function(function: ir.Function) -> Iterator[str]:
+    yield f"{function.hook.name} {function.name}({function.packet_name}), on fault {_verdict(function.on_fault)}  # {function.span.file}"
+    for local in function.locals:
+        yield f"{_INDENT}local {_local(local)}: {local.type}"
+    yield from _block(function.body, _INDENT)
+
+
+def _block(body: tuple[ir.Stmt, ...], indent: str) -> Iterator[str]:
+    for statement in body:
+        line = f"{statement.span.line:>4} |{indent[1:]}"
+        if isinstance(statement, ir.If):
+            yield f"{line}if {_expr(statement.test)}"
+            yield from _block(statement.then, indent + _INDENT)
+            if statement.orelse:
+                yield f"     |{indent[1:]}else"
+                yield from _block(statement.orelse, indent + _INDENT)
+        else:
+            yield line + _STATEMENTS[type(statement)](statement)
+
+
+def _local(local: ir.Local) -> str:
+    """Locals of one name differ in their number."""
+    return f"{local.name}.{local.number}" if not local.name.startswith("$") else local.name
+
+
+def _verdict(number: int) -> str:
+    return Verdict(number).name if number in list(Verdict) else str(number)
+
+
+def _constant(value: int | bytes, type_: Type) -> str:
+    if isinstance(value, bytes):
+        return str(IPv6Address(value)) if type_ == ADDRESS else value.hex()
+    if type_ == BOOL:
+        return str(bool(value))
+    return _verdict(value) if type_ == VERDICT else str(value)
+
+
+def _expr(node: ir.Expr | ir.SrhValue) -> str:
+    return _EXPRESSIONS[type(node)](node)
+
+
+def _inner(node: ir.Expr) -> str:
+    """An operand: in parentheses where it has operands of its own."""
+    compound = isinstance(
+        node, ir.Binary | ir.Unary | ir.Compare | ir.Logical | ir.Not | ir.Conditional | ir.Let | ir.IsNone | ir.MapContains
+    )
+    return f"({_expr(node)})" if compound else _expr(node)
+
+
+def _const(node: ir.Const) -> str:
+    return _constant(node.value, node.type)
+
+
+def _binary(node: ir.Binary) -> str:
+    return f"{_inner(node.left)} {node.op.value}{node.type} {_inner(node.right)}"
+
+
+def _compare(node: ir.Compare) -> str:
+    return f"{_inner(node.left)} {node.op.value}{node.left.type} {_inner(node.right)}"
+
+
+def _helper(node: ir.HelperCall) -> str:
+    return f"{node.helper.name}({', '.join(_expr(argument) for argument in node.args)})"
+
+
+def _tlv(node: ir.TlvValue) -> str:
+    values = (f"{field.name}={value.hex() if isinstance(value, bytes) else _expr(value)}" for field, value in node.values)
+    return f"{node.layout.name}<{node.layout.number}, {node.layout.size} bytes>({', '.join(values)})"
+
+
+def _srh(node: ir.SrhValue) -> str:
+    path = ", ".join(_expr(address) for address in node.path)
+    tlvs = ", ".join(_tlv(tlv) for tlv in node.tlvs)
+    return f"Srh(path=[{path}], tlvs=[{tlvs}], tag={_expr(node.tag)}, flags={_expr(node.flags)})"
+
+
+_EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
+    ir.Const: _const,
+    ir.LocalRead: lambda node: _local(node.local),
+    ir.VariableRead: lambda node: node.variable.name,
+    ir.HeaderRead: lambda node: f"{node.header.name}.{node.field.name}",
+    ir.ContextRead: lambda node: f"ctx.{node.field.name}",
+    ir.Convert: lambda node: f"{node.type}({_expr(node.operand)})",
+    ir.Binary: _binary,
+    ir.Unary: lambda node: f"{node.op.value}{node.type} {_inner(node.operand)}",
+    ir.Compare: _compare,
+    ir.Logical: lambda node: f"{_inner(node.left)} {node.op.value} {_inner(node.right)}",
+    ir.Not: lambda node: f"not {_inner(node.operand)}",
+    ir.Let: lambda node: f"let {_local(node.local)} = {_expr(node.value)} in {_expr(node.body)}",
+    ir.Conditional: lambda node: f"{_inner(node.then)} if {_inner(node.test)} else {_inner(node.orelse)}",
+    ir.MapRead: lambda node: f"{node.map.name}[{_expr(node.key)}]",
+    ir.MapGet: lambda node: f"{node.map.name}.get({_expr(node.key)})",
+    ir.MapContains: lambda node: f"{_inner(node.key)} in {node.map.name}",
+    ir.IsNone: lambda node: f"{_inner(node.operand)} is None",
+    ir.Unwrap: lambda node: f"found({_expr(node.operand)})",
+    ir.HelperCall: _helper,
+    ir.Seg6ActionCall: lambda node: f"{node.action.name.lower()}({_expr(node.parameter)})",
+    ir.SrhValue: _srh,
+}
+
+_STATEMENTS: Mapping[type, Callable[[Any], str]] = {
+    ir.Assign: lambda node: f"{_local(node.local)} = {_expr(node.value)}",
+    ir.SetState: lambda node: f"{node.state.name} = {_expr(node.value)}",
+    ir.UpdateState: lambda node: f"{node.state.name} {node.op.value}={node.state.type} {_expr(node.value)}",
+    ir.SetHeader: lambda node: f"{node.header.name}.{node.field.name} = {_expr(node.value)}",
+    ir.SetContext: lambda node: f"ctx.{node.field.name} = {_expr(node.value)}",
+    ir.SetMap: lambda node: f"{node.map.name}[{_expr(node.key)}] = {_expr(node.value)}",
+    ir.UpdateMap: lambda node: f"{node.map.name}[{_expr(node.key)}] {node.op.value}={node.map.value} {_expr(node.value)}",
+    ir.DeleteMap: lambda node: f"del {node.map.name}[{_expr(node.key)}]",
+    ir.AppendTlv: lambda node: f"append {_tlv(node.tlv)}",
+    ir.Return: lambda node: f"return {_expr(node.value)}",
+    ir.Assert: lambda node: f"assert {_expr(node.test)}, {node.message!r}",
+    ir.Evaluate: lambda node: f"evaluate {_expr(node.value)}",
+}

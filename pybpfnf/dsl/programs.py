@@ -1,0 +1,110 @@
+"""Programs as an author makes them: a decorator for each hook, and the verdicts that a function returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, final, overload
+
+from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
+from pybpfnf.dsl.definitions import DefinitionError, NotCompiledError
+from pybpfnf.dsl.packets import Seg6Packet, Verdict
+
+P = TypeVar("P")
+
+OK: Final = Verdict.OK
+DROP: Final = Verdict.DROP
+REDIRECT: Final = Verdict.REDIRECT
+
+
+@final
+class Program:
+    """One network function: a Python function bound to a hook by its decorator. It is compiled when it is built, run or loaded."""
+
+    def __init__(self, function: FunctionType, hook: Hook[Any], on_fault: Verdict, license: str) -> None:  # noqa: A002 as in the object
+        self.function = function
+        self.hook = hook
+        self.on_fault = on_fault
+        self.license = license
+        self.name: str = function.__name__
+        self.doc = function.__doc__ or ""
+        self.__doc__ = self.doc
+        self.__name__ = self.name
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+
+    @property
+    def type(self) -> ProgramType:
+        """The hook's row."""
+        return PROGRAM_TYPES[self.hook.name]
+
+    def __repr__(self) -> str:
+        return f"<{self.hook.name} program {self.name}>"
+
+    if not TYPE_CHECKING:
+
+        def __call__(self, *_args: object, **_keywords: object) -> None:
+            """A program runs on packets, not on Python values."""
+            raise NotCompiledError(
+                f"{self.name} is a network function: it is compiled, not called",
+                hint=f"run it with pybpfnf.run({self.name}, packet), or `pybpfnf run FILE.py IN.pcap`",
+            )
+
+
+@final
+class Hook(Generic[P]):
+    """The decorator of one hook: `@seg6local`, or `@seg6local(on_fault=OK, license="GPL")`.
+
+    `on_fault` is the verdict where the function faults; `license` becomes the object's.
+    """
+
+    def __init__(self, name: str, packet: type[P], on_fault: Verdict, doc: str) -> None:
+        self.name = name
+        self.packet = packet
+        self._on_fault = on_fault
+        self.__doc__ = doc
+
+    @overload
+    def __call__(self, function: Callable[[P], Verdict], /) -> Program: ...
+    @overload
+    def __call__(self, *, on_fault: Verdict = ..., license: str = ...) -> Callable[[Callable[[P], Verdict]], Program]: ...
+    def __call__(
+        self,
+        function: Callable[[P], Verdict] | None = None,
+        /,
+        *,
+        on_fault: Verdict | None = None,
+        license: str = "GPL",  # noqa: A002 as in the object
+    ) -> Program | Callable[[Callable[[P], Verdict]], Program]:
+        verdict = self._on_fault if on_fault is None else self._checked(on_fault)
+        if not isinstance(license, str):
+            raise DefinitionError(f"{self!r}: the license {license!r} is no string", code="arguments")
+
+        def decorate(function: Callable[[P], Verdict]) -> Program:
+            if not isinstance(function, FunctionType):
+                raise DefinitionError(f"{self!r} decorates a plain function, not {function!r}", hint="write one decorator above `def`")
+            return Program(function, self, verdict, license)
+
+        return decorate if function is None else decorate(function)
+
+    def __repr__(self) -> str:
+        return f"@{self.name.removeprefix('lwt_')}"
+
+    def _checked(self, on_fault: Verdict) -> Verdict:
+        if not isinstance(on_fault, Verdict):
+            raise DefinitionError(f"{self!r}: on_fault {on_fault!r} is no verdict", hint="write on_fault=OK or on_fault=DROP")
+        if on_fault.value not in PROGRAM_TYPES[self.name].verdicts.values():
+            raise DefinitionError(f"{self!r}: the hook has no verdict {on_fault.name}", code="not-here")
+        return on_fault
+
+
+seg6local: Hook[Seg6Packet] = Hook(
+    "lwt_seg6local",
+    Seg6Packet,
+    DROP,
+    """A function bound to a local SID (End.BPF). It runs after the kernel has checked the SRH and moved to the next segment.
+
+It may write the SRH's flags, tag and TLVs, and run seg6 actions. Returns OK (look the destination up), DROP, or REDIRECT (go
+where an action chose). `on_fault` is DROP unless given.
+""",
+)

@@ -1,0 +1,63 @@
+"""The scalar types as an author writes them, and what they are to the compiler.
+
+To a type checker every width is an `int`: widths and signs are the compiler's business.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, TypeAlias, final
+
+from pybpfnf.dsl.types import ADDRESS, BOOL, INT_TYPES, IntType, ValueType
+
+
+@final
+class Width:
+    """An integer type. Called, it gives the value that the type holds: modulo 2**width, two's complement when signed.
+
+    In a function, `u8(x)` is the one way to narrow a value.
+    """
+
+    def __init__(self, type_: IntType) -> None:
+        self.type = type_
+        self.__doc__ = f"An integer of {type_.width} bits, {type_.minimum} to {type_.maximum}; `{type_}(x)` keeps the low bits of x."
+
+    def __call__(self, value: int = 0) -> int:
+        return self.type.reduce(int(value))
+
+    def __repr__(self) -> str:
+        return self.type.name
+
+
+if TYPE_CHECKING:
+    u8: TypeAlias = int
+    u16: TypeAlias = int
+    u32: TypeAlias = int
+    u64: TypeAlias = int
+    s8: TypeAlias = int
+    s16: TypeAlias = int
+    s32: TypeAlias = int
+    s64: TypeAlias = int
+else:
+    u8, u16, u32, u64 = (Width(INT_TYPES[name]) for name in ("u8", "u16", "u32", "u64"))
+    s8, s16, s32, s64 = (Width(INT_TYPES[name]) for name in ("s8", "s16", "s32", "s64"))
+
+
+def value_type(annotation: object) -> ValueType | None:
+    """The compiler's type for what an author wrote as one (`u8`, `bool`, `IPv6Address`); None for anything else."""
+    if isinstance(annotation, Width):
+        return annotation.type
+    if annotation is bool:
+        return BOOL
+    if annotation is IPv6Address:
+        return ADDRESS
+    return None
+
+
+def constant_of(value: object, type_: ValueType) -> int | bytes | None:
+    """`value` as a constant of `type_` (an integer, a bool as 0 or 1, an address as 16 bytes); None where it is not one."""
+    if isinstance(type_, IntType):
+        return value if isinstance(value, int) and not isinstance(value, bool) and type_.holds(value) else None
+    if type_ is BOOL:
+        return int(value) if isinstance(value, bool) else None
+    return value.packed if isinstance(value, IPv6Address) else None

@@ -1,0 +1,44 @@
+"""The maps and variables that a module's functions use, each once, by the name that its module gave it."""
+
+from __future__ import annotations
+
+from typing import final
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.rules import symbol_problem
+from pybpfnf.dsl.stores import Array as ArrayMap
+from pybpfnf.dsl.stores import ConfigVariable, Hash, StateVariable
+
+
+class ScopeError(Exception):
+    """A name that cannot be a symbol of the object, or is taken; the text is the message."""
+
+
+@final
+class ModuleScope:
+    """Symbols of one object."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, object] = {}
+
+    def claim(self, name: str, owner: object) -> None:
+        """Give a symbol to a program, map or variable. Raises ScopeError."""
+        problem = symbol_problem(name)
+        if problem is not None:
+            raise ScopeError(problem)
+        taken = self._owners.setdefault(name, owner)
+        if taken is not owner:
+            raise ScopeError(f"two things are called `{name}`: {taken!r} and {owner!r}")
+
+    def map(self, store: ArrayMap[object] | Hash[object, object], captured_as: str) -> ir.Map:
+        name = store.name or captured_as
+        self.claim(name, store)
+        return ir.Map(name, store.kind, store.key, store.value, store.size, store.default)
+
+    def variable(self, variable: ConfigVariable | StateVariable, captured_as: str) -> ir.Variable:
+        name = variable.name or captured_as
+        self.claim(name, variable)
+        if isinstance(variable, ConfigVariable):
+            return ir.Config(name, variable.type, variable.initial)
+        assert variable.initial is not None
+        return ir.State(name, variable.type, variable.initial)

@@ -1,0 +1,140 @@
+"""Where a function's text is: its file, its syntax tree with positions in characters, and the names that it captures."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import linecache
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType
+from typing import final
+
+from pybpfnf.diagnostics import Diagnostic, Span
+from pybpfnf.errors import InputError
+
+_PROJECT_MARKS = ("pyproject.toml", ".git")
+_CATALOGUE = Path(__file__).resolve().parent.parent / "functions"  # where an installation has it
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file's text. `display` is the path as it was given, `recorded` the same on every machine."""
+
+    display: str
+    recorded: str
+    text: str
+    lines: tuple[str, ...]
+
+    @classmethod
+    def of(cls, filename: str, text: str) -> SourceFile:
+        return cls(filename, recorded_name(filename), text, tuple(text.split("\n")))
+
+    def span(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword | ast.pattern) -> Span:
+        """`ast` counts columns in UTF-8 bytes from 0; a span counts characters from 1."""
+        end = node.end_col_offset if node.end_col_offset is not None else node.col_offset
+        return self.between(node.lineno, node.col_offset, node.end_lineno or node.lineno, end)
+
+    def between(self, line: int, offset: int, end_line: int, end_offset: int) -> Span:
+        """The span of positions as Python counts them: lines from 1, UTF-8 bytes from 0."""
+        return Span(self.recorded, line, self._column(line, offset), end_line, self._column(end_line, end_offset))
+
+    def segment(self, span: Span) -> str:
+        """The text of a span on one line; of a longer one its first line, with dots."""
+        line = self.lines[span.line - 1]
+        if span.end_line > span.line:
+            return f"{line[span.column - 1 :].rstrip()} ..."
+        return line[span.column - 1 : span.end_column - 1]
+
+    def diagnostic(self, code: str, message: str, span: Span, hint: str | None = None) -> Diagnostic:
+        line = self.lines[span.line - 1] if 0 < span.line <= len(self.lines) else ""
+        return Diagnostic(code, message, span, line, hint, None if self.display == self.recorded else self.display)
+
+    def _column(self, line: int, offset: int) -> int:
+        return len(self.lines[line - 1].encode()[:offset].decode(errors="replace")) + 1
+
+
+def recorded_name(filename: str) -> str:
+    """The name that spans and objects have for a file, so that objects are the same bytes on every machine.
+
+    A catalogue function of an installation is `functions/x.py`; another file is relative to the nearest directory above
+    it that has pyproject.toml or .git, else its base name. What is no file (`<stdin>`) keeps its name.
+    """
+    if filename.startswith("<"):
+        return filename
+    path = Path(os.path.abspath(filename))
+    if path.parent == _CATALOGUE:
+        return f"functions/{path.name}"
+    for directory in path.parents:
+        if any((directory / mark).exists() for mark in _PROJECT_MARKS):
+            return path.relative_to(directory).as_posix()
+    return path.name
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FunctionSource:
+    """One function: its file, its definition in that file's tree, and the objects that its free names stand for."""
+
+    file: SourceFile
+    definition: ast.FunctionDef
+    captured: Mapping[str, object]
+
+
+def read_function(function: FunctionType) -> FunctionSource:
+    """The source of a function. Raises InputError where Python does not know its text, or the text has changed since."""
+    code = function.__code__
+    # A file may have changed on the disk since another text of it was cached; what exec'd code put there stays.
+    linecache.checkcache(code.co_filename)
+    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+    if not text:
+        raise InputError(
+            f"the source of {function.__name__} in {code.co_filename} is not known to Python",
+            hint="define it in a file, or in a prompt that keeps its text (IPython does)",
+        )
+    return FunctionSource(SourceFile.of(code.co_filename, text), _definition(function, text), _captured(function))
+
+
+def _definition(function: FunctionType, text: str) -> ast.FunctionDef:
+    code = function.__code__
+    try:
+        tree = ast.parse(text, code.co_filename)
+    except SyntaxError:
+        raise _changed(function) from None
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.name == code.co_name
+            and _first_line(node) == code.co_firstlineno
+        ):
+            if isinstance(node, ast.AsyncFunctionDef):
+                break
+            return node
+    raise _changed(function)
+
+
+def _changed(function: FunctionType) -> InputError:
+    code = function.__code__
+    return InputError(
+        f"{code.co_filename}:{code.co_firstlineno}: there is no `def {function.__name__}` in the text that Python has",
+        hint="a network function is written with `def`; where its file has changed since, import it again",
+    )
+
+
+def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """As the code object counts: the first decorator's line."""
+    return min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)
+
+
+def _captured(function: FunctionType) -> Mapping[str, object]:
+    """Names as Python would find them now: of the enclosing functions, else of the module, else built in."""
+    cells = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            cells[name] = cell.cell_contents
+        except ValueError:  # not bound yet: as unknown as a global that is not there
+            continue
+    return {**vars(builtins), **function.__globals__, **cells}

@@ -1,0 +1,174 @@
+"""What outlives a packet, as an author writes it: maps, Config and State."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Generic, TypeVar, final, overload
+
+from pybpfnf.dsl.definitions import Birthplace, DefinitionError, birthplace, only_compiled
+from pybpfnf.dsl.scalars import constant_of, value_type
+from pybpfnf.dsl.types import BOOL, U32, ValueType
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+
+def _checked_type(annotation: object, owner: str, part: str) -> ValueType:
+    type_ = value_type(annotation)
+    if type_ is None:
+        raise DefinitionError(f"{owner}: {annotation!r} is no {part} type", hint="write one of u8 to u64, s8 to s64, bool, IPv6Address")
+    return type_
+
+
+def _checked_constant(value: object, type_: ValueType, owner: str, part: str) -> int | bytes:
+    constant = constant_of(value, type_)
+    if constant is None:
+        code = "overflow" if isinstance(value, int) and not isinstance(value, bool) and type_ is not BOOL else "type"
+        raise DefinitionError(f"{owner}: {part} {value!r} is no {type_}", code=code)
+    return constant
+
+
+def _checked_size(size: int, owner: str) -> int:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 < size < 1 << 32:
+        raise DefinitionError(f"{owner}: {size!r} is no number of entries", hint="write an integer from 1 on")
+    return size
+
+
+class _Map(Generic[K, V]):
+    """What all maps have: types, a size, and the name that their module gives them."""
+
+    kind: str  # a row of abi.maps
+
+    key: ValueType
+    value: ValueType
+    size: int
+    default: int | bytes | None
+    _birthplace: Birthplace
+
+    @property
+    def name(self) -> str | None:
+        """The name in the module that made it; None where it has none."""
+        return self._birthplace.name_of(self)
+
+    def __getitem__(self, key: K) -> V:
+        only_compiled("reading a map")
+
+    def __setitem__(self, key: K, value: V) -> None:
+        only_compiled("writing a map")
+
+    def __repr__(self) -> str:
+        key = "" if isinstance(self, Array) else f"{self.key}, "
+        return f"<{type(self).__name__}({key}{self.value}, {self.size}) {self.name or 'without a name'}>"
+
+
+class Array(_Map[int, V]):
+    """`Array(value type, size)`: `size` values, all zero at first, shared by all CPUs; an index out of range is a fault.
+
+    `+= -= &= |= ^=` are atomic, on values of 32 and 64 bits.
+    """
+
+    kind = "array"
+
+    def __init__(self, value: type[V], size: int) -> None:
+        owner = type(self).__name__
+        self.key = U32
+        self.value = _checked_type(value, owner, "value")
+        self.size = _checked_size(size, owner)
+        self.default = None
+        self._birthplace = birthplace()
+
+
+@final
+class PerCpuArray(Array[V]):
+    """`PerCpuArray(value type, size)`: an array of its own for each CPU, so that nothing is shared; summed by who reads it."""
+
+    kind = "percpu_array"
+
+
+@final
+class Hash(_Map[K, V]):
+    """`Hash(key type, value type, size, default=...)`: at most `size` keys with a value each, shared by all CPUs.
+
+    With `default` a missing key reads as that, and `m[k] += e` creates it; without, `m[k]` is a fault when the key is missing.
+    """
+
+    kind = "hash"
+
+    def __init__(self, key: type[K], value: type[V], size: int, *, default: V | None = None) -> None:
+        self.key = _checked_type(key, "Hash", "key")
+        if self.key is BOOL:
+            raise DefinitionError("Hash: a bool is no key type", hint="use an Array of two")
+        self.value = _checked_type(value, "Hash", "value")
+        self.size = _checked_size(size, "Hash")
+        self.default = None if default is None else _checked_constant(default, self.value, "Hash", "default")
+        self._birthplace = birthplace()
+
+    def get(self, key: K) -> V | None:
+        """The value of `key`, None where it is missing."""
+        only_compiled("reading a map")
+
+    def __contains__(self, key: K) -> bool:
+        only_compiled("reading a map")
+
+    def __delitem__(self, key: K) -> None:
+        only_compiled("writing a map")
+
+
+class _Variable:
+    """What Config and State have in common."""
+
+    role: str
+
+    def __init__(self, type: object, initial: object) -> None:  # noqa: A002 the word that an author writes
+        self.type = _checked_type(type, self.role, "variable")
+        self.initial = None if initial is None else _checked_constant(initial, self.type, self.role, "value")
+        self._birthplace = birthplace(3)
+
+    @property
+    def name(self) -> str | None:
+        """The name in the module that made it; None where it has none."""
+        return self._birthplace.name_of(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.role}({self.type}) {self.name or 'without a name'}>"
+
+
+@final
+class ConfigVariable(_Variable):
+    """`Config(type, default=...)`: set when the function is loaded, constant afterwards. Without default it must be given."""
+
+    role = "Config"
+
+    def __init__(self, type: object, *, default: object = None) -> None:  # noqa: A002
+        super().__init__(type, default)
+
+
+@final
+class StateVariable(_Variable):
+    """`State(type, initial=...)`: shared by all packets and with the control plane, which may change it at any time."""
+
+    role = "State"
+
+    def __init__(self, type: object, *, initial: object = None) -> None:  # noqa: A002
+        super().__init__(type, initial)
+        if self.initial is None:
+            self.initial = bytes(16) if self.type.size == IPv6Address.max_prefixlen // 8 else 0
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def Config(type: type[T]) -> T: ...
+    @overload
+    def Config(type: type[T], *, default: T) -> T: ...
+    def Config(type: type[T], *, default: T = ...) -> T:
+        """Set when the function is loaded, constant afterwards."""
+        ...
+
+    def State(type: type[T], *, initial: T = ...) -> T:
+        """Shared by all packets, and changed by the control plane at any time."""
+        ...
+else:
+    Config = ConfigVariable
+    State = StateVariable

@@ -1,0 +1,45 @@
+"""What an author imports, in one place. `pybpfnf` re-exports it lazily."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+
+from pybpfnf.dsl.calls import cpu, helpers, monotonic, random_u32
+from pybpfnf.dsl.packets import Ipv6, Seg6Packet, Srh, Verdict
+from pybpfnf.dsl.programs import DROP, OK, REDIRECT, Hook, Program, seg6local
+from pybpfnf.dsl.scalars import s8, s16, s32, s64, u8, u16, u32, u64
+from pybpfnf.dsl.stores import Array, Config, Hash, PerCpuArray, State
+from pybpfnf.dsl.wire import Tlv, octets
+
+__all__ = [
+    "Array",
+    "Config",
+    "DROP",
+    "Hash",
+    "Hook",
+    "IPv6Address",
+    "Ipv6",
+    "OK",
+    "PerCpuArray",
+    "Program",
+    "REDIRECT",
+    "Seg6Packet",
+    "Srh",
+    "State",
+    "Tlv",
+    "Verdict",
+    "cpu",
+    "helpers",
+    "monotonic",
+    "octets",
+    "random_u32",
+    "s8",
+    "s16",
+    "s32",
+    "s64",
+    "seg6local",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+]

@@ -1,0 +1,128 @@
+"""What an expression is while it is built: a number not yet typed, a typed IR expression, or something known only to the compiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+from pybpfnf.abi.headers import Header
+from pybpfnf.diagnostics import Span
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import TlvLayout
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A mathematical integer that has no type yet: it takes the other operand's, or that of the place it goes to.
+
+    `unknown`: a local of which this pass has seen literals only; its value is not to be used.
+    """
+
+    value: int
+    unknown: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`1 if test else 2`: like a literal, it takes its type from where it goes."""
+
+    test: ir.Expr
+    then: Literal | Choice
+    orelse: Literal | Choice
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """An expression of the IR."""
+
+    expr: ir.Expr
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """An expression that was found wrong, and reported; nothing more is said about what uses it."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PacketView:
+    """The packet, the function's parameter."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HeaderView:
+    """A header in the packet, as `pkt.srh` gives it; through a local, its name and what has moved the packet since."""
+
+    header: Header
+    local: str | None = None
+    moved: Span | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MapPlace:
+    """A map of the module."""
+
+    map: ir.Map
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Method:
+    """`receiver.name`, to be called."""
+
+    receiver: PacketView | HeaderView | MapPlace
+    name: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TlvClass:
+    """A class that an author derived from Tlv."""
+
+    layout: TlvLayout
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A TLV or an SRH that the function makes."""
+
+    value: ir.TlvValue | ir.SrhValue
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """`srh.append(tlv)`: a statement, and as a value nothing."""
+
+    tlv: ir.TlvValue
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A Python object that the function captures or writes: bytes, text, a tuple, a module, a function."""
+
+    value: object
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The result of a call that gives nothing, and Python's None."""
+
+
+Value: TypeAlias = (
+    Literal | Choice | Typed | Poison | PacketView | HeaderView | MapPlace | Method | TlvClass | Built | Appended | Constant | Nothing
+)
+
+Number: TypeAlias = Literal | Choice | Typed
+
+POISON = Poison()

@@ -1,0 +1,48 @@
+"""Every node below a function of the IR, and what is used there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import get_args
+
+from pybpfnf.dsl import ir
+
+_NODES: tuple[type, ...] = (*get_args(ir.Expr), *get_args(ir.Stmt), ir.TlvValue, ir.SrhValue)
+
+
+def children(node: object) -> Iterator[object]:
+    """The nodes directly below a node, in the order of its fields."""
+    assert is_dataclass(node)
+    for field in fields(node):
+        yield from _nodes(getattr(node, field.name))
+
+
+def _nodes(value: object) -> Iterator[object]:
+    if isinstance(value, _NODES):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _nodes(item)
+
+
+def walk(nodes: Iterable[object]) -> Iterator[object]:
+    """These nodes and all below them, each before what is below it."""
+    for node in nodes:
+        yield node
+        yield from walk(children(node))
+
+
+def used_names(functions: Iterable[ir.Function]) -> tuple[tuple[ir.Map, ...], tuple[ir.Variable, ...]]:
+    """The maps and variables that functions use, in the order of first use."""
+    maps: dict[str, ir.Map] = {}
+    variables: dict[str, ir.Variable] = {}
+    for function in functions:
+        for node in walk(function.body):
+            if isinstance(node, ir.MapRead | ir.MapGet | ir.MapContains | ir.SetMap | ir.UpdateMap | ir.DeleteMap):
+                maps.setdefault(node.map.name, node.map)
+            elif isinstance(node, ir.VariableRead):
+                variables.setdefault(node.variable.name, node.variable)
+            elif isinstance(node, ir.SetState | ir.UpdateState):
+                variables.setdefault(node.state.name, node.state)
+    return tuple(maps.values()), tuple(variables.values())
