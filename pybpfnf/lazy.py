@@ -1,4 +1,4 @@
-"""Names that are imported when they are first used, because their imports cost: the one table, and the one resolver.
+"""Modules that are imported when they are first used, because their imports cost.
 
 Compiling needs llvmlite (77 ms), the kernel's routes need pyroute2 (220 ms); running an object needs neither, and a
 router may have neither. Everything else in the package imports at the top of its files.
@@ -13,17 +13,8 @@ from typing import Any
 
 from pybpfnf.errors import SystemLacksError
 
-# name: module that has it. Used by `pybpfnf.__getattr__` (the verbs) and by `targets` and `cli` (the compiler).
+# The compiler, for who may or may not need it: `targets` and `cli`. The verbs have such a table in `pybpfnf/__init__`.
 LAZY: Mapping[str, str] = {
-    "build": "pybpfnf.verbs.build",
-    "read": "pybpfnf.verbs.read",
-    "run": "pybpfnf.verbs.run",
-    "simulate": "pybpfnf.verbs.run",
-    "load": "pybpfnf.verbs.load",
-    "attach": "pybpfnf.verbs.attach",
-    "detach": "pybpfnf.verbs.attach",
-    "attached": "pybpfnf.verbs.attach",
-    "status": "pybpfnf.verbs.attach",
     "compile_file": "pybpfnf.compile",
     "compile_programs": "pybpfnf.compile",
     "ir_text": "pybpfnf.compile",

@@ -97,8 +97,8 @@ def test_a_closed_pipe_ends_quietly() -> None:
 def test_an_interrupt_ends_with_one_word() -> None:
     """The command has read the header of a capture and waits for its first record."""
     header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([*COMMAND, "run", "end", "-"], **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*COMMAND, "run", "end", "-"], stdin=pipe, stdout=pipe, stderr=pipe) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(header)
