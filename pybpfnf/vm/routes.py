@@ -28,15 +28,29 @@ class Route:
 
 
 def lookup(environment: Environment, sid: IPv6Address, address: IPv6Address, table: int) -> Route:
-    """`seg6_lookup_nexthop`: without local delivery, so the router's own addresses are a black hole (net/ipv6/seg6_local.c)."""
+    """`seg6_lookup_nexthop` (net/ipv6/seg6_local.c): without local delivery, so the router's own addresses are a black hole."""
     if table not in environment.tables and table != _ORDINARY:
         return Route(-errno.EINVAL, f"there is no routing table {table}")
-    if address.is_loopback or address == environment.device_address:
-        return Route(-errno.EINVAL, f"{address} is the router's own: the seg6 look-up does not deliver locally")
+    if table in (_ORDINARY, _LOCAL):  # the rules ask the local table first
+        local = _local(environment, address)
+        if local is not None:
+            return local
     if address == sid and table in (_ORDINARY, _MAIN):
         return Route(to_function=True)
     if table == _LOCAL or any(address in IPv6Network(prefix) for prefix in environment.unreachable):
-        return Route(-errno.ENETUNREACH, f"there is no route to {address}")
+        return _no_route(address)
+    return Route()
+
+
+def _local(environment: Environment, address: IPv6Address) -> Route | None:
+    """What the local table, or the scope of the address, has to say; None for an address of somewhere else."""
+    if address == environment.device_address:
+        return Route(-errno.EINVAL, f"{address} is the router's own: the seg6 look-up does not deliver locally")
     if address.is_multicast:
         return Route(0, f"{address} is multicast, which is not forwarded")
-    return Route()
+    # This router has no link-local addresses, and its loopback device is down.
+    return _no_route(address) if address.is_link_local or address.is_loopback else None
+
+
+def _no_route(address: IPv6Address) -> Route:
+    return Route(-errno.ENETUNREACH, f"there is no route to {address}")
