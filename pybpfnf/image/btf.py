@@ -56,7 +56,7 @@ ENCODING_SIGNED, ENCODING_BOOL = 1, 4  # of an INT, in bits 24 to 27 of its word
 class Type:
     """One type. `value` is its size or the type it refers to, as the kind says; `vlen` also carries a FUNC's linkage.
 
-    `trailer` is what follows in 32-bit words: `words` of each entry for kinds that have entries.
+    `trailer` is what follows, in 32-bit words; for kinds that have entries (members, parameters, variables) `entries` divides it.
     """
 
     id: int

@@ -4,7 +4,7 @@ Compilers record sections with size 0 and global variables at offset 0; libbpf c
 bpf_object__sanitize_btf in tools/lib/bpf/libbpf.c), and this does the same for kernels from 6.1 on. Type ids stay.
 
     DATASEC           size and offsets from the section and symbol tables, variables in order of offset
-    DATASEC name      any character but letters, digits, `_` and `.` becomes `_` (kernels before 6.12 refuse others)
+    DATASEC name      any character but letters, digits, `_` and `.` becomes `_` (Linux 6.1 refuses others, btf_name_valid_section)
     DATASEC of what is not in the file (.ksyms, .kconfig), extern VAR and FUNC     an empty anonymous struct
     FUNC, hidden      static: it is verified where it is called, not on its own
     FUNC_PROTO of a FUNC, parameter without name        gets the name `_`

@@ -37,7 +37,6 @@ class Function:
     start: int
     end: int
     local: bool
-    hidden: bool
 
     @property
     def key(self) -> tuple[int, int]:
@@ -77,7 +76,7 @@ def _functions_in(obj: ObjectFile, section: Section) -> Iterator[Function]:
         end = symbol.value + symbol.size if symbol.size else limit
         if symbol.value % SLOT_SIZE or end % SLOT_SIZE or not symbol.value < end <= limit:
             raise ObjectError(f"function {symbol.name!r} does not fit in section {section.name!r}, or overlaps the next")
-        yield Function(symbol.name, section, symbol.value, end, symbol.local, symbol.hidden)
+        yield Function(symbol.name, section, symbol.value, end, symbol.local)
 
 
 @final
