@@ -78,12 +78,17 @@ def with_fields(**fixed: st.SearchStrategy[Any]) -> Packets:
     return fields(**fixed).map(lambda drawn: packets.srv6(**drawn))
 
 
+_SKIPPED_OPTION = 0x1E  # not assigned, and its high bits say to skip it (RFC 8200 section 4.2)
+_DROPPED_OPTION = 0x5E  # likewise, and its high bits say to drop the packet
+
+
 @st.composite
 def extensions(draw: st.DrawFn, numbers: Sequence[int]) -> list[Extension]:
-    """Options headers of these numbers, each with PadN options alone, so that no option is refused."""
+    """Options headers of these numbers, each with an option that a node may skip, or with padding alone."""
     build = {0: packets.hop_by_hop, 60: packets.destination_options}
-    sizes = [draw(st.sampled_from([0, 2, 8, 20])) for _ in numbers]
-    return [build[number](bytes((1, size - 2)) + bytes(size - 2) if size else b"") for number, size in zip(numbers, sizes, strict=True)]
+    values = [draw(st.none() | st.binary(max_size=20)) for _ in numbers]
+    options = [b"" if value is None else bytes((_SKIPPED_OPTION, len(value))) + value for value in values]
+    return [build[number](option) for number, option in zip(numbers, options, strict=True)]
 
 
 def hmacs(*, digest: st.SearchStrategy[bytes | None] | None = None, key_id: int | None = None) -> st.SearchStrategy[Hmac]:
@@ -236,6 +241,11 @@ _PAD1 = areas(b"\x09\x05" + bytes(5) + b"\0", b"\0\x09\x05" + bytes(5))
 _EXACT = st.sampled_from([[Tlv(9, bytes(6))], [Tlv(9, bytes(14)), Tlv(10, bytes(6))]])
 _PADDING = st.sampled_from([8, 16, 24]).map(lambda size: [packets.pad(size)])
 
+# The kernel takes hop-by-hop options seriously: padding of at most 7 bytes, zeros in it, options within their header.
+_REFUSED_OPTIONS = st.sampled_from(
+    [bytes((1, 6)) + bytes(6), b"\x01\x01\x01", bytes((_DROPPED_OPTION, 0)), bytes((_SKIPPED_OPTION, 9)), bytes(8)]
+)
+
 _NONE = st.none()
 _MAYBE_TLVS = st.just(()) | tlv_lists
 _RIGHT = hmacs()
@@ -280,6 +290,7 @@ _REFUSED: Mapping[str, Packets] = {
     "payload_length_too_large": with_fields(payload_length=st.integers(2000, 65535)),
     "tlv_overruns": with_fields(tlvs=_TOO_LONG, fill=st.just(False)),
     "one_byte_padding": with_fields(tlvs=_PAD1, fill=st.just(False)),
+    "hop_by_hop_options_refused": with_fields(options=_REFUSED_OPTIONS.map(lambda options: [packets.hop_by_hop(options)])),
     "hmac_wrong_digest": with_fields(hmac=_WRONG, flags=_NONE),
     "hmac_unknown_key": with_fields(hmac=_UNKNOWN, flags=_NONE),
     "hop_limit_one": with_fields(hop_limit=st.sampled_from([0, 1])),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, IPv6ExtHdrSegmentRouting
+from scapy.packet import Packet
 from scapy.utils import wrpcap
 
 from pybpfnf.runner import HmacKey
@@ -43,7 +44,7 @@ def test_srv6_has_the_fields_that_scapy_reads() -> None:
     ],
     ids=["udp", "tcp", "icmpv6"],
 )
-def test_checksums_cover_the_final_destination(payload: Payload, layer: type[object], field: str) -> None:
+def test_checksums_cover_the_final_destination(payload: Payload, layer: type[Packet], field: str) -> None:
     built = IPv6(packets.srv6(SEGMENTS, payload=payload))
     rebuilt = built.copy()
     delattr(rebuilt[layer], field)
