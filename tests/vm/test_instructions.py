@@ -1,0 +1,54 @@
+"""Each form's meaning: golden results that the kernel computed, in the VM and (marked kernel) in the running kernel."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from pybpfnf.abi.codec import make
+from pybpfnf.abi.forms import FORMS, Insn
+from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
+from pybpfnf.kernel.load import load_program
+from pybpfnf.kernel.trial import trial_run
+from pybpfnf.vm import run_program
+from tests.vm.cases import NOT_PURE, Case, programs, read_cases, write_cases
+
+_OUT = MapSpec("out", "array", 4, 8, 1)
+
+
+def _in_the_kernel(insns: tuple[Insn, ...]) -> int:
+    """The program as a subprogram whose r0 goes into a map: the kernel's own return value has only 32 bits."""
+    main = [make("call_local", imm=5), make("ld_map_value", 1, ref="out"), make("stx64", 1, 0), make("mov64_imm", 0, imm=2), make("exit")]
+    program = ProgramImage("case", "xdp", "xdp", (*main, *insns))
+    with load_program(ObjectImage((program,), {"out": _OUT}, license="GPL"), program) as loaded:
+        trial_run(loaded, bytes(64))
+        value = loaded.maps["out"].lookup(bytes(4))
+    assert value is not None
+    return int(struct.unpack("<Q", value)[0])
+
+
+@pytest.fixture(scope="module")
+def cases(request: pytest.FixtureRequest) -> list[Case]:
+    if request.config.getoption("--update-data"):
+        write_cases([Case(form, text, _in_the_kernel(Case(form, text, 0).insns)) for form, text in programs()])
+    return read_cases()
+
+
+def test_the_vm_computes_what_the_kernel_did(cases: list[Case]) -> None:
+    wrong = [(case.form, case.program, hex(case.r0), run_program(case.insns)) for case in cases if run_program(case.insns).r0 != case.r0]
+    assert wrong == []
+
+
+@pytest.mark.kernel
+def test_the_running_kernel_computes_it_too(cases: list[Case]) -> None:
+    wrong = [(case.form, case.program, hex(case.r0)) for case in cases if _in_the_kernel(case.insns) != case.r0]
+    assert wrong == []
+
+
+def test_every_form_has_cases(cases: list[Case]) -> None:
+    assert {case.form for case in cases} == set(FORMS) - NOT_PURE
+
+
+def test_the_cases_are_those_of_the_makers(cases: list[Case]) -> None:
+    assert [(case.form, case.program) for case in cases] == list(programs())
