@@ -1,0 +1,29 @@
+"""Typed IR to an ELF object, through LLVM.
+
+legal         what LLVM would die of or the kernel refuse, said as diagnostics before
+lower_module  the module as LLVM text: maps, variables, functions (lower_function and the other lower_*)
+emit          LLVM text to the object: stripped, with .pybpfnf, looked over
+"""
+
+from __future__ import annotations
+
+from pybpfnf import llvm
+from pybpfnf.backend.emit import emit_object
+from pybpfnf.backend.lower_module import lower_module
+from pybpfnf.dsl import ir
+
+__all__ = ["build", "llvm_text"]
+
+
+def build(module: ir.Module, *, fault_counters: bool = True) -> bytes:
+    """The object with all programs of the module; the same module, the same bytes.
+
+    Raises CompileError for what a loader would refuse, SystemLacksError without llvmlite.
+    """
+    return emit_object(lower_module(module, fault_counters=fault_counters))
+
+
+def llvm_text(module: ir.Module, *, fault_counters: bool = True, optimised: bool = False) -> str:
+    """The module as LLVM IR: as lowered, or after LLVM's passes. Raises as `build` does."""
+    text = lower_module(module, fault_counters=fault_counters).text
+    return llvm.optimised_text(text) if optimised else text

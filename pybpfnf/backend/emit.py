@@ -1,0 +1,100 @@
+"""LLVM text to the object that others load: without what only debuggers read, with `.pybpfnf`, and looked over.
+
+LLVM drops BTF without an error when it does not like the debug metadata, and invents sections that libbpf does not know;
+so what must be there and what must not is checked here, and is a bug of ours when it is wrong.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from pybpfnf import llvm
+from pybpfnf.backend import elf
+from pybpfnf.backend.lower_module import Lowered
+from pybpfnf.errors import InternalError
+from pybpfnf.image.meta import SECTION, encode_meta
+
+_SHT_LLVM_ADDRSIG = 0x6FFF4C03
+_DATA_SECTIONS = ("license", ".maps", ".data", ".bss", ".BTF", ".BTF.ext")
+
+
+def emit_object(lowered: Lowered) -> bytes:
+    """The object's bytes; raises InternalError where LLVM gives something that a loader would not take."""
+    object_ = elf.strip(elf.read(llvm.emit_object(lowered.text)), _is_wanted)
+    functions = frozenset(lowered.meta.programs)
+    _check_sections(object_)
+    _check_symbols(object_, functions)
+    _check_debug_records(object_)
+    return elf.write(_with_meta(object_, encode_meta(lowered.meta)))
+
+
+def _is_wanted(section: elf.Section) -> bool:
+    """Not DWARF, not LLVM's own tables, and not the .text that is always there, and empty."""
+    return not (
+        section.name.startswith((".debug_", ".rel.debug_"))
+        or section.type == _SHT_LLVM_ADDRSIG
+        or (section.name == ".text" and section.size == 0)
+    )
+
+
+def _with_meta(object_: elf.Object, meta: bytes) -> elf.Object:
+    # As a table of strings, because libbpf writes a line to stderr for each section whose name and type it does not know
+    # (tools/lib/bpf/libbpf.c, ignore_elf_section).
+    section = elf.Section(SECTION, elf.SHT_STRTAB, 0, meta, len(meta), 1)
+    return elf.Object(object_.header, object_.flags, (*object_.sections, section), object_.symbols)
+
+
+def _check_sections(object_: elf.Object) -> None:
+    code = {object_.sections[symbol.section].name for symbol in object_.symbols if symbol.kind == elf.STT_FUNC}
+    for section in object_.sections[1:]:
+        name = section.name.removeprefix(".rel") if section.type == elf.SHT_REL else section.name
+        if name not in code and name not in _DATA_SECTIONS and not name.startswith(".rodata"):
+            raise InternalError(f"LLVM made a section {section.name!r} that loaders do not know")
+    for name in (".BTF", ".BTF.ext"):
+        if object_.section(name) is None:
+            raise InternalError(f"LLVM made no section {name}: it has dropped the debug metadata")
+
+
+def _check_symbols(object_: elf.Object, functions: frozenset[str]) -> None:
+    undefined = [symbol.name for symbol in object_.symbols[1:] if symbol.section == elf.SHN_UNDEF]
+    if undefined:
+        raise InternalError(f"LLVM made a call to {undefined[0]!r}, which BPF does not have")
+    found = {symbol.name for symbol in object_.symbols if symbol.kind == elf.STT_FUNC}
+    if found != functions:
+        raise InternalError(f"LLVM made the functions {sorted(found)}, not {sorted(functions)}")
+
+
+def _check_debug_records(object_: elf.Object) -> None:
+    """Each function has a record of its type and at least one line."""
+    types, lines = (set(_records(object_, table)) for table in (0, 1))
+    for symbol in object_.symbols:
+        if symbol.kind == elf.STT_FUNC:
+            place = (object_.sections[symbol.section].name, symbol.value)
+            if place not in types or place not in lines:
+                raise InternalError(f"LLVM made no BTF records for the function {symbol.name!r}")
+
+
+def _records(object_: elf.Object, table: int) -> Iterator[tuple[str, int]]:
+    """(section, byte offset) of each record of .BTF.ext's table 0 (func_info) or 1 (line_info).
+
+    Layout: struct btf_ext_header and btf_ext_info_sec (tools/lib/bpf/libbpf_internal.h).
+    """
+    btf, ext = object_.section(".BTF"), object_.section(".BTF.ext")
+    if btf is None or ext is None:
+        return
+    header_size, strings = (struct.unpack_from("<I", btf.data, offset)[0] for offset in (4, 16))
+    names = header_size + strings
+    ext_header_size = struct.unpack_from("<I", ext.data, 4)[0]
+    start, size = struct.unpack_from("<II", ext.data, 8 + 8 * table)
+    position = ext_header_size + start
+    end = position + size
+    record_size = struct.unpack_from("<I", ext.data, position)[0]
+    position += 4
+    while position < end:
+        name, count = struct.unpack_from("<II", ext.data, position)
+        section = btf.data[names + name : btf.data.index(b"\0", names + name)].decode()
+        position += 8
+        for _ in range(count):
+            yield section, struct.unpack_from("<I", ext.data, position)[0]
+            position += record_size

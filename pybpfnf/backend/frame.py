@@ -1,0 +1,181 @@
+"""What the lowering of one function shares: its text, its locals, its fault exits, and what is known of the packet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, final
+
+from pybpfnf.abi.helpers import HELPERS
+from pybpfnf.backend.debuginfo import DebugInfo
+from pybpfnf.backend.faults import FaultExits, FaultSites
+from pybpfnf.backend.values import llvm_type
+from pybpfnf.backend.writer import Writer
+from pybpfnf.diagnostics import Span
+from pybpfnf.dsl import ir
+
+CONTEXT = "%ctx"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What is known of the packet at one point of a function.
+
+    `data` and `end` are pointers of the current packet memory; `ipv6`: 40 bytes from `data` are proven to be there; `srh`
+    points at the SRH with its first 8 bytes proven. `srh_found`: the SRH's offset is in its slot, which stays true when
+    the packet moves.
+    """
+
+    data: str | None = None
+    end: str | None = None
+    ipv6: bool = False
+    srh: str | None = None
+    srh_found: bool = False
+
+    def moved(self) -> Packet:
+        """After a helper that may move the packet: pointers are stale, offsets are not."""
+        return Packet(srh_found=self.srh_found)
+
+    def with_new_headers(self) -> Packet:
+        """After an action that puts other headers in front, or takes them off."""
+        return Packet()
+
+    def with_memory(self, data: str, end: str) -> Packet:
+        return replace(self, data=data, end=end)
+
+    def with_ipv6(self) -> Packet:
+        return replace(self, ipv6=True)
+
+    def with_srh(self, srh: str) -> Packet:
+        return replace(self, srh=srh, srh_found=True)
+
+    def joined(self, other: Packet) -> Packet:
+        """Where two paths meet. Pointers that each path made and checked for itself are dropped: LLVM would merge the checks
+        into one of the merged pointer, and the verifier would no longer see them."""
+        same_view = self.data == other.data
+        return Packet(
+            data=self.data if same_view else None,
+            end=self.end if same_view else None,
+            ipv6=same_view and self.ipv6 and other.ipv6,
+            srh=self.srh if self.srh == other.srh else None,
+            srh_found=self.srh_found and other.srh_found,
+        )
+
+
+Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
+"""How each kind of expression is lowered: emits code and gives the value's name or constant."""
+
+
+@final
+class Frame:
+    """One function being lowered; the modules `lower_*` write into it."""
+
+    def __init__(self, function: ir.Function, expressions: Expressions, debug: DebugInfo, subprogram: str, sites: FaultSites) -> None:
+        self.function = function
+        self.packet = Packet()
+        self.span = function.span
+        self._expressions = expressions
+        self._debug = debug
+        self._subprogram = subprogram
+        self.writer = Writer(self._location(function.span))
+        self.exits = FaultExits(sites, function, self.writer)
+        self._locals: dict[ir.Local, str] = {}
+        self._named: dict[str, str] = {}
+        self._scratch: dict[str, int] = {}
+        self._arrivals: dict[str, Packet] = {}
+
+    # ------------------------------------------------------------------------------------------------- expressions
+
+    def value(self, node: ir.Expr) -> str:
+        """Emit the expression; gives its value."""
+        with self.at(node.span):
+            return self._expressions[type(node)](self, node)
+
+    @contextmanager
+    def at(self, span: Span) -> Iterator[None]:
+        """Code within stands for this piece of the source."""
+        before, self.span = self.span, span
+        with self.writer.at(self._location(span)):
+            yield
+        self.span = before
+
+    def _location(self, span: Span) -> str:
+        return self._debug.location(span, self._subprogram, self.function.span.file)
+
+    # ------------------------------------------------------------------------------------------------ fault exits
+
+    def fault_if(self, condition: str, message: str) -> None:
+        """Leave the function by a fault exit of the current place when the condition holds."""
+        self.writer.go_on_unless(condition, self.fault(message))
+
+    def fault(self, message: str) -> str:
+        """The label of the fault exit of the current place."""
+        return self.exits.label(self.span, self.writer.location, message)
+
+    # ------------------------------------------------------------------------------------------------------ memory
+
+    def local(self, local: ir.Local) -> str:
+        """The stack slot of a local variable."""
+        if local not in self._locals:
+            self._locals[local] = self.writer.slot(llvm_type(local.type))
+        return self._locals[local]
+
+    def register(self, name: str, type_: str, initial: str) -> str:
+        """The slot of a variable of the lowering itself, which has this value when the function begins."""
+        if name not in self._named:
+            self._named[name] = self.writer.slot(type_, initial=initial)
+        return self._named[name]
+
+    def scratch(self, name: str, size: int) -> str:
+        """Memory for one helper's argument, aligned to 8 bytes and shared by all calls that use the name: filled just before a
+        call, and free after it."""
+        self._scratch[name] = max(self._scratch.get(name, 0), -(-size // 8) * 8)
+        return f"%{name}"
+
+    def lines(self) -> Iterable[str]:
+        """The body of the function, whole."""
+        self.exits.place()
+        for name, size in self._scratch.items():
+            self.writer.buffer(name, size)
+        return self.writer.lines()
+
+    # ----------------------------------------------------------------------------------------------------- helpers
+
+    def call(self, name: str, *arguments: str, result: str = "i64") -> str:
+        """Call a helper; each argument is written with its type. Gives its result."""
+        helper = HELPERS[name]
+        value = self.writer.value(f"call {result} inttoptr (i64 {helper.id} to ptr)({', '.join(arguments)})")
+        if helper.changes_packet:
+            self.packet = self.packet.moved()
+        return value
+
+    # ----------------------------------------------------------------------------------------------------- branches
+    # What is known of the packet goes along each way to a label, and is joined there.
+
+    def branch(self, condition: str, yes: str, no: str) -> None:
+        self._arrive(yes)
+        self._arrive(no)
+        self.writer.branch(condition, yes, no)
+
+    def jump(self, label: str) -> None:
+        """Go on at a label, unless the current block has ended already."""
+        if not self.writer.terminated:
+            self._arrive(label)
+            self.writer.jump(label)
+
+    def place(self, label: str) -> None:
+        """Begin the block of a label that all ways lead to by now; one that none leads to is not written."""
+        self.jump(label)
+        if label in self._arrivals:
+            self.packet = self._arrivals.pop(label)
+            self.writer.place(label)
+
+    def loop_back(self, label: str) -> None:
+        """Go back to the start of a loop that is to stay one: unrolled, the search for the SRH is 72 instructions in place of 44."""
+        self.writer.jump(label, f", !llvm.loop {self._debug.loop()}")
+
+    def _arrive(self, label: str) -> None:
+        known = self._arrivals.get(label)
+        self._arrivals[label] = self.packet if known is None else self.packet.joined(known)

@@ -1,0 +1,114 @@
+"""Expressions: the table that says which function lowers which node, and the nodes that have no family of their own."""
+
+from __future__ import annotations
+
+from pybpfnf.abi.helpers import Arg
+from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
+from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_unary
+from pybpfnf.backend.lower_maps import lower_map_contains, lower_map_get, lower_map_read
+from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
+from pybpfnf.backend.lower_packet import lower_header_read
+from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
+from pybpfnf.backend.values import literal, llvm_type
+from pybpfnf.dsl import ir
+
+
+def lower_const(frame: Frame, node: ir.Const) -> str:
+    return literal(node.value)
+
+
+def lower_local_read(frame: Frame, node: ir.LocalRead) -> str:
+    return frame.writer.load(llvm_type(node.local.type), frame.local(node.local))
+
+
+def lower_let(frame: Frame, node: ir.Let) -> str:
+    frame.writer.store(llvm_type(node.local.type), frame.value(node.value), frame.local(node.local))
+    return frame.value(node.body)
+
+
+def lower_not(frame: Frame, node: ir.Not) -> str:
+    return frame.writer.negate(frame.value(node.operand))
+
+
+def lower_conditional(frame: Frame, node: ir.Conditional) -> str:
+    w = frame.writer
+    result, type_ = w.slot(llvm_type(node.type)), llvm_type(node.type)
+    then, orelse, end = (w.label(hint) for hint in ("then", "else", "end"))
+    lower_test(frame, node.test, then, orelse)
+    for label, arm in ((then, node.then), (orelse, node.orelse)):
+        frame.place(label)
+        w.store(type_, frame.value(arm), result)
+        frame.jump(end)
+    frame.place(end)
+    return w.load(type_, result)
+
+
+def lower_logical(frame: Frame, node: ir.Logical) -> str:
+    w = frame.writer
+    result = w.slot("i1")
+    right, end = w.label("right"), w.label("end")
+    left = frame.value(node.left)
+    w.store("i1", left, result)
+    frame.branch(left, *((right, end) if node.op is ir.LogicalOp.AND else (end, right)))
+    frame.place(right)
+    w.store("i1", frame.value(node.right), result)
+    frame.place(end)
+    return w.load("i1", result)
+
+
+def lower_test(frame: Frame, node: ir.Expr, yes: str, no: str) -> None:
+    """Branch on a condition, through `and`, `or` and `not` without making their values."""
+    match node:
+        case ir.Not(operand=operand):
+            lower_test(frame, operand, no, yes)
+        case ir.Logical(op=op, left=left, right=right):
+            on = frame.writer.label("and" if op is ir.LogicalOp.AND else "or")
+            lower_test(frame, left, *((on, no) if op is ir.LogicalOp.AND else (yes, on)))
+            frame.place(on)
+            lower_test(frame, right, yes, no)
+        case _:
+            condition = frame.value(node)
+            with frame.at(node.span):
+                frame.branch(condition, yes, no)
+
+
+def lower_is_none(frame: Frame, node: ir.IsNone) -> str:
+    there = frame.writer.value(f"extractvalue {llvm_type(node.operand.type)} {frame.value(node.operand)}, 0")
+    return frame.writer.negate(there)
+
+
+def lower_unwrap(frame: Frame, node: ir.Unwrap) -> str:
+    return frame.writer.value(f"extractvalue {llvm_type(node.operand.type)} {frame.value(node.operand)}, 1")
+
+
+def lower_helper_call(frame: Frame, node: ir.HelperCall) -> str:
+    scalars = iter(node.args)
+    arguments = [f"ptr {CONTEXT}" if kind is Arg.CTX else f"i64 {frame.value(next(scalars))}" for kind in node.helper.args]
+    result = frame.call(node.helper.name, *arguments, result=llvm_type(node.type))
+    if node.helper.changes_packet:
+        frame.packet = frame.packet.with_new_headers()
+    return result
+
+
+EXPRESSIONS: Expressions = {
+    ir.Const: lower_const,
+    ir.LocalRead: lower_local_read,
+    ir.VariableRead: lower_variable_read,
+    ir.HeaderRead: lower_header_read,
+    ir.ContextRead: lower_context_read,
+    ir.Convert: lower_convert,
+    ir.Binary: lower_binary,
+    ir.Unary: lower_unary,
+    ir.Compare: lower_compare,
+    ir.Logical: lower_logical,
+    ir.Not: lower_not,
+    ir.Let: lower_let,
+    ir.Conditional: lower_conditional,
+    ir.MapRead: lower_map_read,
+    ir.MapGet: lower_map_get,
+    ir.MapContains: lower_map_contains,
+    ir.IsNone: lower_is_none,
+    ir.Unwrap: lower_unwrap,
+    ir.HelperCall: lower_helper_call,
+    ir.Seg6ActionCall: lower_seg6_action_call,
+}

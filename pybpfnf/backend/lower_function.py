@@ -1,0 +1,88 @@
+"""One function: its statements in order, then its fault exits, as one LLVM definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pybpfnf.backend.debuginfo import DebugInfo
+from pybpfnf.backend.faults import FaultSites
+from pybpfnf.backend.frame import CONTEXT, Frame
+from pybpfnf.backend.lower_append import lower_append_tlv
+from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
+from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
+from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, lower_update_state
+from pybpfnf.backend.lower_packet import lower_set_header
+from pybpfnf.backend.values import llvm_type, string
+from pybpfnf.dsl import ir
+
+# no-builtins: else LLVM makes calls to memset and memcpy out of loops, and dies of them. no-jump-tables: else a chain of
+# comparisons becomes a table in .rodata. nounwind: else there is an .eh_frame, which libbpf warns of.
+_ATTRIBUTES = 'nounwind "no-builtins" "no-jump-tables"="true"'
+
+
+def lower_function(function: ir.Function, debug: DebugInfo, sites: FaultSites) -> str:
+    """The definition, as text."""
+    context = function.hook.context
+    parameter = debug.pointer_to(debug.opaque_structure(context.name, context.size))
+    # A name that C could not have would make the kernel refuse the BTF.
+    parameter_name = function.packet_name if function.packet_name.isascii() else "ctx"
+    subprogram = debug.subprogram(function.name, function.span, parameter_name, parameter)
+    frame = Frame(function, EXPRESSIONS, debug, subprogram, sites)
+    lower_body(frame, function.body)
+    section = string(function.hook.sections[0].encode())
+    head = f"define dso_local i32 @{function.name}(ptr {CONTEXT}) {_ATTRIBUTES} section {section} !dbg {subprogram} {{"
+    return "\n".join([head, *frame.lines(), "}"]) + "\n"
+
+
+def lower_body(frame: Frame, body: tuple[ir.Stmt, ...]) -> None:
+    for statement in body:
+        if frame.writer.terminated:
+            return  # nothing leads here
+        with frame.at(statement.span):
+            STATEMENTS[type(statement)](frame, statement)
+
+
+def lower_assign(frame: Frame, node: ir.Assign) -> None:
+    frame.writer.store(llvm_type(node.local.type), frame.value(node.value), frame.local(node.local))
+
+
+def lower_if(frame: Frame, node: ir.If) -> None:
+    then, orelse, end = (frame.writer.label(hint) for hint in ("then", "else", "end"))
+    lower_test(frame, node.test, then, orelse)
+    for label, body in ((then, node.then), (orelse, node.orelse)):
+        frame.place(label)
+        lower_body(frame, body)
+        frame.jump(end)
+    frame.place(end)
+
+
+def lower_return(frame: Frame, node: ir.Return) -> None:
+    frame.writer.ret(f"i32 {frame.value(node.value)}")
+
+
+def lower_assert(frame: Frame, node: ir.Assert) -> None:
+    on = frame.writer.label("on")
+    lower_test(frame, node.test, on, frame.fault(node.message))
+    frame.place(on)
+
+
+def lower_evaluate(frame: Frame, node: ir.Evaluate) -> None:
+    frame.value(node.value)
+
+
+STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
+    ir.Assign: lower_assign,
+    ir.SetState: lower_set_state,
+    ir.UpdateState: lower_update_state,
+    ir.SetHeader: lower_set_header,
+    ir.SetContext: lower_set_context,
+    ir.SetMap: lower_set_map,
+    ir.UpdateMap: lower_update_map,
+    ir.DeleteMap: lower_delete_map,
+    ir.AppendTlv: lower_append_tlv,
+    ir.If: lower_if,
+    ir.Return: lower_return,
+    ir.Assert: lower_assert,
+    ir.Evaluate: lower_evaluate,
+}

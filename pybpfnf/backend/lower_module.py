@@ -1,0 +1,117 @@
+"""A whole module: declarations, maps, variables, functions, metadata, as LLVM text; and what `.pybpfnf` says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import final
+
+from pybpfnf.abi.maps import MAP_TYPES
+from pybpfnf.backend.debuginfo import DebugInfo
+from pybpfnf.backend.faults import FaultSites
+from pybpfnf.backend.lower_function import lower_function
+from pybpfnf.backend.values import alignment, memory_type, string
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import S32, U64, AddressType, ValueType
+from pybpfnf.image.meta import FAULTS_SYMBOL, Meta, MetaMap, MetaProgram, MetaVariable
+from pybpfnf.llvm import TRIPLE
+
+LICENSE_SYMBOL = "__pybpfnf_license"
+_SWAPPED_BITS = (16, 32, 64)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """LLVM text before optimisation, and what the section `.pybpfnf` will say."""
+
+    text: str
+    meta: Meta
+
+
+def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
+    debug = DebugInfo(module.sources, module.functions[0].span.file)
+    sites = FaultSites(counted=fault_counters)
+    functions = [lower_function(function, debug, sites) for function in module.functions]
+    counted = fault_counters and bool(sites.sites)
+    parts = [
+        f'target triple = "{TRIPLE}"',
+        *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in _SWAPPED_BITS),
+        *(_map(map_, debug) for map_ in module.maps),
+        *(_variable(variable, debug) for variable in module.variables),
+        *([_fault_counters(len(sites.sites), debug)] if counted else []),
+        _license(module.license),
+        *functions,
+        debug.finish(),
+    ]
+    return Lowered("\n".join(parts), _meta(module, sites, counted))
+
+
+# ----------------------------------------------------------------------------------------------------------- globals
+
+
+def _map(map_: ir.Map, debug: DebugInfo) -> str:
+    """libbpf's form of a definition: numbers are pointers to arrays of so many, types are pointers to them."""
+    number = debug.type_of(S32)
+    members = [
+        (name, debug.pointer_to(debug.array_of(number, 32, value)), 64)
+        for name, value in (("type", MAP_TYPES[map_.kind].id), ("max_entries", map_.max_entries))
+    ]
+    members += [(name, debug.pointer_to(debug.type_of(type_)), 64) for name, type_ in (("key", map_.key), ("value", map_.value))]
+    variable = debug.variable(map_.name, debug.structure("", members))
+    fields = ", ".join(["ptr"] * len(members))
+    return f'@{map_.name} = dso_local global {{ {fields} }} zeroinitializer, section ".maps", align 8, !dbg {variable}'
+
+
+def _variable(variable: ir.Variable, debug: DebugInfo) -> str:
+    """Config is `externally_initialized`: without it LLVM would compile the default in, and setting it would do nothing."""
+    is_config = isinstance(variable, ir.Config)
+    initial = variable.default if isinstance(variable, ir.Config) else variable.initial
+    type_ = debug.qualified(debug.type_of(variable.type), const=is_config)
+    kind = "externally_initialized constant" if is_config else "global"
+    value = _initializer(variable.type, 0 if initial is None else initial)
+    return (
+        f"@{variable.name} = dso_local {kind} {value}, align {alignment(variable.type.size)}, !dbg {debug.variable(variable.name, type_)}"
+    )
+
+
+def _initializer(type_: ValueType, value: int | bytes) -> str:
+    if isinstance(type_, AddressType):
+        data = value if isinstance(value, bytes) else bytes(type_.size)
+        return f"[{type_.size} x i8] {f'c{string(data)}' if any(data) else 'zeroinitializer'}"
+    return f"{memory_type(type_)} {value}"
+
+
+def _fault_counters(count: int, debug: DebugInfo) -> str:
+    type_ = debug.array_of(debug.type_of(U64), 64, count)
+    return f"@{FAULTS_SYMBOL} = dso_local global [{count} x i64] zeroinitializer, align 8, !dbg {debug.variable(FAULTS_SYMBOL, type_)}"
+
+
+def _license(license_: str) -> str:
+    data = license_.encode() + b"\0"
+    return f'@{LICENSE_SYMBOL} = dso_local constant [{len(data)} x i8] c{string(data)}, section "license", align 1'
+
+
+# -------------------------------------------------------------------------------------------------------------- meta
+
+
+def _meta(module: ir.Module, sites: FaultSites, counted: bool) -> Meta:
+    return Meta(
+        programs={function.name: MetaProgram(function.hook.name, function.on_fault, function.doc) for function in module.functions},
+        variables={variable.name: _meta_variable(variable) for variable in module.variables},
+        maps={map_.name: MetaMap(str(map_.key), str(map_.value), _plain(map_.default)) for map_ in module.maps},
+        sites=tuple(sites.sites),
+        counted=counted,
+    )
+
+
+def _meta_variable(variable: ir.Variable) -> MetaVariable:
+    match variable:
+        case ir.Config():
+            return MetaVariable("config", str(variable.type), required=variable.default is None)
+        case ir.State():
+            return MetaVariable("state", str(variable.type), required=False)
+
+
+def _plain(value: int | bytes | None) -> int | str | None:
+    return str(IPv6Address(value)) if isinstance(value, bytes) else value

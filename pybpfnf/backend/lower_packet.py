@@ -1,0 +1,200 @@
+"""Reading and writing packet headers: the IPv6 header, the search for the SRH, and its writable fields.
+
+Each access goes through a pointer that was compared with data_end in the form that the verifier follows: `data + offset +
+size > data_end`, on the very pointer that is then used.
+"""
+
+from __future__ import annotations
+
+from pybpfnf.abi.headers import HEADERS, Field
+from pybpfnf.backend.frame import CONTEXT, Frame
+from pybpfnf.backend.values import place_alignment
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import AddressType, IntType
+from pybpfnf.errors import InternalError
+
+_IPV6, _SRH = HEADERS["ipv6"], HEADERS["srh"]
+_OPTIONS = (HEADERS["hop_by_hop"].number, HEADERS["destination_options"].number)
+_SEGMENT_ROUTING = 4  # routing type (RFC 8754 section 2)
+_MOST_HEADERS = 4  # extension headers looked at, the SRH included
+_NO_SRH = "no SRH in the packet"
+
+# The part of the SRH's fixed header that bpf_lwt_seg6_store_bytes writes: flags and tag (net/core/filter.c).
+_WRITABLE = range(_SRH.fields["flags"].offset, _SRH.size)
+
+
+def lower_header_read(frame: Frame, node: ir.HeaderRead) -> str:
+    return read_field(frame, _view(frame, node.header.name), node.field, node.type)
+
+
+def read_field(frame: Frame, header: str, field: Field, type_: object) -> str:
+    """A field of the header at a pointer, as a host integer of `type_`."""
+    w = frame.writer
+    bits = field.storage * 8
+    align = place_alignment(field.offset, field.storage)
+    place = w.offset(header, field.offset)
+    value = w.load(f"i{bits}", place, align)
+    if isinstance(type_, AddressType):
+        return value
+    if not isinstance(type_, IntType) or bits not in (8, 16, 32, 64):
+        raise InternalError(f"the field {field.name} read as {type_}")
+    value = swap(frame, bits, value)
+    if field.shift:
+        value = w.op("lshr", f"i{bits}", value, field.shift)
+    if field.shift + field.width < bits:
+        value = w.op("and", f"i{bits}", value, (1 << field.width) - 1)
+    if bits == type_.width:
+        return value
+    return w.cast("zext" if type_.width > bits else "trunc", f"i{bits}", value, f"i{type_.width}")
+
+
+def swap(frame: Frame, bits: int, value: str) -> str:
+    """Host to network byte order, or back."""
+    return value if bits == 8 else frame.writer.value(f"call i{bits} @llvm.bswap.i{bits}(i{bits} {value})")
+
+
+def lower_set_header(frame: Frame, node: ir.SetHeader) -> None:
+    field = node.field
+    if node.header.name != _SRH.name or field.offset not in _WRITABLE or field.offset + field.storage > _WRITABLE.stop:
+        raise InternalError(f"{node.header.name}.{field.name} cannot be written")
+    w, bits = frame.writer, field.storage * 8
+    value = frame.value(node.value)
+    if field.width < bits:
+        value = _merged(frame, field, value, node.value.type)
+    offset = srh_offset(frame)
+    buffer = frame.scratch("buffer", field.storage)
+    w.store(f"i{bits}", swap(frame, bits, value), buffer, 8)
+    store_bytes(frame, w.op("add", "i64", offset, field.offset), buffer, str(field.storage))
+
+
+def _merged(frame: Frame, field: Field, value: str, type_: object) -> str:
+    """The bit field's storage, in host order, with `value` put in its place."""
+    w, bits = frame.writer, field.storage * 8
+    if not isinstance(type_, IntType):
+        raise InternalError(f"the bit field {field.name} written as {type_}")
+    mask = ((1 << field.width) - 1) << field.shift
+    place = w.offset(srh_view(frame), field.offset)
+    others = swap(frame, bits, w.load(f"i{bits}", place, place_alignment(field.offset, field.storage)))
+    if type_.width != bits:
+        value = w.cast("zext" if type_.width < bits else "trunc", f"i{type_.width}", value, f"i{bits}")
+    shifted = w.op("and", f"i{bits}", w.op("shl", f"i{bits}", value, field.shift), mask)
+    return w.op("or", f"i{bits}", w.op("and", f"i{bits}", others, ~mask), shifted)
+
+
+def store_bytes(frame: Frame, offset: str, buffer: str, size: str) -> None:
+    """bpf_lwt_seg6_store_bytes at an i64 offset from the IPv6 header, with an i32 size; faults when the kernel refuses."""
+    place = frame.writer.cast("trunc", "i64", offset, "i32")
+    status = frame.call("lwt_seg6_store_bytes", f"ptr {CONTEXT}", f"i32 {place}", f"ptr {buffer}", f"i32 {size}")
+    frame.fault_if(frame.writer.icmp("ne", "i64", status, 0), "the kernel refused to write to the SRH")
+
+
+# ------------------------------------------------------------------------------------------------------------- views
+
+
+def _view(frame: Frame, header: str) -> str:
+    match header:
+        case "ipv6":
+            return _ipv6_view(frame)
+        case "srh":
+            return srh_view(frame)
+    raise InternalError(f"no access to the header {header!r}")
+
+
+def packet_memory(frame: Frame) -> tuple[str, str]:
+    """Pointers to the packet's first byte and past its last one."""
+    packet = frame.packet
+    if packet.data is None or packet.end is None:
+        data, end = (_packet_pointer(frame, name) for name in ("data", "data_end"))
+        frame.packet = packet.with_memory(data, end)
+        return data, end
+    return packet.data, packet.end
+
+
+def _packet_pointer(frame: Frame, name: str) -> str:
+    # 32 bits in the context that the kernel rewrites into a pointer; read as anything else, the verifier refuses it.
+    w = frame.writer
+    field = w.offset(CONTEXT, frame.function.hook.context.fields[name].offset)
+    wide = w.cast("zext", "i32", w.load("i32", field, 4), "i64")
+    return w.cast("inttoptr", "i64", wide, "ptr")
+
+
+def require(frame: Frame, pointer: str, size: int, message: str) -> None:
+    """Fault unless `size` bytes from `pointer` are in the packet."""
+    _, end = packet_memory(frame)
+    beyond = frame.writer.offset(pointer, size)
+    frame.fault_if(frame.writer.icmp("ugt", "ptr", beyond, end), message)
+
+
+def _ipv6_view(frame: Frame) -> str:
+    """The IPv6 header, all its 40 bytes proven to be there."""
+    data, _ = packet_memory(frame)
+    if not frame.packet.ipv6:
+        require(frame, data, _IPV6.size, "no IPv6 header in the packet")
+        frame.packet = frame.packet.with_ipv6()
+    return data
+
+
+def srh_offset(frame: Frame) -> str:
+    """The SRH's offset from the IPv6 header, an i64; faults where there is no SRH."""
+    if not frame.packet.srh_found:
+        _search_srh(frame)
+    return frame.writer.load("i64", _srh_slot(frame))
+
+
+def srh_view(frame: Frame) -> str:
+    """The SRH with its 8 fixed bytes proven to be there."""
+    if not frame.packet.srh_found:
+        _search_srh(frame)
+    if frame.packet.srh is None:
+        data, _ = packet_memory(frame)
+        srh = frame.writer.offset(data, srh_offset(frame))
+        require(frame, srh, _SRH.size, _NO_SRH)
+        frame.packet = frame.packet.with_srh(srh)
+        return srh
+    return frame.packet.srh
+
+
+def _srh_slot(frame: Frame) -> str:
+    return frame.register("srh_offset", "i64", "0")
+
+
+def _search_srh(frame: Frame) -> None:
+    """Walk from the IPv6 header past hop-by-hop and destination options.
+
+    Offsets stay far below the 0x7fff that the verifier follows for packet pointers: 40 + 3 * 2048.
+    """
+    w = frame.writer
+    data = _ipv6_view(frame)
+    offset, next_header, count = _srh_slot(frame), w.slot("i8"), w.slot("i32")
+    first = w.load("i8", w.offset(data, _IPV6.fields["next_header"].offset))
+    w.store("i64", _IPV6.size, offset)
+    w.store("i8", first, next_header)
+    w.store("i32", _MOST_HEADERS, count)
+    again, option, found = w.label("header"), w.label("option"), w.label("srh")
+    w.place(again)
+    here = w.load("i64", offset)
+    header = w.offset(data, here)
+    require(frame, header, _SRH.size, _NO_SRH)
+    kind = w.load("i8", next_header)
+    w.branch(w.icmp("eq", "i8", kind, _SRH.number), found, option)
+    w.place(option)
+    known = [w.icmp("eq", "i8", kind, number) for number in _OPTIONS]
+    frame.fault_if(w.negate(w.op("or", "i1", *known)), _NO_SRH)
+    left = w.op("sub", "i32", w.load("i32", count), 1)
+    frame.fault_if(w.icmp("eq", "i32", left, 0), _NO_SRH)
+    length = extension_length(frame, w.load("i8", w.offset(header, 1)))
+    w.store("i8", w.load("i8", header), next_header)
+    w.store("i64", w.op("add", "i64", here, length), offset)
+    w.store("i32", left, count)
+    frame.loop_back(again)
+    w.place(found)
+    kind = w.load("i8", w.offset(header, _SRH.fields["routing_type"].offset))
+    frame.fault_if(w.icmp("ne", "i8", kind, _SEGMENT_ROUTING), _NO_SRH)
+    frame.packet = frame.packet.with_srh(header)
+
+
+def extension_length(frame: Frame, hdr_ext_len: str) -> str:
+    """Bytes of an extension header with this length field (an i8), as an i64: it counts 8 bytes, less the first (RFC 8200 4)."""
+    w = frame.writer
+    units = w.op("add", "i64", w.cast("zext", "i8", hdr_ext_len, "i64"), 1)
+    return w.op("shl", "i64", units, 3)

@@ -1,0 +1,64 @@
+"""Bytes that are partly constants and partly values of the program, written to the stack for a helper: TLVs and SRHs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import final
+
+from pybpfnf.abi.headers import HEADERS
+from pybpfnf.backend.frame import Frame
+from pybpfnf.backend.lower_packet import swap
+from pybpfnf.backend.values import place_alignment, wire_bytes
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import AddressType, BoolType, IntType, Type
+from pybpfnf.errors import InternalError
+
+_WORD = 8
+_TLV = HEADERS["tlv"]
+
+
+@final
+@dataclass(slots=True)
+class Image:
+    """`constant` has zeros where `values` (offset, value, type) go, in network byte order."""
+
+    constant: bytearray
+    values: list[tuple[int, str, Type]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.constant)
+
+    def put(self, frame: Frame, offset: int, size: int, value: ir.Expr | bytes) -> None:
+        """A value at its place; an expression is evaluated now."""
+        if isinstance(value, bytes):
+            self.constant[offset : offset + size] = value
+        elif isinstance(value, ir.Const):
+            self.constant[offset : offset + size] = wire_bytes(value.value, size)
+        else:
+            self.values.append((offset, frame.value(value), value.type))
+
+    def put_tlv(self, frame: Frame, offset: int, tlv: ir.TlvValue) -> None:
+        self.constant[offset : offset + _TLV.size] = bytes((tlv.layout.number, tlv.layout.size - _TLV.size))
+        for field_, value in tlv.values:
+            self.put(frame, offset + field_.offset, field_.size, value)
+
+    def write(self, frame: Frame, buffer: str) -> None:
+        """Write to memory that is aligned to 8 bytes and has room for whole words; the last word is filled up with zeros."""
+        w = frame.writer
+        for start in range(0, len(self), _WORD):
+            word = int.from_bytes(self.constant[start : start + _WORD], "little")
+            w.store("i64", word, w.offset(buffer, start), _WORD)
+        for offset, value, type_ in self.values:
+            bits, value = _wire_value(frame, value, type_)
+            w.store(f"i{bits}", value, w.offset(buffer, offset), place_alignment(offset, bits // 8))
+
+
+def _wire_value(frame: Frame, value: str, type_: Type) -> tuple[int, str]:
+    match type_:
+        case IntType(width=width):
+            return width, swap(frame, width, value)
+        case BoolType():
+            return 8, frame.writer.cast("zext", "i1", value, "i8")
+        case AddressType():
+            return 128, value
+    raise InternalError(f"a value of type {type_} in a TLV")
