@@ -1,4 +1,4 @@
-"""What tests that need the kernel share: the skip that names what is missing, a bpffs of their own, small programs and packets.
+"""What tests that need the kernel share: the skip that names what is missing, a bpffs of their own, a namespace with devices.
 
 Loaded as a plugin by tests/conftest.py; every test marked `kernel` is skipped where the system lacks what running
 programs in the kernel needs.
@@ -6,9 +6,19 @@ programs in the kernel needs.
 
 from __future__ import annotations
 
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from pybpfnf.kernel import features
+from pybpfnf.kernel import bpffs, features, links
+from pybpfnf.kernel.links import IFF_UP
+from pybpfnf.kernel.netlink import Netlink
+from pybpfnf.kernel.netns import Namespace, set_sysctl
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,3 +27,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if reason is not None:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=f"the kernel is needed: {reason}"))
+
+
+@pytest.fixture
+def own_bpffs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A bpffs of this test alone, which PYBPFNF_BPFFS names: also for commands that it starts."""
+    point = tmp_path / "bpffs"
+    point.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "bpf", point], check=True, capture_output=True)
+    monkeypatch.setenv(bpffs.VARIABLE, str(point))
+    try:
+        yield point
+    finally:
+        subprocess.run(["umount", "--lazy", point], check=True, capture_output=True)
+
+
+@pytest.fixture
+def namespace() -> Iterator[Namespace]:
+    """A forwarding network namespace in which this thread, and commands that it starts, are; with the devices b0 and b1, a pair, up."""
+    with Namespace() as made, made.entered():
+        add_devices()
+        yield made
+
+
+def run_tool(*command: str) -> str:
+    """What a system's tool prints; the test is skipped where it is not installed."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def add_devices() -> None:
+    """b0 and b1, up, in the namespace of this thread."""
+    with Netlink() as netlink:
+        links.add_veth(netlink, "b0", 0, "b1", 0, mac="02:00:00:00:0b:00", peer_mac="02:00:00:00:0b:01")
+        indexes = [socket.if_nametoindex(name) for name in ("b0", "b1")]
+        for index in indexes:
+            links.set_flags(netlink, index, IFF_UP, IFF_UP)
+        deadline = time.monotonic() + 5
+        while not all(links.is_up(netlink, index) for index in indexes):
+            assert time.monotonic() < deadline, "the devices do not come up"
+            time.sleep(0.001)
+    set_sysctl("ipv6/conf/all/forwarding", 1)

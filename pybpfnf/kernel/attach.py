@@ -182,9 +182,12 @@ def _attachment(sid: IPv6Network, table: int, route: Route | None, directory: Pa
         problems.append("its pins are gone: its maps cannot be reached")
     else:
         try:
-            record, program = _recalled(directory), _pinned_program(directory)
+            program = _pinned_program(directory)
+            record = _recalled(directory)
         except (InputError, KernelError) as error:
             problems.append(f"its pins are incomplete: {error}")
+        if program is None:
+            problems.append("its pins are incomplete: the program is missing")
     if route is not None and program not in (None, route.program_id):
         problems.append(f"its route leads to program {route.program_id}, and {program} is pinned")
     identity = program if program is not None or route is None else route.program_id

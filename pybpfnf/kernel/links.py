@@ -11,9 +11,9 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, explained
+from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, decoded, explained
 
-NEWLINK, NEWADDR, NEWROUTE, DELROUTE, GETROUTE, NEWNEIGH, NEWRULE = 16, 20, 24, 25, 26, 28, 32
+NEWLINK, GETLINK, NEWADDR, NEWROUTE, DELROUTE, GETROUTE, NEWNEIGH, NEWRULE = 16, 18, 20, 24, 25, 26, 28, 32
 IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000
 _NUD_PERMANENT = 0x80
 _IFA_F_NODAD = 0x02
@@ -38,6 +38,17 @@ def set_flags(netlink: Netlink, index: int, flags: int, mask: int) -> None:
     message = ifinfmsg()
     message["index"], message["flags"], message["change"] = index, flags, mask
     _request(netlink, message, NEWLINK, 0, f"set the flags of device {index}")
+
+
+def is_up(netlink: Netlink, index: int) -> bool:
+    """Whether the device can carry packets now; a veth can some time after its peer was set up."""
+    message = ifinfmsg()
+    message["index"] = index
+    try:
+        answers = netlink.request(message, GETLINK)
+    except NetlinkError as error:
+        raise explained(f"ask about device {index}", error) from None
+    return bool(decoded(ifinfmsg, answers[0]).get_attr("IFLA_OPERSTATE") == "UP")
 
 
 def add_address(netlink: Netlink, index: int, address: IPv6Address, length: int) -> None:

@@ -71,13 +71,15 @@ def _build(netlink: Netlink, environment: Environment) -> int:
     """Devices, addresses, settings and routes; the index of the outgoing device."""
     for name, value in _SYSCTLS:
         set_sysctl(name, value)
-    _, out_index, *_ = indexes = _add_devices(netlink, environment.ifindex)
+    in_index, out_index, feed, sink = _add_devices(netlink, environment.ifindex)
     # Only now: a forwarding device that is still multicast would join the group of all routers, and report it.
     set_sysctl("ipv6/conf/all/forwarding", 1)
     set_sysctl(f"ipv6/conf/{IN}/seg6_require_hmac", environment.require_hmac)
     set_sysctl("ipv6/conf/all/seg6_require_hmac", environment.require_hmac)
     set_sysctl("ipv6/seg6_flowlabel", environment.flowlabel)
-    for index in indexes:
+    # The kernel lets the second of a pair send at once, the first only after a deferred work (net/core/link_watch.c):
+    # so those that send, feed0 and out0, come second.
+    for index in (in_index, sink, feed, out_index):
         links.set_flags(netlink, index, IFF_UP, IFF_UP)
     links.add_address(netlink, out_index, environment.device_address, 128)
     links.forbid_own_packets(netlink)

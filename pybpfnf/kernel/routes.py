@@ -247,9 +247,14 @@ def _route(message: Message, names: dict[int, str]) -> Route:
     )
 
 
+# A setting, the value of it with which packets are dropped, and the cure. `seg6_enabled` is not among them: seg6local does
+# not ask for it (it is for SRHs that end at this host: net/ipv6/exthdrs.c, ipv6_srh_rcv).
+_DROPPING = (
+    ("ipv6/conf/all/forwarding", 0, "this machine does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1"),
+    ("ipv6/conf/{device}/disable_ipv6", 1, "IPv6 is off on {device}: sysctl -w net.ipv6.conf.{device}.disable_ipv6=0"),
+)
+
+
 def warnings_for(device: str) -> list[str]:
     """Why packets for a SID on `device` would be dropped all the same, each with its cure; empty where nothing is wrong."""
-    return [text for name, text in _SYSCTL_WARNINGS if netns.sysctl(name.format(device=device)) == 0]
-
-
-_SYSCTL_WARNINGS = (("ipv6/conf/all/forwarding", "this machine does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1"),)
+    return [text.format(device=device) for name, value, text in _DROPPING if netns.sysctl(name.format(device=device)) == value]

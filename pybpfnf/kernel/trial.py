@@ -33,7 +33,8 @@ class TrialRun:
 
 
 def trial_run(loaded: LoadedProgram, data: bytes, *, repeat: int = 1, context: bytes = b"", type_name: str | None = None) -> TrialRun:
-    """Run on `data`: for the lightweight-tunnel hooks an Ethernet frame, of which the program sees what follows the 14 bytes.
+    """Run on `data`: for the lightweight-tunnel hooks an Ethernet frame, of which the program sees what follows the 14 bytes;
+    these come back as zeros.
 
     `context` is a struct __sk_buff, of which the kernel takes only some fields (net/bpf/test_run.c, convert___skb_to_skb).
     Raises CompileError for a program that must not be run so, SystemLacksError where its type cannot be.

@@ -1,0 +1,113 @@
+"""Both formats of the verifier's log, and what an author is shown of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pybpfnf.image.model import LineRecord, ProgramImage
+from pybpfnf.kernel.verifier_log import Reading, diagnose, read_log
+
+PACKET_ACCESS = """\
+func#0 @0
+Live regs before insn:
+      0: .1........ (61) r2 = *(u32 *)(r1 +76)
+      1: ..2....... (71) r0 = *(u8 *)(r2 +5)
+0: R1=ctx() R10=fp0
+; data = pkt.data @ probe.py:13
+0: (61) r2 = *(u32 *)(r1 +76)         ; R1=ctx() R2_w=pkt(r=0)
+; tag = data[5] @ probe.py:14
+1: (71) r0 = *(u8 *)(r2 +5)
+invalid access to packet, off=5 size=1, R2(id=0,off=5,r=0)
+R2 offset is outside of the packet
+processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+"""
+
+BRANCHES = """\
+0: R1=ctx() R10=fp0
+0: (b7) r0 = 0                        ; R0_w=0
+1: (15) if r1 == 0x0 goto pc+1
+mark_precise: frame0: last_idx 1 first_idx 0 subseq_idx -1
+1: R0_w=0 R1=ctx()
+2: (95) exit
+
+from 1 to 3: R0_w=0 R1=ctx() R10=fp0
+3: R0_w=0 R1=ctx() R10=fp0
+3: (bf) r0 = r7
+R7 !read_ok
+verification time 12 usec
+stack depth 0
+processed 4 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+"""
+
+REPORT = """\
+0: R1=ctx() R10=fp0
+0: (61) r2 = *(u32 *)(r1 +76)
+1: (71) r0 = *(u8 *)(r2 +5)
+invalid access to packet, off=5 size=1, R2(id=0,off=5,r=0)
+
+Verification failed: Memory Safety: Packet access is not proven in bounds
+
+Reason:
+  The program reads 1 byte at offset 5 of the packet, and no check on this
+  path shows that the packet is that long.
+
+At:
+  probe @ probe.py:14:11
+  Source context:
+      13 | data = pkt.data
+  >>> 14 | tag = data[5]
+         | ^-- error: packet access out of range
+  Instruction context:
+      0 | r2 = *(u32 *)(r1 +76)
+  >>> 1 | r0 = *(u8 *)(r2 +5)
+      2 | exit
+
+Suggestion:
+  Compare the end of the access with data_end before it.
+
+processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "reading"),
+    [
+        (
+            PACKET_ACCESS,
+            Reading(1, "invalid access to packet, off=5 size=1, R2(id=0,off=5,r=0); R2 offset is outside of the packet"),
+        ),
+        (BRANCHES, Reading(3, "R7 !read_ok")),
+        ("unreachable insn 5\nprocessed 0 insns (limit 1000000)\n", Reading(5, "unreachable insn 5")),
+        ("last insn is not an exit or jmp\n", Reading(None, "last insn is not an exit or jmp")),
+        ("", Reading(None, "")),
+        (
+            REPORT,
+            Reading(
+                1,
+                "Memory Safety: Packet access is not proven in bounds: The program reads 1 byte at offset 5 of the packet, "
+                "and no check on this path shows that the packet is that long",
+                "Compare the end of the access with data_end before it.",
+            ),
+        ),
+        (
+            "\nVerification failed: Policy: Helper is not allowed\n\nReason:\n  It is not.\n\nAt:\n  insn 7\n   | ^-- error: no\n",
+            Reading(7, "Policy: Helper is not allowed: It is not"),
+        ),
+        ("\nVerification failed: Verifier Limit\n", Reading(None, "Verifier Limit")),
+    ],
+)
+def test_a_log_reads_as_its_instruction_and_message(log: str, reading: Reading) -> None:
+    assert read_log(log) == reading
+
+
+def test_a_diagnostic_stands_at_the_source_line_of_the_refused_instruction() -> None:
+    lines = (LineRecord(0, "probe.py", 13, 5, "    data = pkt.data"), LineRecord(1, "probe.py", 14, 11, "    tag = data[5]"))
+    diagnostic = diagnose(REPORT, ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", (), lines=lines))
+    assert diagnostic.render().splitlines()[0].startswith("probe.py:14:11: error: the kernel refused probe: Memory Safety: Packet access")
+    assert diagnostic.source_line == "    tag = data[5]"
+    assert diagnostic.hint == "Compare the end of the access with data_end before it."
+
+
+def test_without_line_records_a_diagnostic_names_the_instruction() -> None:
+    diagnostic = diagnose(BRANCHES, ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", ()))
+    assert diagnostic.message == "the kernel refused probe: R7 !read_ok (instruction 3)"
