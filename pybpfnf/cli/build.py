@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -64,7 +65,7 @@ def _listings(found: ObjectImage, program: str | None) -> str:
 
 def _write(data: bytes, output: Path) -> None:
     if str(output) == "-":
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
         return
     with output_file(output) as stream:
         stream.write(data)

@@ -1,0 +1,99 @@
+"""`pybpfnf list`, `build` and `show`: the catalogue, an object, and each stage on the way to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pybpfnf
+from pybpfnf import catalogue
+from tests.cli.conftest import Command
+
+NAMES = ["add_tlv", "add_tlv_20", "end", "end_t", "tag_increment"]
+
+
+def test_list_shows_the_catalogue_by_name(command: Command) -> None:
+    ended = command("list")
+    heading, *rows = ended.out.splitlines()
+    assert (ended.status, ended.err) == (0, "")
+    assert heading.split()[0] == "NAME"
+    assert set(NAMES) <= {row.split()[0] for row in rows}
+
+
+def test_build_writes_an_object_under_the_targets_name(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = command("build", catalogue.directory() / "tag_increment.py")
+    assert (ended.status, ended.out) == (0, "")
+    assert Path("tag_increment.o").read_bytes() == pybpfnf.build("tag_increment")
+
+
+def test_build_writes_where_it_is_told(command: Command, tmp_path: Path) -> None:
+    assert command("build", "end", "-o", tmp_path / "x.o").status == 0
+    assert pybpfnf.read(tmp_path / "x.o").program().name == "end"
+
+
+def test_an_object_may_be_built_without_fault_counters(command: Command, tmp_path: Path) -> None:
+    command("build", "tag_increment", "-o", tmp_path / "x.o", "--fault-counters", "off")
+    assert pybpfnf.read(tmp_path / "x.o").faults is None
+
+
+@pytest.mark.parametrize(("stage", "words"), [("ir", "tag_increment"), ("llvm", "define"), ("listing", "call")])
+def test_emit_prints_a_stage(command: Command, stage: str, words: str) -> None:
+    ended = command("build", "tag_increment", "--emit", stage)
+    assert (ended.status, ended.err) == (0, "")
+    assert words in ended.out
+
+
+def test_show_prints_source_lines_beside_instructions(command: Command, tmp_path: Path) -> None:
+    ended = command("show", "tag_increment")
+    assert ended.status == 0
+    assert "pkt.srh.tag += 1" in ended.out
+    command("build", "tag_increment", "-o", tmp_path / "x.o")
+    assert command("show", tmp_path / "x.o").out == ended.out
+
+
+def test_what_is_built_already_is_not_built(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "x.o"
+    path.write_bytes(pybpfnf.build("end"))
+    ended = command("build", path)
+    assert (ended.status, ended.err) == (2, f"error: {path} is an object already\nhint: `pybpfnf show` prints it\n")
+    assert command("build", path, "--emit", "llvm").status == 2
+    assert command("build", path, "--emit", "listing").status == 0
+
+
+def test_every_mistake_of_a_file_is_shown_at_once(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text(
+        "from pybpfnf import OK, Seg6Packet, Verdict, seg6local\n\n\n"
+        "@seg6local\ndef wrong(pkt: Seg6Packet) -> Verdict:\n    x = 1.5\n    y = nowhere\n    return OK\n"
+    )
+    ended = command("build", path)
+    assert (ended.status, ended.out) == (1, "")
+    assert "wrong.py:6:" in ended.err
+    assert "wrong.py:7:" in ended.err
+    assert not path.with_suffix(".o").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("x = 1\n", "has no network function"), ("def f(:\n", "[syntax]"), ("import no_such_module\n", "no_such_module")],
+)
+def test_a_file_without_a_function_to_build_says_so(command: Command, tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "no.py"
+    path.write_text(text)
+    ended = command("build", path)
+    assert ended.status in (1, 2)
+    assert message in ended.err
+
+
+def test_newer_than_an_old_kernel_is_status_1_and_named(command: Command) -> None:
+    ended = command("check", "tag_increment", "--kernel", "4.17")
+    assert (ended.status, ended.err) == (1, "")
+    assert "helper lwt_seg6_store_bytes came with Linux 4.18" in ended.out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_catalogue_runs_on_the_oldest_kernel_supported(command: Command, name: str) -> None:
+    ended = command("check", name, "--kernel", "6.1")
+    assert (ended.status, ended.out) == (0, f"{name} (lwt_seg6local): needs nothing newer than Linux 6.1\n")
