@@ -51,7 +51,10 @@ def _label(name: str, is_function: bool, first: bool) -> Iterator[str]:
 
 
 def _comment(insn: Insn, before: Pointers, program: ProgramImage, image: ObjectImage) -> str | None:
-    """What a load, a store or an atomic touches, where it has a name."""
+    """What a load, a store or an atomic touches, where it has a name; and where the address of all fault counters is taken."""
+    counters = image.faults
+    if insn.form.op == "ld_map_value" and counters is not None and (insn.ref, insn.imm >> 32) == (counters.map, counters.offset):
+        return "fault counters"
     base = insn.src if insn.form.kind is Kind.LOAD or insn.form.op == "load_acquire" else insn.dst
     if insn.form.kind not in _MEMORY or base not in before:
         return None

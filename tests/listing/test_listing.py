@@ -109,7 +109,7 @@ probe:
      1: r2 = map[.data]+8
      3: r2 = *(u32 *)(r2 + 0)                           ; RATIO
      4: if r2 != 0 goto L11
-     5: r3 = map[.bss]+0
+     5: r3 = map[.bss]+0                                ; fault counters
      7: r4 = 1
      8: lock *(u64 *)(r3 + 8) += r4                     ; fault site 1: division by zero
      9: r0 = 2
