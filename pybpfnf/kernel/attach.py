@@ -115,7 +115,8 @@ def attach(
         routes.refuse_taken(netlink, prefix, number)
         directory = _make_directory(prefix, number)
         undo.callback(_remove, directory)
-        with load_program(image, program, type_name=type_name) as loaded:
+        with load_program(image, program, type_name=type_name, shared=bpffs.mount_point()) as loaded:
+            undo.callback(_unpin, loaded.new_pins)
             record = Record(
                 program=program.name,
                 type=row.name,
@@ -230,6 +231,11 @@ def _make_directory(sid: IPv6Network, table: int) -> Path:
     except OSError as error:
         raise KernelError(f"cannot make {directory}: {error.strerror}", errno=error.errno or 0) from None
     return directory
+
+
+def _unpin(pins: tuple[Path, ...]) -> None:
+    for pin in pins:
+        pin.unlink(missing_ok=True)
 
 
 def _remove(directory: Path) -> None:

@@ -6,18 +6,20 @@ import ctypes
 import errno
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
 from pybpfnf.abi.codec import SLOT_SIZE, encode
 from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
 from pybpfnf.errors import Error, InputError, KernelError, VerifierError
-from pybpfnf.image.model import ObjectImage, ProgramImage
+from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.kernel.attrs import BtfLoad, ProgramLoad
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 from pybpfnf.kernel.info import ProgramInfo, program_info
 from pybpfnf.kernel.maps import Map, address_of, create_map, kernel_name
 from pybpfnf.kernel.refuse import refuse_dangerous
+from pybpfnf.kernel.shared import open_or_pin
 from pybpfnf.kernel.verifier_log import diagnose
 
 # With less, large programs fail with ENOSPC before the message; the kernel writes only what it needs.
@@ -31,8 +33,17 @@ LINE_INFO_SIZE = 16  # struct bpf_line_info: insn_off in slots, file_name_off, l
 class LoadedProgram:
     """A program in the kernel with its maps; all live until it is closed (or longer, where a route or a pin holds them)."""
 
-    def __init__(self, image: ObjectImage, program: ProgramImage, fd: Fd, maps: Mapping[str, Map], btf_refused: str | None) -> None:
+    def __init__(
+        self,
+        image: ObjectImage,
+        program: ProgramImage,
+        fd: Fd,
+        maps: Mapping[str, Map],
+        btf_refused: str | None,
+        new_pins: tuple[Path, ...],
+    ) -> None:
         self.image = image
+        self.new_pins = new_pins  # of maps to share, made by this load
         self.program = program
         self.maps = maps
         self.btf_refused = btf_refused  # why the kernel took the program without its types and lines, None where it has them
@@ -57,8 +68,11 @@ class LoadedProgram:
         self.close()
 
 
-def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | None = None) -> LoadedProgram:
+def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | None = None, shared: Path | None = None) -> LoadedProgram:
     """Create the image's maps and load `program` (`type_name`: a row of abi.programs, where its section does not say it).
+
+    Maps that the object wants pinned by name are looked up and pinned in the directory `shared`; without one, this load
+    has its own, and leaves no pin.
 
     Raises VerifierError with one diagnostic for a refusal, CompileError for what would be dangerous to load,
     InputError for an unknown type, SystemLacksError without the rights, KernelError for anything else.
@@ -70,10 +84,26 @@ def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | 
         if btf is not None:
             undo.enter_context(btf)
         with ExitStack() as kept:
-            maps = {name: kept.enter_context(create_map(spec, btf)) for name, spec in image.maps.items()}
+            pins: list[Path] = []
+            kept.callback(_unpin, pins)
+            maps = {name: kept.enter_context(_map(spec, btf, shared, pins)) for name, spec in image.maps.items()}
             fd = _load(image, program, row, maps, btf)
             kept.pop_all()
-    return LoadedProgram(image, program, fd, maps, btf_refused)
+    return LoadedProgram(image, program, fd, maps, btf_refused, tuple(pins))
+
+
+def _map(spec: MapSpec, btf: Fd | None, shared: Path | None, pins: list[Path]) -> Map:
+    """The map; where it is one to share, and new, its pin goes into `pins`."""
+    if not spec.pin_by_name or shared is None:
+        return create_map(spec, btf)
+    opened, pin = open_or_pin(spec, btf, shared)
+    pins += [pin] if pin is not None else []
+    return opened
+
+
+def _unpin(pins: list[Path]) -> None:
+    for pin in pins:
+        pin.unlink(missing_ok=True)
 
 
 def program_type(program: ProgramImage, type_name: str | None = None) -> ProgramType:

@@ -21,7 +21,6 @@ from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 _POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
 _F_RDONLY_PROG = 0x80  # BPF_F_RDONLY_PROG
 _F_MMAPABLE = 0x400  # BPF_F_MMAPABLE
-_PIN_HINT = "load the object with bpftool or libbpf, which keep maps of that kind under /sys/fs/bpf"
 
 
 @cache
@@ -175,8 +174,6 @@ def create_map(spec: MapSpec, btf: Fd | None = None) -> Map:
 
     A kernel that refuses the types gets the map without them, as libbpf does: they only help those who print it.
     """
-    if spec.pin_by_name:
-        raise InputError(f"map {spec.name} wants to be pinned by name, which this loader does not do", hint=_PIN_HINT)
     attr = MapCreate(
         map_type=_row(spec).id,
         key_size=spec.key_size,

@@ -33,9 +33,9 @@ SID = "fc00:f::2"
 
 
 def left(point: Path) -> tuple[list[str], list[object]]:
-    """What attachments leave: pins under `point`, and routes of our protocol in this namespace."""
+    """What attachments leave: pins on the bpffs at `point`, and routes of our protocol in this namespace."""
     with Netlink() as netlink:
-        return [str(path) for path in (point / "pybpfnf").rglob("*")], list(our_routes(netlink))
+        return [str(path) for path in point.rglob("*") if path.suffix != ".debug"], list(our_routes(netlink))
 
 
 def ip(*arguments: str) -> str:
@@ -211,7 +211,8 @@ def test_whatever_call_fails_nothing_is_left(
     inject: Callable[[pytest.MonkeyPatch, int], Callable[[], bool]],
 ) -> None:
     """Each bpf() call and each netlink request of an attachment fails once; every time all of it is undone."""
-    whole = image(f"r1 = map[counter]\n{OK}", COUNTER, STATE, TABLE)
+    shared = replace(COUNTER, name="shared", pin_by_name=True)
+    whole = image(f"r1 = map[counter]\n{OK}", COUNTER, STATE, TABLE, shared)
     before = descriptors()
     failures = 0
     for failing in range(1, 100):
@@ -228,6 +229,7 @@ def test_whatever_call_fails_nothing_is_left(
             break
         if not failed:
             detach(SID)  # a call that may fail, such as the first try of a map with types
+            (own_bpffs / shared.name).unlink()
         assert left(own_bpffs) == ([], []), f"call {failing}"
         assert descriptors() == before, f"call {failing}"
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 from collections.abc import Callable
@@ -12,15 +13,21 @@ import pytest
 
 from pybpfnf.abi.codec import make
 from pybpfnf.errors import CompileError, Error, InputError, SystemLacksError, VerifierError
+from pybpfnf.image import read
 from pybpfnf.image.model import LineRecord, MapSpec, ObjectImage
-from pybpfnf.kernel import load_program, statistics
+from pybpfnf.kernel import LoadedProgram, load_program, statistics
+from pybpfnf.kernel.attrs import InfoByFd
+from pybpfnf.kernel.attrs import ProgramInfo as RawProgramInfo
+from pybpfnf.kernel.bpf import Command, bpf
 from pybpfnf.kernel.info import map_by_id, program_by_id, program_info
+from pybpfnf.kernel.load import program_type
 from pybpfnf.kernel.maps import map_spec
 from pybpfnf.kernel.refuse import refuse_dangerous
-from pybpfnf.kernel.load import program_type
 from pybpfnf.kernel.trial import trial_run
+from pybpfnf.kernel.wrapper import wrap
 from tests.kernel.programs import COUNTER, OK, STATE, TABLE, image, program
 
+DATA = Path(__file__).parents[1] / "image" / "data"
 BAD_CONTEXT = "r0 = *(u32 *)(r1 + 500)\nexit"
 
 
@@ -92,7 +99,6 @@ def test_nothing_stays_open_after_a_refusal() -> None:
     [
         (MapSpec("odd", "array", key_size=8, value_size=8, max_entries=1), "cannot create map odd (array, key 8, value 8 bytes)"),
         (MapSpec("odd", "arrow", key_size=4, value_size=8, max_entries=1), "unknown map type 'arrow'"),
-        (replace(COUNTER, pin_by_name=True), "wants to be pinned by name"),
     ],
 )
 def test_a_map_that_cannot_be_made_is_named(spec: MapSpec, message: str) -> None:
@@ -109,6 +115,44 @@ def test_btf_that_the_kernel_refuses_does_not_stop_a_program() -> None:
     whole = replace(image(OK, replace(COUNTER, btf_key_type=1, btf_value_type=1)), btf=b"\x9f\xeb\x01\0 no more of it")
     with load_program(whole, whole.program()) as loaded:
         assert loaded.btf_refused
+
+
+@pytest.mark.kernel
+def test_objects_that_clang_built_load_with_their_types_and_lines_wrapped_or_not() -> None:
+    whole = read((DATA / "programs.o").read_bytes())
+    for program_name in ("first", "second", "looping"):
+        for image_loaded, loaded_program in ((whole, whole.program(program_name)), wrap(whole, whole.program(program_name))):
+            with load_program(image_loaded, loaded_program) as loaded:
+                assert loaded.btf_refused is None
+                assert _has_lines(loaded)
+
+
+def _has_lines(loaded: LoadedProgram) -> bool:
+    raw = RawProgramInfo()
+    bpf(Command.OBJ_GET_INFO_BY_FD, InfoByFd(bpf_fd=loaded.fd.number, info_len=ctypes.sizeof(raw), info=ctypes.addressof(raw)))
+    return bool(raw.btf_id and raw.nr_line_info)
+
+
+@pytest.mark.kernel
+def test_maps_to_share_are_pinned_by_name_once_and_opened_after_that(own_bpffs: Path) -> None:
+    whole = image(OK, replace(COUNTER, pin_by_name=True))
+    with load_program(whole, whole.program(), shared=own_bpffs) as first, load_program(whole, whole.program(), shared=own_bpffs) as second:
+        assert (first.new_pins, second.new_pins) == ((own_bpffs / "counter",), ())
+        first.maps["counter"].update(bytes(4), b"\x07" + bytes(7))
+        assert second.maps["counter"].lookup(bytes(4)) == b"\x07" + bytes(7)
+    other = image(OK, replace(COUNTER, pin_by_name=True, value_size=16))
+    with pytest.raises(InputError, match="map counter is not the one that was created"):
+        load_program(other, other.program(), shared=own_bpffs)
+
+
+@pytest.mark.kernel
+def test_a_load_that_fails_or_shares_nothing_leaves_no_pin(own_bpffs: Path) -> None:
+    refused = image(BAD_CONTEXT, replace(COUNTER, pin_by_name=True))
+    with pytest.raises(VerifierError):
+        load_program(refused, refused.program(), shared=own_bpffs)
+    whole = image(OK, replace(COUNTER, pin_by_name=True))
+    load_program(whole, whole.program()).close()
+    assert not (own_bpffs / "counter").exists()
 
 
 def test_a_type_must_be_known() -> None:
