@@ -74,7 +74,7 @@ def advanced(seen: Observation) -> bool:
     if seen.srh is None:
         return False
     expected = int.from_bytes(seen.srh.segment(seen.srh.segments_left - 1)[8:], "big")
-    return any(step.op is Op.PEEK and result == expected for step, result in seen.steps())
+    return any(step.op is Op.PEEK and step.first == IPV6_SIZE - 8 and result == expected for step, result in seen.steps())
 
 
 def no_srh(seen: Observation) -> bool:

@@ -25,7 +25,7 @@ _VALUE_SIZE = _HEAD.size + STEPS * _STEP.size
 _KEY = bytes(4)
 _FIRST, _SECOND, _RESULT, _DATA = 4, 8, 16, 24
 _CTX, _SCRIPT = 6, 7  # registers that survive calls
-_ADDRESS_TAIL = 32  # offset of the last 8 bytes of the destination address
+_PEEKED = 255  # the largest offset to peek at
 
 
 class Op(IntEnum):
@@ -33,7 +33,8 @@ class Op(IntEnum):
     STORE = 1  # lwt_seg6_store_bytes(first, data)
     ADJUST = 2  # lwt_seg6_adjust_srh(first, second)
     ACTION = 3  # lwt_seg6_action(first, data)
-    PEEK = 4  # the last 8 bytes of the destination address, as a big-endian integer
+    PEEK = 4  # 8 bytes of the packet at offset first, as a big-endian integer; -2 past its end
+    MIX = 5  # arithmetic of 32 and 64 bits on first and second
 
 
 @final
@@ -69,8 +70,12 @@ def action(number: int, parameter: bytes) -> Step:
     return Step(Op.ACTION, number, len(parameter) - 1, parameter)
 
 
-def peek() -> Step:
-    return Step(Op.PEEK)
+def peek(offset: int) -> Step:
+    return Step(Op.PEEK, offset)
+
+
+def mix(first: int, second: int) -> Step:
+    return Step(Op.MIX, first, second)
 
 
 def run_script(script: Script, maps: MapAccess) -> None:
@@ -119,7 +124,7 @@ def _epilogue() -> list[Insn]:
 
 def _step(base: int) -> list[Insn]:
     """Compare the step's op with each, run that one's code, store r0 as the result."""
-    bodies = {Op.STORE: _store(base), Op.ADJUST: _adjust(base), Op.ACTION: _action(base), Op.PEEK: _peek()}
+    bodies = {Op.STORE: _store(base), Op.ADJUST: _adjust(base), Op.ACTION: _action(base), Op.PEEK: _peek(base), Op.MIX: _mix(base)}
     code: list[Insn] = []
     for op, body in reversed(bodies.items()):
         leave = [make("ja", off=len(code))] if code else []
@@ -142,16 +147,39 @@ def _action(base: int) -> list[Insn]:
     return [make("mov64_reg", 1, _CTX), make("ldx32", 2, _SCRIPT, off=base + _FIRST), *_data(base), _call("lwt_seg6_action")]
 
 
-def _peek() -> list[Insn]:
+def _peek(base: int) -> list[Insn]:
     fields = PROGRAM_TYPES["lwt_seg6local"].context.fields
     return [
         make("ldx32", 2, _CTX, off=fields["data"].offset),
         make("ldx32", 3, _CTX, off=fields["data_end"].offset),
+        make("ldx32", 4, _SCRIPT, off=base + _FIRST),
+        make("and64_imm", 4, imm=_PEEKED),
+        make("add64_reg", 2, 4),
         make("mov64_reg", 4, 2),
-        make("add64_imm", 4, imm=_ADDRESS_TAIL + 8),
+        make("add64_imm", 4, imm=8),
+        make("mov64_imm", 0, imm=-2),
         make("jgt64_reg", 4, 3, off=2),
-        make("ldx64", 0, 2, off=_ADDRESS_TAIL),
+        make("ldx64", 0, 2),
         make("be64", 0),
+    ]
+
+
+def _mix(base: int) -> list[Insn]:
+    """both = second << 32 | first; result = u32(both + second) ^ be32(both) << 13 ^ (both s>> 7)."""
+    return [
+        make("ldx32", 0, _SCRIPT, off=base + _FIRST),
+        make("ldx32", 2, _SCRIPT, off=base + _SECOND),
+        make("mov64_reg", 3, 2),
+        make("lsh64_imm", 3, imm=32),
+        make("or64_reg", 0, 3),
+        make("mov64_reg", 3, 0),
+        make("add32_reg", 3, 2),
+        make("mov64_reg", 4, 0),
+        make("be32", 4),
+        make("lsh64_imm", 4, imm=13),
+        make("arsh64_imm", 0, imm=7),
+        make("xor64_reg", 0, 3),
+        make("xor64_reg", 0, 4),
     ]
 
 

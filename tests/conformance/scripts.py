@@ -19,7 +19,7 @@ from pybpfnf.testing import packets
 from pybpfnf.testing.packets import Hmac
 from tests.conformance import generator
 from tests.conformance.generator import ENVIRONMENT, KEYS, SID, UNREACHABLE
-from tests.conformance.probe import STEPS, Script, Step, action, adjust, peek, store
+from tests.conformance.probe import STEPS, Script, Step, action, adjust, mix, peek, store
 
 SRH: Final = 40
 FIXED: Final = 8  # bytes of an SRH before its segments
@@ -153,6 +153,7 @@ _ANY_STEPS: Final[tuple[st.SearchStrategy[Step], ...]] = (
     st.builds(adjust, st.integers(SRH, SRH_END + 40), _deltas),
     st.builds(adjust, st.sampled_from([SRH + FIXED + SEGMENT_SIZE * count for count in range(1, 6)]), _deltas),
     st.builds(action, st.integers(0, 17), st.binary(min_size=1, max_size=40)),
+    st.builds(peek, st.integers(0, 255)),
     END_X,
     END_T,
     END_DT6,
@@ -161,6 +162,7 @@ _ANY_STEPS: Final[tuple[st.SearchStrategy[Step], ...]] = (
 )
 _fix = st.builds(lambda size: [adjust(SRH_END, size), store(SRH_END, _padn(size))], _grown)
 
+_words = st.sampled_from([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]) | st.integers(0, 0xFFFFFFFF)
 _HALVES = st.sampled_from([[4], [4, 4], [12], [2, 6], [1]])
 _TOO_MUCH = st.sampled_from([1960, 1968, 1976, 2000, 2048, 40000])  # 1,952 bytes is as far as this SRH can grow
 _WRONG_SIZES = st.sampled_from([("end_x", 15), ("end_x", 4), ("end_t", 5), ("end_t", 2), ("end_dt6", 8)])
@@ -169,7 +171,8 @@ _UNSIGNED = signing_srhs(st.just(99))
 _REDIRECT = st.just(REDIRECT)
 
 PROBES: Final[Mapping[str, Probes]] = {
-    "the_destination_is_advanced_first": probes(_steps(peek())),
+    "the_destination_is_advanced_first": probes(_steps(peek(32), peek(SRH))),
+    "arithmetic": probes(_steps(st.builds(mix, _words, _words), st.builds(mix, _words, _words))),
     "every_verdict": probes(st.just([]), verdict=st.sampled_from([0, 1, 2, 3, 7, 128, 255, 0xFFFFFFFF])),
     "store_flags_and_tag": probes(_steps(_stores(st.integers(SRH + 5, SRH + 7), st.integers(1, 3)))),
     "store_anywhere": probes(_steps(_stores(_any_offset, st.integers(1, 24)))),
@@ -178,6 +181,8 @@ PROBES: Final[Mapping[str, Probes]] = {
     "store_a_broken_tlv": probes(_steps(_stores(st.just(SEGMENTS_END), st.just(2)))),
     "grow": probes(_fix),
     "grow_in_the_middle": probes(_grown.map(lambda size: [adjust(SEGMENTS_END, size), store(SEGMENTS_END, _padn(size))])),
+    "hdrlen_follows_only_at_validation": probes(_steps(adjust(SRH_END, 8), peek(SRH), END_X, peek(SRH))),
+    "payload_length_follows_at_once": probes(_steps(adjust(SRH_END, 8), peek(0))),
     "grow_with_zeros": probes(_grown.map(lambda size: [adjust(SRH_END, size)])),
     "grow_by_half_a_unit": probes(_HALVES.map(lambda sizes: [adjust(SRH_END, size) for size in sizes])),
     "grow_too_much": probes(_TOO_MUCH.map(lambda size: [adjust(SRH_END, size)])),
@@ -204,7 +209,7 @@ PROBES: Final[Mapping[str, Probes]] = {
     "end_b6_encaps_refused": probes(_steps(refused_srhs().map(lambda srh: _end("end_b6_encaps", srh))), verdict=_verdicts),
     "end_b6_on_a_broken_srh": probes(_steps(adjust(SRH_END, 4), _B6 | _B6_ENCAPS)),
     # The new SRH is where the packet's own was, so the same offset is the new one's tag.
-    "after_end_b6_the_helpers_edit_the_new_srh": probes(_steps(_B6 | _B6_ENCAPS, store(SRH + 6, b"\xab\xcd"), peek()), verdict=_REDIRECT),
+    "after_end_b6_the_helpers_edit_the_new_srh": probes(_steps(_B6 | _B6_ENCAPS, store(SRH + 6, b"\xab\xcd"), peek(32)), verdict=_REDIRECT),
     "end_b6_encaps_signs": probes(_steps(signing_srhs(st.sampled_from(sorted(KEYS))).map(lambda srh: _end("end_b6_encaps", srh)))),
     # The helper fails after it pushed the outer header, whose payload length stays what the memory was: none may leave.
     "end_b6_encaps_unknown_key": probes(_steps(_UNSIGNED.map(lambda srh: _end("end_b6_encaps", srh))), verdict=st.just(DROP)),
