@@ -38,17 +38,18 @@ def build_assign(b: Builder, node: ast.Assign) -> Statements:
 def _assign_several(b: Builder, node: ast.Assign) -> Statements:
     """All values first, then all targets."""
     target, value = node.targets[0], node.value
-    written_out = isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List)
-    if len(node.targets) > 1 or not written_out or len(target.elts) != len(value.elts):
+    places = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+    items = value.elts if isinstance(value, ast.Tuple | ast.List) else []
+    if len(node.targets) > 1 or not places or len(places) != len(items):
         b.error("unsupported", "values are unpacked only from as many, written out", node, "write `a, b = x, y`, or one line for each")
         return ()
     statements: Statements = ()
     held = []
-    for item in value.elts:
+    for item in items:
         taken, before = _hold(b, b.expr(item), item)
         held.append(taken)
         statements += before
-    for place, taken, item in zip(target.elts, held, value.elts, strict=True):
+    for place, taken, item in zip(places, held, items, strict=True):
         statements += store(b, place, taken, item)
     return statements
 
@@ -117,8 +118,9 @@ def _store_value(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> 
     declared = b.locals.declared.get(name)
     if isinstance(declared, OptionalType):
         declared = declared.inner
-    if declared is None:
-        _record(b, name, value, target)
+    if declared is None and not _record(b, name, value, target, node):
+        b.flow.bound[name] = PoisonBinding()
+        return ()
     type_ = declared if declared is not None else b.locals.type_of((name, False))
     if declared is None and name in b.locals.inferred.literal_only:
         value = default_typed(b, value, node)
@@ -128,16 +130,19 @@ def _store_value(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> 
     return (ir.Assign(local, expr, b.span(target)),)
 
 
-def _record(b: Builder, name: str, value: Value, target: ast.Name) -> None:
-    """Join the value's type into the local's; a type that does not go with the others is reported where it is assigned."""
+def _record(b: Builder, name: str, value: Value, target: ast.Name, node: ast.expr) -> bool:
+    """Join the value's type into the local's. False, and reported, for a type that does not go with those before."""
     type_ = value.expr.type if isinstance(value, Typed) else None
     before = b.locals.seen.get((name, False))
     if name in b.locals.views:
         b.error("type", f"`{name}` is a view of the packet elsewhere, and {describe(value)} here", target, "use two names")
-    elif not b.locals.record((name, False), type_):
-        code = "sign" if isinstance(before, IntType) and isinstance(type_, IntType) else "type"
-        hint = f"write `{name}: {before} = ...` and a cast, or use two names" if code == "sign" else "use two names"
-        b.error(code, f"`{name}` is {before} before, and {type_} here", target, hint)
+        return False
+    if b.locals.record((name, False), type_):
+        return True
+    signs = isinstance(before, IntType) and isinstance(type_, IntType)
+    hint = f"cast one of them: `{before}({b.text(node)})`" if signs else "use two names"
+    b.error("sign" if signs else "type", f"`{name}` is {before} before, and {type_} here", target, hint)
+    return False
 
 
 def _store_look_up(b: Builder, target: ast.Name, expr: ir.Expr, node: ast.expr) -> Statements:
@@ -150,8 +155,8 @@ def _store_look_up(b: Builder, target: ast.Name, expr: ir.Expr, node: ast.expr) 
         b.error("maybe-none", f"`{name}` is {declared}, and `{b.text(node)}` is {expr.type}", node, hint)
         b.flow.bound[name] = PoisonBinding()
         return ()
-    if not b.locals.record((name, True), expr.type):
-        b.error("type", f"`{name}` is {b.locals.seen[name, True]} before, and {expr.type} here", target, "use two names")
+    if name in b.locals.views or not b.locals.record((name, True), expr.type) or not b.locals.record((name, False), expr.type.inner):
+        b.error("type", f"`{name}` has another type before, and is {expr.type} here", target, "use two names")
     local = b.locals.of(name, expr.type)
     b.flow.bound[name] = ValueBinding(local)
     return (ir.Assign(local, expr, b.span(target)),)

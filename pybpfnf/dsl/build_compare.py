@@ -10,7 +10,7 @@ from typing import final
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_map import contains
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.operands import as_number, describe, present, same_type, zero
+from pybpfnf.dsl.operands import article, as_number, describe, present, same_type, zero
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType
 from pybpfnf.dsl.values import Choice, Literal, Nothing, Poison, Typed, Value
 
@@ -61,7 +61,7 @@ def _compare(b: Builder, op: ir.CompareOp, values: tuple[Value, Value], nodes: t
 
 
 def _is_plain(value: Value) -> bool:
-    return isinstance(value, Typed) or isinstance(value, Literal | Choice)
+    return isinstance(value, Typed | Literal | Choice)
 
 
 def _differ(b: Builder, left: Value, right: Value, message: str, whole: ast.expr) -> ir.Expr | None:
@@ -75,7 +75,7 @@ def _differ(b: Builder, left: Value, right: Value, message: str, whole: ast.expr
 
 def _equal(b: Builder, op: ir.CompareOp, left: ir.Expr, right: ir.Expr, whole: ast.expr) -> ir.Expr:
     if op not in _EQUALITY:
-        b.error("type", f"`{op.value}` takes integers: a {left.type} is equal or not", whole, "write `==` or `!=`")
+        b.error("type", f"`{op.value}` takes integers: {article(left.type)} is equal or not", whole, "write `==` or `!=`")
         return zero(BOOL, whole, b)
     return ir.Compare(op, left, right, b.span(whole))
 
@@ -98,8 +98,10 @@ def _compare_choices(b: Builder, op: ir.CompareOp, one: Literal | Choice, other:
     """`(1 if c else 2) == 2`: each arm is compared by itself."""
     for choice, rest, flipped in ((one, other, False), (other, one, True)):
         if isinstance(choice, Choice):
-            arms = (_compare_choices(b, op, *((rest, arm) if flipped else (arm, rest)), whole) for arm in (choice.then, choice.orelse))
-            return ir.Conditional(choice.test, *arms, BOOL, choice.span)
+            then, orelse = (
+                _compare_choices(b, op, rest if flipped else arm, arm if flipped else rest, whole) for arm in (choice.then, choice.orelse)
+            )
+            return ir.Conditional(choice.test, then, orelse, BOOL, choice.span)
     assert isinstance(one, Literal)
     assert isinstance(other, Literal)
     return ir.Const(int(_FOLDS[op](one.value, other.value)), BOOL, b.span(whole))

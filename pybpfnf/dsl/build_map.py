@@ -78,10 +78,11 @@ def get(b: Builder, map_: ir.Map, key: ast.expr, node: ast.Call) -> Value:
     return Typed(ir.MapGet(map_, _key(b, map_, key), OptionalType(map_.value), b.span(node)))
 
 
-def _is_hash(b: Builder, map_: ir.Map, what: str, node: ast.expr | ast.stmt) -> bool:
+def _is_hash(b: Builder, map_: ir.Map, what: str, node: ast.expr | ast.stmt, hint: str | None = None) -> bool:
     if map_.kind == "hash":
         return True
-    b.error("not-here", f"{what} is for a Hash: every index of `{map_.name}` is there", node, "write `m[index]`")
+    hint = f"write `{map_.name}[index]`" if hint is None else hint
+    b.error("not-here", f"{what} is for a Hash: every index of `{map_.name}` is there", node, hint)
     return False
 
 
@@ -137,6 +138,6 @@ def delete_item(b: Builder, target: ast.expr) -> tuple[ir.Stmt, ...]:
         b.error("unsupported", "`del` takes an entry of a Hash", target, "write `del m[key]`")
         return ()
     map_ = _as_map(b, target.value)
-    if map_ is None or not _is_hash(b, map_, "`del`", target):
+    if map_ is None or not _is_hash(b, map_, "`del`", target, f"write `{b.text(target)} = 0`"):
         return ()
     return (ir.DeleteMap(map_, _key(b, map_, target.slice), b.span(target)),)

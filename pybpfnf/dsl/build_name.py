@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
@@ -14,10 +15,11 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.calls import Helpers
 from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding
+from pybpfnf.dsl.operands import convert
 from pybpfnf.dsl.packets import Verdict
 from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.stores import Array, ConfigVariable, Hash, StateVariable
-from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, OptionalType
+from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType
 from pybpfnf.dsl.values import POISON, Constant, HeaderView, Literal, MapPlace, Nothing, TlvClass, Typed, Value
 from pybpfnf.dsl.wire import Tlv
 
@@ -41,9 +43,7 @@ def _local(b: Builder, node: ast.Name) -> Value:
             if b.locals.is_unknown(node.id) and not isinstance(local.type, OptionalType):
                 return Literal(0, unknown=True)
             read = ir.LocalRead(local, local.type, b.span(node))
-            if found and isinstance(local.type, OptionalType):
-                return Typed(ir.Unwrap(read, local.type.inner, b.span(node)))
-            return Typed(read)
+            return Typed(found_value(b, read, node.id) if found else read)
         case ViewBinding(view, moved):
             return replace(view, local=node.id, moved=moved) if isinstance(view, HeaderView) else view
         case MixedBinding():
@@ -55,14 +55,23 @@ def _local(b: Builder, node: ast.Name) -> Value:
             return _unbound(b, node)
 
 
+def found_value(b: Builder, read: ir.LocalRead, name: str) -> ir.Expr:
+    """What a look-up found, in the type that the name has where it is a value."""
+    if not isinstance(read.type, OptionalType):
+        return read
+    value = ir.Unwrap(read, read.type.inner, read.span)
+    type_ = b.locals.type_of((name, False))
+    return convert(value, type_) if isinstance(type_, IntType) and isinstance(read.type.inner, IntType) else value
+
+
 def _unbound(b: Builder, node: ast.Name) -> Value:
     if not b.flow.reachable:
         return POISON
     if isinstance(b.source.captured.get(node.id), StateVariable):
-        hint = f"write `global {node.id}` at the start of the function, as Python has it"
-    else:
-        hint = f"assign `{node.id}` before, on every path"
-    return b.error("name", f"`{node.id}` is not bound on every path to here", node, hint)
+        message = f"`{node.id}` is a local here, because the function assigns it"
+        return b.error("name", message, node, f"write `global {node.id}` at the start of the function: then it is the State")
+    message = f"`{node.id}` is not bound on every path to here"
+    return b.error("name", message, node, f"assign `{node.id}` before, on every path")
 
 
 def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
@@ -123,5 +132,5 @@ def member(b: Builder, holder: Constant, node: ast.Attribute) -> Value:
 
 def unknown_name(b: Builder, node: ast.expr, name: str, known: Iterable[str], where: str) -> Value:
     """Report a name that is not there, with the nearest one that is."""
-    near = get_close_matches(name, [other for other in known if not other.startswith("__")], n=1)
+    near = get_close_matches(name, [other for other in known if not hasattr(builtins, other)], n=1)
     return b.error("name", f"`{name}` is not known {where}", node, f"did you mean `{near[0]}`?" if near else "look at its spelling")

@@ -167,7 +167,7 @@ def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRe
         case Typed(ir.ContextRead(field) as read):
             if b.hook.name in field.writable:
                 return read
-            writable = tuple(name for name, row in b.hook.context.fields.items() if b.hook.name in row.writable)
+            writable = tuple(name for name, row in readable_fields(b.hook).items() if b.hook.name in row.writable)
             return _read_only(b, target, field.name, writable)
         case Poison():
             return POISON

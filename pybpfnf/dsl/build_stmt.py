@@ -8,6 +8,7 @@ from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements
 from pybpfnf.dsl.build_map import delete_item
+from pybpfnf.dsl.build_name import found_value
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.facts import facts
 from pybpfnf.dsl.flow import Copy, Flow, join
@@ -16,6 +17,9 @@ from pybpfnf.dsl.operands import as_bool, describe, to_type
 from pybpfnf.dsl.stores import StateVariable
 from pybpfnf.dsl.types import VERDICT
 from pybpfnf.dsl.values import Appended, Constant, Literal, Poison, Typed
+
+# What cannot fault when it is read, nor do anything.
+_WITHOUT_EFFECT = (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead)
 
 
 def build_if(b: Builder, node: ast.If) -> Statements:
@@ -31,7 +35,7 @@ def build_if(b: Builder, node: ast.If) -> Statements:
     joined = join(then_end, orelse_end)
     b.flow = joined.flow
     span = b.span(node.test)
-    then, orelse = then + _copies(joined.left, span), orelse + _copies(joined.right, span)
+    then, orelse = then + _copies(b, joined.left, span), orelse + _copies(b, joined.right, span)
     return (ir.If(test, then, orelse, span),)
 
 
@@ -41,12 +45,9 @@ def _arm(b: Builder, nodes: list[ast.stmt], before: Flow, found: frozenset[str])
     return b.block(nodes), b.flow
 
 
-def _copies(copies: tuple[Copy, ...], span: Span) -> Statements:
-    built = []
-    for copy in copies:
-        read = ir.LocalRead(copy.found, copy.found.type, span)
-        built.append(ir.Assign(copy.local, ir.Unwrap(read, copy.local.type, span), span))
-    return tuple(built)
+def _copies(b: Builder, copies: tuple[Copy, ...], span: Span) -> Statements:
+    reads = ((copy, ir.LocalRead(copy.found, copy.found.type, span)) for copy in copies)
+    return tuple(ir.Assign(copy.local, found_value(b, read, copy.name), span) for copy, read in reads)
 
 
 def build_return(b: Builder, node: ast.Return) -> Statements:
@@ -103,7 +104,7 @@ def build_expression(b: Builder, node: ast.Expr) -> Statements:
             message = f"the route that `{name}` chooses is forgotten, unless its verdict is returned"
             b.error("type", message, node, f"write `return {b.text(node)}`")
             return ()
-        case Typed(expr) if not isinstance(expr, ir.Const):
+        case Typed(expr) if not isinstance(expr, _WITHOUT_EFFECT):
             return (ir.Evaluate(expr, span),)
         case Poison():
             return ()

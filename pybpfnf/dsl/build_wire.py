@@ -9,8 +9,8 @@ from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, to_type
-from pybpfnf.dsl.types import ADDRESS, U8, U16, BoolType, IntType, TlvField, TlvLayout
-from pybpfnf.dsl.values import POISON, Built, Constant, Literal, Poison, Typed, Value
+from pybpfnf.dsl.types import ADDRESS, U8, U16, TlvField, TlvLayout
+from pybpfnf.dsl.values import POISON, Built, Constant, Literal, Poison, Value
 
 # The header's length field counts units of 8 bytes after the first 8, in 8 bits (RFC 8754 section 2).
 _LARGEST_SRH = 8 + 255 * 8
@@ -29,7 +29,10 @@ def build_tlv(b: Builder, layout: TlvLayout, node: ast.Call) -> Value:
 def _field_value(b: Builder, layout: TlvLayout, field: TlvField, given: ast.expr | None, node: ast.Call) -> ir.Expr | bytes:
     if given is None:
         assert field.default is not None
-        return field.default if field.type is None else _default(field.type, field.default, b, node)
+        if field.type is not None:
+            return ir.Const(field.default, field.type, b.span(node))
+        assert isinstance(field.default, bytes)
+        return field.default
     value = b.expr(given)
     where = f"`{field.name}` of {layout.name}"
     if field.type is not None:
@@ -46,19 +49,17 @@ def _field_value(b: Builder, layout: TlvLayout, field: TlvField, given: ast.expr
     return bytes(field.size)
 
 
-def _default(type_: IntType | BoolType | object, default: int | bytes, b: Builder, node: ast.Call) -> ir.Expr:
-    assert isinstance(type_, IntType | BoolType) or type_ == ADDRESS
-    return ir.Const(default, type_, b.span(node))  # type: ignore[arg-type]
-
-
 def build_srh(b: Builder, node: ast.Call) -> Value:
     """`Srh(path=[A, B], tlvs=[...], tag=0, flags=0)`."""
     parameters = [Parameter(name, required=name == "path", keyword_only=True) for name in ("path", "tlvs", "tag", "flags")]
     bound = bind(b, node, parameters, "Srh")
     if bound is None:
         return POISON
-    path = tuple(to_type(b, value, ADDRESS, item, "an element of `path`") for value, item in _items(b, bound["path"]))
-    tlvs = tuple(tlv for value, item in _items(b, bound.get("tlvs")) if (tlv := as_tlv(b, value, item)) is not None)
+    hops, given = _items(b, bound["path"]), _items(b, bound.get("tlvs"))
+    if hops is None or given is None:
+        return POISON
+    path = tuple(to_type(b, value, ADDRESS, item, "an element of `path`") for value, item in hops)
+    tlvs = tuple(tlv for value, item in given if (tlv := as_tlv(b, value, item)) is not None)
     tag = to_type(b, _optional(b, bound.get("tag")), U16, bound.get("tag", node), "`tag`")
     flags = to_type(b, _optional(b, bound.get("flags")), U8, bound.get("flags", node), "`flags`")
     made = ir.SrhValue(path, tlvs, tag, flags, b.span(node))
@@ -73,8 +74,8 @@ def _optional(b: Builder, node: ast.expr | None) -> Value:
     return Literal(0) if node is None else b.expr(node)
 
 
-def _items(b: Builder, node: ast.expr | None) -> list[tuple[Value, ast.expr]]:
-    """The elements of a list or a tuple that is written out, or of a constant tuple."""
+def _items(b: Builder, node: ast.expr | None) -> list[tuple[Value, ast.expr]] | None:
+    """The elements of a list or a tuple that is written out, or of a constant tuple; None where it is neither, which was reported."""
     if node is None:
         return []
     if isinstance(node, ast.List | ast.Tuple):
@@ -84,7 +85,7 @@ def _items(b: Builder, node: ast.expr | None) -> list[tuple[Value, ast.expr]]:
         return [(from_object(b, item, node, b.text(node)), node) for item in value.value]
     if not isinstance(value, Poison):
         b.error("type", f"`{b.text(node)}` is {describe(value)}, not a list", node, "write the elements out: [A, B]")
-    return []
+    return None
 
 
 def as_tlv(b: Builder, value: Value, node: ast.expr) -> ir.TlvValue | None:
@@ -115,6 +116,3 @@ def padded(size: int) -> int:
     """A TLV area of `size` bytes, padded to a multiple of 8: PadN has at least 2 bytes (RFC 8754 section 2.1.1.2), so 7 take 9 more."""
     missing = -size % 8
     return size + (9 if missing == 1 else missing)
-
-
-__all__ = ["Typed", "as_srh", "as_tlv", "build_srh", "build_tlv", "padded", "srh_size"]

@@ -77,8 +77,9 @@ class Flow:
 @final
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """At the end of an arm, `local` takes the value of `found`, a look-up that did not miss there."""
+    """At the end of an arm, `local` takes the value of `found`, a look-up of the same name that did not miss there."""
 
+    name: str
     local: ir.Local
     found: ir.Local
 
@@ -108,9 +109,9 @@ def join(left: Flow, right: Flow) -> Joined:
         if isinstance(one, ValueBinding) and isinstance(other, ValueBinding):
             # `n = m.get(k)` and, where it missed, `n = 0`: two locals of one name.
             if _takes_copy(one, other):
-                copies[0].append(Copy(other.local, one.local))
+                copies[0].append(Copy(name, other.local, one.local))
             elif _takes_copy(other, one):
-                copies[1].append(Copy(one.local, other.local))
+                copies[1].append(Copy(name, one.local, other.local))
     return Joined(flow, tuple(copies[0]), tuple(copies[1]))
 
 

@@ -6,6 +6,7 @@ import linecache
 import os
 import sys
 import tokenize
+import warnings
 from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
 from typing import Self, final
@@ -30,7 +31,9 @@ def load_programs(path: str | os.PathLike[str]) -> list[Program]:
     module = ModuleType(_MODULE + Path(name).stem)
     module.__file__ = name
     with _Importing(module, name):
-        code = compile(text, name, "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # `x is 3` and its like are errors of the language, said in its words
+            code = compile(text, name, "exec", dont_inherit=True)
         exec(code, vars(module))
     programs = [thing for thing in vars(module).values() if isinstance(thing, Program)]
     if not programs:

@@ -42,7 +42,7 @@ def describe(value: Value) -> str:
     """What a value is, as the subject of a message."""
     match value:
         case Typed(expr):
-            return _article(expr.type)
+            return article(expr.type)
         case Literal() | Choice():
             return "an integer"
         case PacketView():
@@ -108,7 +108,7 @@ def as_bool(b: Builder, value: Value, node: ast.expr) -> ir.Expr:
         case Literal() | Choice():
             b.error("type", f"a condition is a bool, and `{text}` is an integer", node, f"write `{text} != 0`")
         case Typed(expr) if isinstance(expr.type, IntType):
-            b.error("type", f"a condition is a bool, and `{text}` is {_article(expr.type)}", node, f"write `{text} != 0`")
+            b.error("type", f"a condition is a bool, and `{text}` is {article(expr.type)}", node, f"write `{text} != 0`")
         case _:
             b.error("type", f"a condition is a bool, and `{text}` is {describe(value)}", node, "compare it with something")
     return zero(BOOL, node, b)
@@ -165,7 +165,7 @@ def to_type(b: Builder, value: Value, type_: Type, node: ast.expr, place: str) -
         if isinstance(source, IntType) and isinstance(type_, IntType):
             return _to_integer(b, value.expr, source, type_, node, place)
     text = b.text(node)
-    b.error("type", f"{place} is {_article(type_)}, and `{text}` is {describe(value)}", node, _conversion_hint(value, type_, text))
+    b.error("type", f"{place} is {article(type_)}, and `{text}` is {describe(value)}", node, _conversion_hint(value, type_, text))
     return zero(type_, node, b)
 
 
@@ -175,10 +175,10 @@ def _to_integer(b: Builder, expr: ir.Expr, source: IntType, type_: IntType, node
     text = b.text(node)
     literal_only = literal_only_hint(b, node, type_)
     if source.width > type_.width:
-        message = f"{place} is {_article(type_)}, and `{text}` is {_article(source)}: narrowing is never implicit"
+        message = f"{place} is {article(type_)}, and `{text}` is {article(source)}: narrowing is never implicit"
         b.error("type", message, node, literal_only or f"write `{type_}({text})`, which keeps the low {type_.width} bits")
     else:
-        message = f"{place} is {_article(type_)}, and `{text}` is {_article(source)}"
+        message = f"{place} is {article(type_)}, and `{text}` is {article(source)}"
         b.error("sign", message, node, literal_only or f"write `{type_}({text})`")
     return zero(type_, node, b)
 
@@ -201,10 +201,10 @@ def _conversion_hint(value: Value, type_: Type, text: str) -> str:
         return f"write `{text} != 0`"
     if type_ == ADDRESS:
         return 'write `IPv6Address("fc00::1")`, or read an address'
-    return f"give it {_article(type_)}"
+    return f"give it {article(type_)}"
 
 
-def _article(type_: Type) -> str:
+def article(type_: Type) -> str:
     name = str(type_)
     return f"{'an' if name[0] in 'Is' else 'a'} {name}"
 

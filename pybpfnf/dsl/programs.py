@@ -71,7 +71,6 @@ class Hook(Generic[P]):
     def __call__(
         self,
         function: Callable[[P], Verdict] | None = None,
-        /,
         *,
         on_fault: Verdict | None = None,
         license: str = "GPL",  # noqa: A002 as in the object

@@ -31,7 +31,7 @@ def build_signature(b: Builder, definition: ast.FunctionDef, hook: Hook[Any]) ->
     parameters = _all_parameters(definition.args)
     positional = [*definition.args.posonlyargs, *definition.args.args]
     if len(parameters) != 1 or len(positional) != 1 or definition.args.defaults:
-        b.error("arguments", f"a {hook.name} function takes the packet, and nothing else", name_span(b.source), f"write {wanted}")
+        b.error("arguments", f"a {hook!r} function takes the packet, and nothing else", name_span(b.source), f"write {wanted}")
         _bind(b, positional or parameters)
         return
     _bind(b, positional)

@@ -6,6 +6,7 @@ import ast
 import builtins
 import linecache
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,9 @@ def read_function(function: FunctionType) -> FunctionSource:
 def _definition(function: FunctionType, text: str) -> ast.FunctionDef:
     code = function.__code__
     try:
-        tree = ast.parse(text, code.co_filename)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python has warned already, when it compiled the file
+            tree = ast.parse(text, code.co_filename)
     except SyntaxError:
         raise _changed(function) from None
     for node in ast.walk(tree):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Generic, TypeVar, final, overload
+from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 from pybpfnf.dsl.definitions import Birthplace, DefinitionError, birthplace, only_compiled
 from pybpfnf.dsl.scalars import constant_of, value_type
-from pybpfnf.dsl.types import BOOL, U32, ValueType
+from pybpfnf.dsl.types import ADDRESS, BOOL, U32, ValueType
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -153,20 +152,16 @@ class StateVariable(_Variable):
     def __init__(self, type: object, *, initial: object = None) -> None:  # noqa: A002
         super().__init__(type, initial)
         if self.initial is None:
-            self.initial = bytes(16) if self.type.size == IPv6Address.max_prefixlen // 8 else 0
+            self.initial = bytes(ADDRESS.size) if self.type == ADDRESS else 0
 
 
 if TYPE_CHECKING:
 
-    @overload
-    def Config(type: type[T]) -> T: ...
-    @overload
-    def Config(type: type[T], *, default: T) -> T: ...
-    def Config(type: type[T], *, default: T = ...) -> T:
+    def Config(type: type[T], *, default: T = ...) -> T:  # noqa: A002 the word that an author writes
         """Set when the function is loaded, constant afterwards."""
         ...
 
-    def State(type: type[T], *, initial: T = ...) -> T:
+    def State(type: type[T], *, initial: T = ...) -> T:  # noqa: A002
         """Shared by all packets, and changed by the control plane at any time."""
         ...
 else:

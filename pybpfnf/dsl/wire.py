@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform, final
 
 from pybpfnf.dsl.definitions import DefinitionError, only_compiled
@@ -32,13 +33,13 @@ class _Octets:
     default: bytes | None
 
 
-def octets(count: int, *, default: bytes = ...) -> Any:  # type: ignore[assignment]  # `...` is "none given", as in a stub
+def octets(count: int, *, default: bytes | None = None) -> Any:
     """A field of `count` raw bytes: `value: bytes = octets(5)`."""
     if not isinstance(count, int) or not 0 < count <= _MOST_OCTETS:
         raise DefinitionError(f"octets: {count!r} is no number of bytes from 1 to {_MOST_OCTETS}")
-    if default is not ... and len(default) != count:
+    if default is not None and len(default) != count:
         raise DefinitionError(f"octets: the default has {len(default)} bytes, not {count}")
-    return _Octets(count, None if default is ... else default)
+    return _Octets(count, default)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(octets,))
@@ -62,7 +63,7 @@ class Tlv:
 def _layout(cls: type[Tlv], number: int, scope: Mapping[str, object]) -> TlvLayout:
     fields: list[TlvField] = []
     offset = 2  # after the type and length bytes
-    for name, annotation in cls.__dict__.get("__annotations__", {}).items():
+    for name, annotation in get_annotations(cls).items():
         field = _field(cls, name, _evaluate(cls, name, annotation, scope), offset)
         fields.append(field)
         offset += field.size

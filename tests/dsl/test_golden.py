@@ -1,0 +1,27 @@
+"""The golden cases: IR of right functions, diagnostics of wrong ones, to the column."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.dsl.cases import Case, outcome, read_cases, rewrite
+
+CASES = tuple(read_cases())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file.stem}:{case.name}")
+def test_source_gives_what_the_case_says(case: Case, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    found = outcome(case.source, tmp_path)
+    if request.config.getoption("--update-data"):
+        cases = [replace(other, out=found) if other.name == case.name else other for other in read_cases() if other.file == case.file]
+        rewrite(case.file, cases)
+    else:
+        assert found == case.out
+
+
+def test_names_of_cases_are_unique() -> None:
+    names = [(case.file, case.name) for case in CASES]
+    assert len(set(names)) == len(names)
