@@ -162,11 +162,11 @@ class DebugInfo:
         self._globals.append(expression)
         return expression
 
-    def loop(self) -> str:
-        """The node of a loop that LLVM must not unroll: it refers to itself, so that it is no other loop's."""
+    def rolled_loop(self) -> str:
+        """What the branch back of a loop that LLVM must not unroll ends with. The node refers to itself, so that it is no other's."""
         loop = self._reserve()
         self._nodes[int(loop[1:])] = f"distinct !{{{loop}, {self.node(_NO_UNROLLING)}}}"
-        return loop
+        return f", !llvm.loop {loop}"
 
 
 _NO_UNROLLING = '!{!"llvm.loop.unroll.disable"}'

@@ -1,10 +1,10 @@
 """Fault exits: the places where a function leaves with its `on_fault` verdict, counted one by one.
 
     fault.3:                                        one arm a site, off the hot path
-      %v9 = call i32 asm sideeffect "", "=r,0"(i32 3)
+      %v9 = call i64 asm sideeffect "", "=r,0"(i64 3)
       br label %fault
     fault:
-      %v11 = phi i32 [ %v9, %fault.3 ], ...
+      %v11 = phi i64 [ %v9, %fault.3 ], ...
       atomicrmw add ptr (counter of %v11), i64 1 monotonic
       ret i32 2
 
@@ -64,7 +64,7 @@ class FaultExits:
         writer = self._writer
         if self._unreachable is not None:
             writer.place(self._unreachable)
-            writer.ret(f"i32 {self._function.on_fault}")
+            writer.ret(f"i32 {writer.barrier('i32', self._function.on_fault)}")
         if not self._arms:
             return
         numbers = []
@@ -72,11 +72,12 @@ class FaultExits:
             writer.place(label)
             with writer.at(location):
                 if self._sites.counted:
-                    numbers.append((writer.value(f'call i32 asm sideeffect "", "=r,0"(i32 {number})'), label))
+                    numbers.append((str(number) if len(self._arms) == 1 else writer.barrier("i64", number), label))
                 writer.jump("fault")
         writer.place("fault")
         if self._sites.counted:
-            site = writer.cast("zext", "i32", writer.phi("i32", *numbers), "i64")
+            site = writer.phi("i64", *numbers)
             counter = writer.value(f"getelementptr i64, ptr @{FAULTS_SYMBOL}, i64 {site}")
             writer.value(f"atomicrmw add ptr {counter}, i64 1 monotonic")
-        writer.ret(f"i32 {self._function.on_fault}")
+        # Opaque, so that it is not set on the hot path before each check.
+        writer.ret(f"i32 {writer.barrier('i32', self._function.on_fault)}")

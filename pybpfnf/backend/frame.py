@@ -174,7 +174,11 @@ class Frame:
 
     def loop_back(self, label: str) -> None:
         """Go back to the start of a loop that is to stay one: unrolled, the search for the SRH is 72 instructions in place of 44."""
-        self.writer.jump(label, f", !llvm.loop {self._debug.loop()}")
+        self.writer.jump(label, self._debug.rolled_loop())
+
+    def loop_back_if(self, condition: str, label: str, message: str) -> None:
+        """Go back while the condition holds; else it is a fault."""
+        self.writer.branch(condition, label, self.fault(message), self._debug.rolled_loop())
 
     def _arrive(self, label: str) -> None:
         known = self._arrivals.get(label)

@@ -49,6 +49,10 @@ class Writer:
     def select(self, condition: str, type_: str, yes: str | int, no: str | int) -> str:
         return self.value(f"select i1 {condition}, {type_} {yes}, {type_} {no}")
 
+    def barrier(self, type_: str, value: str | int) -> str:
+        """The value, of which LLVM then knows nothing, in a place that it does not duplicate; no instruction, or one move."""
+        return self.value(f'call {type_} asm sideeffect "", "=r,0"({type_} {value}) noduplicate')
+
     def negate(self, condition: str) -> str:
         return self.op("xor", "i1", condition, "true")
 
@@ -103,8 +107,9 @@ class Writer:
         self.do(f"br label %{label}{suffix}")
         self.terminated = True
 
-    def branch(self, condition: str, yes: str, no: str) -> None:
-        self.do(f"br i1 {condition}, label %{yes}, label %{no}")
+    def branch(self, condition: str, yes: str, no: str, suffix: str = "") -> None:
+        # The back end never turns a condition round: what comes more often is better `no`, which falls through.
+        self.do(f"br i1 {condition}, label %{yes}, label %{no}{suffix}")
         self.terminated = True
 
     def go_on_unless(self, condition: str, elsewhere: str) -> None:
