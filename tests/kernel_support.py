@@ -1,11 +1,12 @@
 """What tests that need the kernel share: the skip that names what is missing, a bpffs of their own, a namespace with devices.
 
 Loaded as a plugin by tests/conftest.py; every test marked `kernel` is skipped where the system lacks what running
-programs in the kernel needs.
+programs in the kernel needs. With PYBPFNF_REQUIRE_KERNEL set (CI) it is an error instead.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from pybpfnf.kernel.netns import Namespace, set_sysctl
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("kernel")]
     reason = features.first_lack(*features.RUNNER) if marked else None
+    if reason is not None and _required():
+        raise pytest.UsageError(f"PYBPFNF_REQUIRE_KERNEL is set, but the kernel tests cannot run: {reason}")
     if reason is not None:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=f"the kernel is needed: {reason}"))
@@ -50,10 +53,17 @@ def namespace() -> Iterator[Namespace]:
         yield made
 
 
+def _required() -> bool:
+    return bool(os.environ.get("PYBPFNF_REQUIRE_KERNEL"))
+
+
 def run_tool(*command: str) -> str:
     """What a system's tool prints; the test is skipped where it is not installed."""
     if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+        missing = f"{command[0]} is not installed"
+        if _required():
+            pytest.fail(missing)
+        pytest.skip(missing)
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

@@ -1,0 +1,108 @@
+"""The documents say only what runs: each `python` and `console` block of README.md and docs/ is run here.
+
+A `console` block holds commands after "$ " and, below each, its output, matched as doctest does with "..." for anything.
+A block marked `console root` needs the kernel: it runs in a network namespace with a device b0. The blocks of one
+document run in order, in one directory that starts as a copy of `functions/`.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_FENCE = re.compile(r"^```(\w+)?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_RUN = {"python", "console"}
+# Languages that only show something; any other fence is an error, so that no block escapes by a typing mistake.
+_SHOWN = {"text", "toml", "bash", "asm"}
+
+
+@dataclass(frozen=True)
+class Block:
+    document: Path
+    line: int
+    language: str
+    root: bool
+    text: str
+
+
+def _blocks(document: Path) -> list[Block]:
+    text = document.read_text(encoding="utf-8")
+    found = []
+    for match in _FENCE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        found.append(Block(document, line, match[1] or "", match[2].strip() == "root", match[3]))
+    return found
+
+
+def _commands(block: Block) -> Iterator[tuple[str, str]]:
+    """Each command with the output shown below it."""
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        while command.endswith("\\"):
+            more, _, output = output.partition("\n")
+            command = f"{command}\n{more}"
+        yield command, output
+
+
+def _directory(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "functions", tmp_path / "functions", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def _environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "120"}
+
+
+def _run_block(block: Block, where: Path) -> None:
+    at = f"{block.document.name}:{block.line}"
+    if block.language == "python":
+        done = subprocess.run([sys.executable, "-c", block.text], cwd=where, env=_environment(), capture_output=True, text=True)
+        assert done.returncode == 0, f"{at}\n{done.stdout}{done.stderr}"
+        return
+    for command, expected in _commands(block):
+        done = subprocess.run(["bash", "-c", command], cwd=where, env=_environment(), capture_output=True, text=True)
+        found = done.stdout + done.stderr
+        checker = doctest.OutputChecker()
+        options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        assert not expected.strip() or checker.check_output(expected, found, options), (
+            f"{at}: $ {command}\nexpected:\n{expected}\nfound:\n{found}"
+        )
+        assert expected.strip() or done.returncode == 0, f"{at}: $ {command}\nexit status {done.returncode}\n{found}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_fence_says_a_language_that_is_known(document: Path) -> None:
+    odd = [f"{document.name}:{block.line}: {block.language!r}" for block in _blocks(document) if block.language not in _RUN | _SHOWN]
+    assert not odd
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_blocks_of_a_document_run_and_print_what_it_says(document: Path, tmp_path: Path) -> None:
+    where = _directory(tmp_path)
+    for block in _blocks(document):
+        if block.language in _RUN and not block.root:
+            _run_block(block, where)
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("namespace", "own_bpffs")
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if any(b.root for b in _blocks(d))], ids=lambda path: path.name)
+def test_the_root_blocks_of_a_document_run_in_a_namespace(document: Path, tmp_path: Path) -> None:
+    where = _directory(tmp_path)
+    for block in _blocks(document):
+        if block.root:
+            _run_block(block, where)
