@@ -80,7 +80,8 @@ class TextReport:
 
     def finish(self) -> None:
         tally = self._tally
-        click.echo(f"{tally.packets} packets: {tally.forwarded} forwarded, {tally.dropped} dropped, {tally.faults.total()} with a fault")
+        packets = "1 packet" if tally.packets == 1 else f"{tally.packets} packets"
+        click.echo(f"{packets}: {tally.forwarded} forwarded, {tally.dropped} dropped, {tally.faults.total()} with a fault")
         if tally.faults:
             click.echo()
             rows = [(str(count), _where(fault), fault.message) for fault, count in tally.faults.most_common()]

@@ -29,6 +29,11 @@ def run_command(
     """Run a program in this process on the packets of a capture.
 
     PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames.
+
+    With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
+    packet, reason, fault, instructions, events) and a summary (packets, forwarded, dropped, faults). A verdict is its name,
+    or the number where the hook has no name for it; packet is hex, from the IPv6 header on, as it leaves the hook and
+    before forwarding takes one hop off; a fault is null or an object of file, line and message.
     """
     with ExitStack() as stack:
         simulation = stack.enter_context(open_simulation(target, config, program=program, type=type_name))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +24,19 @@ def test_list_shows_the_catalogue_by_name(command: Command) -> None:
     assert (ended.status, ended.err) == (0, "")
     assert heading.split()[0] == "NAME"
     assert set(NAMES) <= {row.split()[0] for row in rows}
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}])
+def test_a_terminal_gets_a_table_that_reads_the_same_without_colour(environment: dict[str, str]) -> None:
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-m", "pybpfnf", "list"]
+    with os.fdopen(terminal, "wb") as stdout:
+        subprocess.run(command, stdout=stdout, check=True, env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment})
+    with os.fdopen(master, "rb", buffering=0) as shown:
+        text = re.sub(r"\x1b\[[0-9;]*m", "", shown.read(65536).decode())
+    rows = [line.split() for line in text.splitlines()]
+    assert ["NAME", "WHAT", "IT", "DOES"] in rows
+    assert [row[0] for row in rows if row and row[0] in NAMES] == NAMES
 
 
 def test_build_writes_an_object_under_the_targets_name(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+import pybpfnf
 from pybpfnf.testing.packets import srv6
 from pybpfnf.testing.pcap import read_capture
 from tests.cli.conftest import ETHERNET, FIRST, CaptureOf, Command
@@ -142,6 +144,25 @@ def test_an_output_that_cannot_be_written_is_named(command: Command, capture_of:
     assert (ended.status, ended.err) == (2, f"error: cannot write {tmp_path}/no/out.pcap: no such file or directory\n")
 
 
+def test_what_is_no_regular_file_is_written_through(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    """A rename would put a file in the place of a device or a pipe."""
+    link = tmp_path / "link.pcap"
+    link.symlink_to("/dev/null")
+    assert command("run", "end", capture_of(TAGGED), "-w", link).status == 0
+    assert link.is_char_device()
+
+
+def test_a_link_to_the_output_stays_a_link(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    link, real = tmp_path / "link.pcap", tmp_path / "real.pcap"
+    real.write_bytes(b"")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    assert command("run", "end", capture_of(TAGGED), "-w", link).status == 0
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert real.stat().st_size > 0
+
+
 def test_the_input_may_be_the_output(command: Command, capture_of: CaptureOf) -> None:
     source = capture_of(TAGGED, LAST)
     assert command("run", "end", source, "-w", source).status == 0
@@ -199,6 +220,26 @@ def test_what_is_no_object_is_refused(command: Command, tmp_path: Path, data: by
     ended = command("run", path, "x.pcap")
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err
+
+
+def test_an_object_for_another_machine_is_refused(command: Command) -> None:
+    ended = command("run", Path(sys.executable).resolve(), "x.pcap")
+    assert (ended.status, ended.out) == (2, "")
+    assert "not for BPF" in ended.err
+
+
+def test_an_object_without_programs_says_where_its_functions_are(command: Command) -> None:
+    ended = command("run", Path(__file__).parent.parent / "image" / "data" / "only_text.o", "x.pcap")
+    assert (ended.status, ended.out) == (2, "")
+    assert "no programs" in ended.err
+
+
+def test_a_truncated_object_is_refused(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "short.o"
+    path.write_bytes(pybpfnf.build("end")[:-100])
+    ended = command("run", path, "x.pcap")
+    assert (ended.status, ended.out) == (2, "")
+    assert "truncated" in ended.err
 
 
 def test_one_of_several_programs_must_be_named(command: Command, capture_of: CaptureOf, faulty: Path) -> None:
