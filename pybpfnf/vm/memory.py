@@ -137,7 +137,7 @@ class Memory:
         """Give the region its address, which no other has had."""
         self._regions[self._next] = region
         region.address = self._next << 32
-        self._next += 1
+        self._next += 2  # so that one step below a region's start is no other region
         return region.address
 
     def retire(self, region: Region, reason: str) -> None:
@@ -189,7 +189,6 @@ class Memory:
         number = (address >> 32) & _OFFSET
         if number in self._retired:
             raise memory_fault(f"{verb} of {_count(size)} through a stale pointer: {self._retired[number]}")
-        # One step below a region's start borrows from its number.
         above = self._regions.get(number + 1)
         if above is not None and address & _OFFSET >= _OFFSET - 0xFFFF:
             above.out_of_bounds(verb, (address & _OFFSET) - (_OFFSET + 1), size)
