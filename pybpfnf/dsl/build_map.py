@@ -16,6 +16,8 @@ from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, Type
 
 def build_subscript(b: Builder, node: ast.Subscript) -> Value:
     """`m[k]`, or an element of a constant tuple."""
+    if isinstance(node.slice, ast.Slice):
+        return b.refuse(node.slice)
     holder = b.expr(node.value)
     match holder:
         case MapPlace(map_):

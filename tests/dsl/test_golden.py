@@ -25,3 +25,13 @@ def test_source_gives_what_the_case_says(case: Case, tmp_path: Path, request: py
 def test_names_of_cases_are_unique() -> None:
     names = [(case.file, case.name) for case in CASES]
     assert len(set(names)) == len(names)
+
+
+def test_messages_are_lower_case_without_a_full_stop_and_have_a_hint() -> None:
+    said = [line.partition(": error: ")[2] for case in CASES for line in case.out.splitlines() if ": error: " in line]
+    assert len(said) > 100
+    for message in said:
+        text = message.rpartition(" [")[0]
+        assert text[0] in "`-" or text[0].islower() or text[0].isdigit() or text.startswith("None"), message
+        assert not text.endswith("."), message
+    assert sum(case.out.count("\nhint: ") for case in CASES) == len(said)

@@ -1,0 +1,184 @@
+"""What an author imports: the same facts as the rows, and real Python objects that say what they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import pybpfnf
+from pybpfnf.abi.headers import HEADERS
+from pybpfnf.abi.helpers import HELPERS, Arg, Helper
+from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
+from pybpfnf.abi.seg6 import ACTIONS
+from pybpfnf.dsl import ir, surface
+from pybpfnf.dsl.build_packet import readable_fields
+from pybpfnf.dsl.calls import NAMED_HELPERS, is_scalar_helper
+from pybpfnf.dsl.definitions import DefinitionError, NotCompiledError
+from pybpfnf.dsl.hooks import HOOKS, METHODS
+from pybpfnf.dsl.surface import Array, Config, Hash, Ipv6, PerCpuArray, Seg6Packet, Srh, State, Tlv, Verdict, octets, u8, u16, u32
+from tests.dsl.cases import compile_text, function
+
+SEG6LOCAL = PROGRAM_TYPES["lwt_seg6local"]
+
+packets = PerCpuArray(u32, 1)
+LIMIT = Config(u32, default=5)
+COUNT = State(u32)
+WHERE = State(IPv6Address)
+
+
+class Blob(Tlv, type=6):
+    flags: u8
+    value: bytes = octets(5)
+
+
+@pytest.mark.parametrize(("header", "seen"), [("ipv6", Ipv6), ("srh", Srh)])
+def test_a_header_class_has_the_fields_of_its_row_and_writes_what_the_hook_may(header: str, seen: type) -> None:
+    read_only = {name for name, member in vars(seen).items() if isinstance(member, property)}
+    writable = set(vars(seen).get("__annotations__", {}))
+    assert read_only | writable == set(HEADERS[header].fields)
+    assert writable == set(HOOKS["lwt_seg6local"].writable.get(header, ()))
+
+
+def test_the_packet_has_the_integer_fields_of_the_context_that_the_hook_may_read() -> None:
+    read_only = {name for name, member in vars(Seg6Packet).items() if isinstance(member, property)} - {"ipv6", "srh"}
+    writable = set(Seg6Packet.__annotations__)
+    fields = readable_fields(SEG6LOCAL)
+    assert read_only | writable == set(fields)
+    assert writable == {name for name, field in fields.items() if SEG6LOCAL.name in field.writable}
+
+
+def test_the_packet_has_a_method_for_each_action() -> None:
+    assert set(METHODS) == set(ACTIONS)
+    assert {name: row.action.value for name, row in METHODS.items()} == {name: row.number for name, row in ACTIONS.items()}
+    assert all(callable(getattr(Seg6Packet, name)) for name in METHODS)
+
+
+def test_verdicts_are_those_of_the_rows() -> None:
+    assert {verdict.name: verdict.value for verdict in Verdict} == dict(SEG6LOCAL.verdicts)
+
+
+def test_named_helpers_are_rows_that_the_hook_has() -> None:
+    for name, _ in NAMED_HELPERS.values():
+        assert is_scalar_helper(HELPERS[name])
+        assert name in SEG6LOCAL.helpers
+
+
+def test_a_new_helper_row_is_callable_without_further_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    row = Helper("brand_new", 9999, (Arg.CTX, Arg.SCALAR), Arg.SCALAR, "9.9", "Something new.")
+    monkeypatch.setitem(cast("dict[str, Helper]", HELPERS), row.name, row)
+    hook = replace(SEG6LOCAL, helpers=SEG6LOCAL.helpers | {row.name})
+    monkeypatch.setitem(cast("dict[str, ProgramType]", PROGRAM_TYPES), hook.name, hook)
+    assert "brand_new" in dir(surface.helpers)
+    assert surface.helpers.brand_new.__doc__ == "Something new."
+    evaluated = compile_text(function("helpers.brand_new(-1)\nreturn OK"), tmp_path).functions[0].body[0]
+    assert isinstance(evaluated, ir.Evaluate)
+    assert isinstance(evaluated.value, ir.HelperCall)
+    assert evaluated.value.helper is row
+    assert [argument.value for argument in evaluated.value.args if isinstance(argument, ir.Const)] == [(1 << 64) - 1]
+
+
+def test_widths_reduce_in_ordinary_python_too() -> None:
+    assert (u8(300), surface.s8(200), repr(u16)) == (44, -56, "u16")
+
+
+@pytest.mark.parametrize(
+    "use", [lambda: Blob(flags=0, value=b"12345"), surface.monotonic, lambda: packets[0], lambda: surface.helpers.jiffies64()]
+)
+def test_what_is_only_for_functions_says_so_in_ordinary_python(use: object) -> None:
+    with pytest.raises(NotCompiledError) as caught:
+        use()  # type: ignore[operator]
+    assert "inside a network function" in caught.value.message
+    assert "pybpfnf.run(function, packet)" in str(caught.value.hint)
+
+
+def test_a_program_is_an_object_with_a_name_and_is_not_called() -> None:
+    @surface.seg6local(on_fault=surface.OK, license="Dual BSD/GPL")
+    def quiet(pkt: Seg6Packet) -> Verdict:
+        """What it does."""
+        return surface.OK
+
+    assert (quiet.name, quiet.doc, quiet.on_fault, quiet.license) == ("quiet", "What it does.", Verdict.OK, "Dual BSD/GPL")
+    assert repr(quiet) == "<lwt_seg6local program quiet>"
+    with pytest.raises(NotCompiledError, match="quiet is a network function: it is compiled, not called"):
+        quiet(None)  # type: ignore[operator]
+
+
+def test_maps_and_variables_know_the_name_that_their_module_gave_them() -> None:
+    assert packets.name == "packets"
+    assert repr(LIMIT) == "<Config(u32) LIMIT>"
+    assert repr(packets) == "<PerCpuArray(u32, 1) packets>"
+    assert Array(u8, 1).name is None
+
+
+def test_a_state_starts_at_zero() -> None:
+    assert (COUNT.initial, WHERE.initial) == (0, bytes(16))  # type: ignore[attr-defined]
+
+
+def test_a_tlv_is_laid_out_as_on_the_wire() -> None:
+    assert Blob.layout.size == 8
+    assert [(field.name, field.offset, field.size) for field in Blob.layout.fields] == [("flags", 2, 1), ("value", 3, 5)]
+
+
+def test_annotations_may_be_text() -> None:
+    scope: dict[str, object] = {}
+    exec(
+        "from __future__ import annotations\nfrom pybpfnf.dsl.surface import *\nclass T(Tlv, type=7):\n    x: u16\n    y: IPv6Address\n",
+        scope,
+    )
+    assert scope["T"].layout.size == 20  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("definition", "code", "message"),
+    [
+        (lambda: Array(int, 3), "type", "is no value type"),
+        (lambda: Array(u8, 0), "type", "0 is no number of entries"),
+        (lambda: Hash(bool, u8, 3), "type", "a bool is no key type"),
+        (lambda: Hash(u8, u8, 3, default=256), "overflow", "default 256 is no u8"),
+        (lambda: Config(u8, default=-1), "overflow", "value -1 is no u8"),
+        (lambda: Config(u8, default=True), "type", "value True is no u8"),
+        (lambda: State(str), "type", "is no variable type"),
+        (lambda: octets(0), "type", "0 is no number of bytes"),
+        (lambda: octets(2, default=b"1"), "type", "the default has 1 bytes, not 2"),
+        (lambda: type("T", (Tlv,), {}, type=4), "type", "type 4 is PadN"),
+        (lambda: type("T", (Tlv,), {}, type=256), "type", "256 is no type"),
+        (lambda: type("T", (Tlv,), {"__annotations__": {"x": int}}, type=9), "type", "is no field type"),
+        (lambda: type("T", (Tlv,), {"__annotations__": {"x": bytes}}, type=9), "type", "has no length"),
+        (lambda: type("T", (Tlv,), {"__annotations__": {"x": u8}, "x": 256}, type=9), "type", "the default 256 is no u8"),
+        (lambda: type("T", (Tlv,), {"__annotations__": {"x": "nope"}}, type=9), "name", "'nope' is not defined"),
+        (lambda: surface.seg6local(on_fault=cast(Verdict, 7)), "type", "on_fault 7 is no verdict"),
+        (lambda: surface.seg6local(cast(Any, 3)), "type", "decorates a plain function"),
+    ],
+)
+def test_a_wrong_definition_says_what_is_wrong(definition: object, code: str, message: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        definition()  # type: ignore[operator]
+    assert caught.value.code == code
+    assert message in caught.value.message
+
+
+def test_every_public_name_resolves_and_the_lists_agree() -> None:
+    assert sorted(pybpfnf._MODULE_OF) == pybpfnf.__all__
+    assert set(surface.__all__) <= set(pybpfnf.__all__)
+    for name in surface.__all__:
+        assert getattr(pybpfnf, name) is getattr(surface, name)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        pybpfnf.nope  # noqa: B018
+
+
+def test_importing_the_package_or_the_language_imports_no_heavy_package() -> None:
+    code = (
+        "import sys, pybpfnf; from pybpfnf import seg6local, Seg6Packet, OK; "
+        "print([name for name in ('llvmlite', 'pyroute2', 'scapy', 'elftools', 'click', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
