@@ -25,6 +25,7 @@ from pybpfnf.runner import Environment
 
 IN, OUT, _FEED, _SINK = "in0", "out0", "feed0", "sink0"
 _MACS = {IN: "02:00:00:00:00:01", OUT: "02:00:00:00:00:02", _FEED: "02:00:00:00:00:03", _SINK: "02:00:00:00:00:04"}
+_LOOPBACK = 1  # without it, packets to the router's own address would pass on
 # The largest that a veth takes: no packet that the program grows is too big.
 _MTU = 65535
 _EVERYTHING = IPv6Network("::/0")
@@ -71,6 +72,9 @@ def _build(netlink: Netlink, environment: Environment) -> int:
     """Devices, addresses, settings and routes; the index of the outgoing device."""
     for name, value in _SYSCTLS:
         set_sysctl(name, value)
+    address = environment.device_address
+    if address.is_multicast or address.is_unspecified or address.is_loopback:
+        raise InputError(f"the outgoing device cannot have the address {address}")
     in_index, out_index, feed, sink = _add_devices(netlink, environment.ifindex)
     # Only now: a forwarding device that is still multicast would join the group of all routers, and report it.
     set_sysctl("ipv6/conf/all/forwarding", 1)
@@ -79,9 +83,9 @@ def _build(netlink: Netlink, environment: Environment) -> int:
     set_sysctl("ipv6/seg6_flowlabel", environment.flowlabel)
     # The kernel lets the second of a pair send at once, the first only after a deferred work (net/core/link_watch.c):
     # so those that send, feed0 and out0, come second.
-    for index in (in_index, sink, feed, out_index):
+    for index in (_LOOPBACK, in_index, sink, feed, out_index):
         links.set_flags(netlink, index, IFF_UP, IFF_UP)
-    links.add_address(netlink, out_index, environment.device_address, 128)
+    links.add_address(netlink, out_index, address, 128)
     links.forbid_own_packets(netlink)
     _add_routes(netlink, environment, out_index)
     for number, key in environment.hmac_keys.items():
@@ -106,14 +110,21 @@ def _add_devices(netlink: Netlink, in_index: int) -> tuple[int, int, int, int]:
 
 
 def _add_routes(netlink: Netlink, environment: Environment, out_index: int) -> None:
-    reachable = _without(_EVERYTHING, [IPv6Network(prefix) for prefix in environment.unreachable])
+    reachable = without(_EVERYTHING, [_prefix(text) for text in environment.unreachable])
     for table in [MAIN_TABLE, *sorted(environment.tables - _KERNELS_TABLES)]:
         for prefix in reachable:
             links.add_route(netlink, prefix, out_index, table=table)
     links.add_route(netlink, IPv6Network(_FLUSH_TARGET), out_index)
 
 
-def _without(whole: IPv6Network, holes: Iterable[IPv6Network]) -> list[IPv6Network]:
+def _prefix(text: str) -> IPv6Network:
+    try:
+        return IPv6Network(text)
+    except ValueError as error:
+        raise InputError(f"{text!r} is not an IPv6 prefix: {error}") from None
+
+
+def without(whole: IPv6Network, holes: Iterable[IPv6Network]) -> list[IPv6Network]:
     """The prefixes that cover `whole` but for the holes: a route with an error would answer another errno than no route."""
     parts = [whole]
     for hole in holes:

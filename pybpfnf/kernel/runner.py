@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, IPv6Network
 from types import TracebackType
 from typing import Self, final
 
-from pybpfnf.errors import InternalError, SystemLacksError
+from pybpfnf.errors import InputError, InternalError, SystemLacksError, VerifierError
 from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
@@ -161,7 +161,14 @@ class _Sid:
 def _load(image: ObjectImage, program: ProgramImage, exact: bool) -> LoadedProgram:
     if exact:
         return load_program(image, program)
-    return load_program(*wrapper.wrap(image, program))
+    try:
+        return load_program(*wrapper.wrap(image, program))
+    except VerifierError as error:
+        load_program(image, program).close()  # what is refused by itself says why, with its own instruction numbers
+        raise InputError(
+            f"program {program.name} loads, but not as a subprogram of the wrapper: {error.diagnostic.message}",
+            hint="run it as it is, without its verdict: KernelRunner(exact=True)",
+        ) from None
 
 
 def _fault(counters: FaultCounters, before: bytes, after: bytes) -> Fault:

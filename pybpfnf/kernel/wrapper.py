@@ -7,8 +7,8 @@
               results.mark = ctx->mark
               exit                            (with the original's r0)
 
-The wire shows packets, not verdicts; this makes them visible without touching what is tested. A program that makes tail
-calls must be loaded as it is: it would not come back.
+The wire shows packets, not verdicts; this makes them visible without touching what is tested. What the kernel takes alone
+but not as a subprogram (eight functions deep, tail calls without types) must be loaded as it is.
 """
 
 from __future__ import annotations

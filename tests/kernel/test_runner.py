@@ -10,7 +10,8 @@ from ipaddress import IPv6Address
 import pytest
 
 from pybpfnf.errors import InputError, SystemLacksError, VerifierError
-from pybpfnf.image.model import ObjectImage
+from pybpfnf.image.model import MapSpec, ObjectImage
+from pybpfnf.kernel.load import load_program
 from pybpfnf.kernel.runner import KernelRunner
 from pybpfnf.runner import Environment, FaultKind, HmacKey, Outcome
 from pybpfnf.testing.packets import Hmac, hop_by_hop, inner, ipv6, srh, srv6
@@ -197,6 +198,36 @@ def test_exact_runs_the_bytes_as_they_are_and_counts_the_runs() -> None:
     assert (outcome.verdict, outcome.runs, outcome.packet) == (None, 1, ADVANCED)
     sid = "fc00:f::2"
     assert run(REDIRECT, srv6([sid, sid, sid, sid]), exact=True).runs == 3
+
+
+def test_a_program_that_cannot_be_wrapped_says_so_and_runs_exactly() -> None:
+    """The kernel allows eight functions deep; the wrapper is one more."""
+    deep = "call +1\nexit\n" * 7 + OK
+    with pytest.raises(InputError, match=r"loads, but not as a subprogram of the wrapper: .*call stack of 9 frames is too deep") as caught:
+        run(deep)
+    assert caught.value.hint == "run it as it is, without its verdict: KernelRunner(exact=True)"
+    assert run(deep, exact=True).packet == ADVANCED
+
+
+def test_a_program_with_the_whole_stack_can_be_wrapped() -> None:
+    assert run(f"*(u64 *)(r10 - 512) = 0\n{OK}").verdict == 0
+
+
+def test_a_tail_call_in_a_program_without_types_is_one_that_cannot_be_wrapped() -> None:
+    progs = MapSpec("progs", "prog_array", key_size=4, value_size=4, max_entries=1)
+    whole, last = image(f"r2 = map[progs]\nr3 = 0\ncall tail_call\n{OK}", progs), image(DROP)
+    with pytest.raises(InputError, match="tail_call is not allowed in subprogs without BTF"):
+        KernelRunner().open(whole, whole.program(), Environment())
+    with KernelRunner(exact=True).open(whole, whole.program(), Environment()) as session, load_program(last, last.program()) as loaded:
+        assert session.run(PACKET).forwarded
+        session.maps["progs"].update(bytes(4), loaded.fd.number.to_bytes(4, "little"))
+        assert not session.run(PACKET).forwarded
+
+
+def test_a_refused_program_shows_its_own_instruction_numbers() -> None:
+    with pytest.raises(VerifierError) as caught:
+        run("r0 = 0\nr0 = *(u32 *)(r1 + 500)\nexit")
+    assert caught.value.diagnostic.message.endswith("(instruction 1)")
 
 
 def test_large_packets_and_many_packets_cross() -> None:
