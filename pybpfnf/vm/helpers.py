@@ -311,4 +311,4 @@ def unavailable(name: str, program_type: str | None) -> str | None:
     row = PROGRAM_TYPES[program_type] if program_type is not None else None
     if row is not None and name not in row.helpers | row.withdrawn:
         return f"{name}: programs of type {row.name} cannot use this helper"
-    return None if name in EMULATED else f"{name} is not emulated: {NOT_EMULATED.get(name, "nobody has written it yet")}"
+    return None if name in EMULATED else f"{name} is not emulated: {NOT_EMULATED.get(name, 'nobody has written it yet')}"

@@ -63,7 +63,7 @@ class VmMap:
         if len(value) != wanted:
             raise InputError(f"a value of map {self._spec.name!r} has {wanted} bytes, not {len(value)}")
         if self._spec.frozen:
-            self._fail("update", errno.EPERM)
+            raise InputError(f"map {self._spec.name!r} is constant once its program is loaded")
         copies = [value[at : at + self._spec.value_size] for at in range(0, wanted, self._stride)]
         error = self._put_all(self._check_key(key), copies, flags)
         self._memory.end_run()  # no program runs now that could still hold an old value
