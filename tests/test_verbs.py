@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import assert_type
 
 import pytest
 
 import pybpfnf
 from pybpfnf import DROP, OK, Array, Config, Hash, InputError, PerCpuArray, Seg6Packet, State, Verdict, catalogue, seg6local, u16, u32, u64
+from pybpfnf.live import LiveArray, LiveHash
 from pybpfnf.testing.packets import srv6
 
 LIMIT = Config(u32, default=3)
@@ -103,6 +105,16 @@ def test_a_simulation_answers_to_what_the_module_defines() -> None:
         assert list(nf[recent]) == [0, 7, 0, 0]
         assert dict(nf[by_tag]) == {7: 3, 1000: 5}
         assert (nf[LIMIT], nf["STEP"]) == (100, 10)
+
+
+def test_a_type_checker_knows_what_each_name_gives() -> None:
+    """mypy reads this test: each line says what it must find."""
+    with pybpfnf.simulate(counter) as nf:
+        assert_type(nf[STEP], int)
+        assert_type(nf[packets], LiveArray[int])
+        assert_type(nf[by_tag], LiveHash[int, int])
+        assert_type(pybpfnf.run(counter, PACKET), pybpfnf.Outcome)
+        assert_type(pybpfnf.run(counter, [PACKET]), list[pybpfnf.Outcome])
 
 
 @pytest.mark.kernel

@@ -17,7 +17,7 @@ from typing import Self, final
 
 import click
 
-from pybpfnf.errors import CompileError, Error, InternalError, VerifierError
+from pybpfnf.errors import CompileError, Error, InternalError, SystemLacksError, VerifierError
 
 DEBUG_VARIABLE = "PYBPFNF_DEBUG"
 _INTERRUPTED, _CLOSED_PIPE = 130, 141
@@ -107,7 +107,9 @@ def _(error: BrokenPipeError) -> int:
 def _(error: OSError) -> int:
     named = f"{error.filename}: " if error.filename is not None else ""
     _say(f"error: {named}{(error.strerror or str(error)).lower()}")
-    return 3
+    if isinstance(error, PermissionError):
+        _say("hint: run as root")
+    return SystemLacksError.exit_status
 
 
 def _bug(what: str) -> int:

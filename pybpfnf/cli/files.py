@@ -35,15 +35,12 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
 
     What is no regular file (`/dev/stdout`, a pipe) is written directly.
     """
+    if _is_special(path):
+        with _opened(path) as stream:
+            yield stream
+        return
+    target = path.resolve()  # a link keeps being one: the file that it names is replaced
     try:
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            if path.is_dir():
-                raise InputError(f"cannot write {path}: it is a directory")
-            with path.open("wb") as stream:
-                yield stream
-            return
-        # A link keeps being one: the file that it names is replaced.
-        target = path.resolve()
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
         raise unwritable(path, error) from None
@@ -55,6 +52,20 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def _is_special(path: Path) -> bool:
+    """Whether there is something that is no regular file. Raises InputError for a directory."""
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a directory")
+    return path.exists() and not path.is_file()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 def unwritable(path: Path, error: OSError) -> InputError:

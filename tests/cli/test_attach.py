@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -94,6 +95,31 @@ def test_check_loads_and_unloads(command: Command) -> None:
 def test_check_takes_config(command: Command) -> None:
     assert command("check", "end_t", "--set", "TABLE=1000").status == 0
     assert command("check", "end_t", "--set", "NOSUCH=1").status == 2
+
+
+REFUSED = """
+struct __sk_buff { unsigned len, fields[30]; };
+__attribute__((section("lwt_seg6local"))) int unchecked(struct __sk_buff *skb)
+{
+    char *data = (char *)(long)skb->fields[18];
+    return *data;
+}
+char license[] __attribute__((section("license"))) = "GPL";
+"""
+
+
+@pytest.mark.skipif(which("clang") is None, reason="clang is not installed")
+def test_what_the_verifier_refuses_is_shown_at_its_line_and_is_status_1(command: Command, tmp_path: Path) -> None:
+    source = tmp_path / "unchecked.c"
+    source.write_text(REFUSED)
+    subprocess.run(["clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", source.with_suffix(".o")], check=True)
+    ended = command("check", source.with_suffix(".o"))
+    assert (ended.status, ended.out) == (1, "")
+    assert f"{source}:6:" in ended.err.splitlines()[0]
+    assert "[verifier]" in ended.err.splitlines()[0]
+    log = Path(ended.err.splitlines()[-1].partition(": ")[2])
+    assert "invalid access to packet" in log.read_text()
+    log.unlink()
 
 
 # ------------------------------------------------------------------------------------------- from attach to detach

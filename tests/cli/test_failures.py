@@ -36,7 +36,8 @@ def reported(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[
         (SystemLacksError("bpffs is not mounted"), 3, "error: bpffs is not mounted\n"),
         (KernelError("cannot load", errno=22), 3, "error: cannot load\n"),
         (click.UsageError("No such option: --x."), 2, "error: no such option: --x\n"),
-        (PermissionError(13, "Permission denied", "/x"), 3, "error: /x: permission denied\n"),
+        (PermissionError(13, "Permission denied", "/x"), 3, "error: /x: permission denied\nhint: run as root\n"),
+        (OSError(5, "Input/output error"), 3, "error: input/output error\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
