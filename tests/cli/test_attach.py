@@ -104,7 +104,7 @@ __attribute__((section("lwt_seg6local"))) int unchecked(struct __sk_buff *skb)
     char *data = (char *)(long)skb->fields[18];
     return *data;
 }
-char license[] __attribute__((section("license"))) = "GPL";
+char _license[] __attribute__((section("license"))) = "GPL";
 """
 
 
