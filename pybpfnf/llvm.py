@@ -37,10 +37,19 @@ _INSTALL = "pip install 'llvmlite>=0.45'"
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pybpfnf.llvm import serve; serve()"
 
 
+@final
+class LlvmDiedError(InternalError):
+    """LLVM has ended its process; `said` is what it wrote before."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
 def emit_object(text: str) -> bytes:
     """The ELF object of a module in LLVM's text form, optimised, with BTF and DWARF where it has debug metadata.
 
-    Raises InternalError when LLVM refuses the module, dies of it or complains; SystemLacksError without llvmlite.
+    Raises InternalError when LLVM refuses the module or complains, LlvmDiedError when it dies, SystemLacksError without llvmlite.
     """
     return _ask(_OBJECT, text)
 
@@ -103,7 +112,7 @@ def _ask(request: int, text: str) -> bytes:
             complaint = _said(worker)
         except (EOFError, ConnectionError):
             end, last_words = _stop(worker)
-            raise InternalError(f"LLVM died ({end}) of a module that it was given: {last_words}") from None
+            raise LlvmDiedError(f"LLVM died ({end}) of a module that it was given: {last_words}", last_words) from None
         except BaseException:
             _stop(worker)  # its next answer would be taken for that to the next question
             raise

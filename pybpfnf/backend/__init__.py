@@ -8,9 +8,11 @@ emit          LLVM text to the object: stripped, with .pybpfnf, looked over
 from __future__ import annotations
 
 from pybpfnf import llvm
+from pybpfnf.backend import legal
 from pybpfnf.backend.emit import emit_object
 from pybpfnf.backend.lower_module import lower_module
 from pybpfnf.dsl import ir
+from pybpfnf.llvm import LlvmDiedError
 
 __all__ = ["build", "llvm_text"]
 
@@ -18,12 +20,17 @@ __all__ = ["build", "llvm_text"]
 def build(module: ir.Module, *, fault_counters: bool = True) -> bytes:
     """The object with all programs of the module; the same module, the same bytes.
 
-    Raises CompileError for what a loader would refuse, SystemLacksError without llvmlite.
+    Raises CompileError for what LLVM or a loader would refuse, SystemLacksError without llvmlite.
     """
-    return emit_object(lower_module(module, fault_counters=fault_counters))
+    legal.check(module)
+    try:
+        return emit_object(lower_module(module, fault_counters=fault_counters))
+    except LlvmDiedError as death:
+        raise legal.too_much_stack(module, death.said) or death from None
 
 
 def llvm_text(module: ir.Module, *, fault_counters: bool = True, optimised: bool = False) -> str:
     """The module as LLVM IR: as lowered, or after LLVM's passes. Raises as `build` does."""
+    legal.check(module)
     text = lower_module(module, fault_counters=fault_counters).text
     return llvm.optimised_text(text) if optimised else text

@@ -123,10 +123,9 @@ class DebugInfo:
                 self.node(f'!DIDerivedType(tag: DW_TAG_member, name: "{member}", baseType: {type_}, size: {bits}, offset: {offset})')
             )
             offset += bits
-        named = f'name: "{name}", ' if name else ""
-        text = (
-            f"!DICompositeType(tag: DW_TAG_structure_type, {named}file: {self._main_file}, size: {offset}, elements: {self.list_of(nodes)})"
-        )
+        head = f'name: "{name}", ' if name else ""
+        what = f"{head}file: {self._main_file}, size: {offset}, elements: {self.list_of(nodes)}"
+        text = f"!DICompositeType(tag: DW_TAG_structure_type, {what})"
         return self.node(text) if name else self.distinct(text)
 
     def opaque_structure(self, name: str, size: int) -> str:
@@ -155,9 +154,8 @@ class DebugInfo:
 
     def variable(self, name: str, type_: str) -> str:
         """A global: what LLVM puts in the DATASEC of its section."""
-        variable = self.distinct(
-            f'!DIGlobalVariable(name: "{name}", scope: {self._unit}, file: {self._main_file}, type: {type_}, isLocal: false, isDefinition: true)'
-        )
+        what = f'name: "{name}", scope: {self._unit}, file: {self._main_file}, type: {type_}'
+        variable = self.distinct(f"!DIGlobalVariable({what}, isLocal: false, isDefinition: true)")
         expression = self.node(f"!DIGlobalVariableExpression(var: {variable}, expr: !DIExpression())")
         self._globals.append(expression)
         return expression

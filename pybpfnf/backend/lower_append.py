@@ -8,15 +8,13 @@ again (RFC 8754 section 2.1). There is no padding of one byte: Linux does not kn
 
 from __future__ import annotations
 
-from pybpfnf.abi.headers import HEADERS
+from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.backend.frame import CONTEXT, Frame
 from pybpfnf.backend.lower_packet import extension_length, packet_memory, require, srh_offset, srh_view, store_bytes
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
 
 _SRH, _TLV = HEADERS["srh"], HEADERS["tlv"]
-_PADN, _HMAC = 4, 5  # TLV types (RFC 8754 section 8.2)
-_SEGMENT = 16
 _UNIT = 8
 _LONGEST_PADDING = _UNIT + 1  # in place of 1, which PadN cannot be
 MOST_TLVS = 32  # that the walk looks at
@@ -27,7 +25,7 @@ def lower_append_tlv(frame: Frame, node: ir.AppendTlv) -> None:
     size = node.tlv.layout.size
     image = Image(bytearray(size + _LONGEST_PADDING))
     image.put_tlv(frame, 0, node.tlv)
-    image.constant[size] = _PADN
+    image.constant[size] = SRH_TLVS["padn"]
 
     place, old_padding = _walk(frame)
     padding = _padding(frame, old_padding, size)
@@ -57,8 +55,8 @@ def _walk(frame: Frame) -> tuple[str, str]:
     offset = srh_offset(frame)
     data, _ = packet_memory(frame)
     last_entry = w.load("i8", w.offset(srh, _SRH.fields["last_entry"].offset))
-    segments = w.op("mul", "i64", w.cast("zext", "i8", last_entry, "i64"), _SEGMENT)
-    first = w.op("add", "i64", w.op("add", "i64", offset, segments), _SRH.size + _SEGMENT)
+    segments = w.op("mul", "i64", w.cast("zext", "i8", last_entry, "i64"), SEGMENT_SIZE)
+    first = w.op("add", "i64", w.op("add", "i64", offset, segments), _SRH.size + SEGMENT_SIZE)
     length = extension_length(frame, w.load("i8", w.offset(srh, _SRH.fields["hdr_ext_len"].offset)))
     grown = w.op("add", "i64", length, w.load("i64", growth_slot(frame)))
     srh_end = w.op("add", "i64", offset, grown)
@@ -77,11 +75,11 @@ def _walk(frame: Frame) -> tuple[str, str]:
     tlv = w.offset(data, cursor)
     require(frame, tlv, _TLV.size, "the SRH's TLVs run past the packet")
     kind = w.load("i8", tlv)
-    w.go_on_unless(w.icmp("eq", "i8", kind, _HMAC), done)
+    w.go_on_unless(w.icmp("eq", "i8", kind, SRH_TLVS["hmac"]), done)
     value_size = w.cast("zext", "i8", w.load("i8", w.offset(tlv, 1)), "i64")
     end = w.op("add", "i64", w.op("add", "i64", cursor, value_size), _TLV.size)
     w.store("i64", end, here)
-    w.branch(w.icmp("eq", "i8", kind, _PADN), following, other)
+    w.branch(w.icmp("eq", "i8", kind, SRH_TLVS["padn"]), following, other)
     w.place(other)
     w.store("i64", end, padding)
     w.place(following)

@@ -14,6 +14,8 @@ from pybpfnf.dsl.ir import BinaryOp, CompareOp
 from pybpfnf.dsl.types import BoolType, IntType, Type
 from pybpfnf.errors import InternalError
 
+_WIDEST = 64
+
 # Operations that are the same for signed and unsigned, and cannot fault.
 PLAIN: Mapping[BinaryOp, str] = {
     BinaryOp.ADD: "add",
@@ -41,7 +43,8 @@ def lower_binary(frame: Frame, node: ir.Binary) -> str:
 def combine(frame: Frame, op: BinaryOp, type_: IntType, left: str, right: str, right_type: Type) -> str:
     """`left op right`, of type `type_`; the right operand has another type in shifts only."""
     if op in PLAIN:
-        return frame.writer.op(PLAIN[op], llvm_type(type_), left, right)
+        result = frame.writer.op(PLAIN[op], llvm_type(type_), left, right)
+        return _opaque(frame, type_, right, result) if op is BinaryOp.MUL else result
     if op in (BinaryOp.LSHIFT, BinaryOp.RSHIFT):
         if not isinstance(right_type, IntType):
             raise InternalError(f"a shift by a {right_type}")
@@ -77,7 +80,8 @@ def _divide(frame: Frame, op: BinaryOp, type_: IntType, left: str, right: str) -
     if not _constant(right):
         frame.fault_if(w.icmp("eq", integer, right, 0), "division by zero")
     if not type_.signed:
-        return w.op("udiv" if op is BinaryOp.FLOORDIV else "urem", integer, left, right)
+        result = w.op("udiv" if op is BinaryOp.FLOORDIV else "urem", integer, left, right)
+        return _opaque(frame, type_, right, result)
     quotient = _floor_quotient(frame, type_, left, right)
     if op is BinaryOp.FLOORDIV:
         return quotient
@@ -97,8 +101,18 @@ def _floor_quotient(frame: Frame, type_: IntType, left: str, right: str) -> str:
     signs_differ = w.icmp("slt", integer, w.op("xor", integer, left, right), 0)
     not_zero = w.icmp("ne", integer, left, 0)
     below_zero = w.cast("sext", "i1", w.op("and", "i1", signs_differ, not_zero), integer)
-    quotient = w.op("udiv", integer, w.op("xor", integer, dividend, below_zero), divisor)
+    quotient = _opaque(frame, type_, right, w.op("udiv", integer, w.op("xor", integer, dividend, below_zero), divisor))
     return w.op("xor", integer, quotient, below_zero)
+
+
+def _opaque(frame: Frame, type_: IntType, right: str, result: str) -> str:
+    """The result of a multiplication or division, hidden from what is done with it.
+
+    Out of tests for overflow, `a * b // b != a` or `-1 // a < b`, LLVM would make a multiplication of 128 bits, and die of it.
+    """
+    if type_.width < _WIDEST or _constant(right) is not None:
+        return result
+    return frame.writer.barrier(llvm_type(type_), result)
 
 
 def lower_unary(frame: Frame, node: ir.Unary) -> str:
@@ -123,6 +137,8 @@ def resize(frame: Frame, value: str, from_: Type, to: IntType) -> str:
             return frame.writer.cast("zext", "i1", value, f"i{to.width}")
         case IntType(width=width) if width == to.width:
             return value
+        case IntType() if (constant := _constant(value)) is not None:
+            return str(to.reduce(from_.reduce(constant)))
         case IntType(width=width, signed=signed):
             instruction = "trunc" if width > to.width else "sext" if signed else "zext"
             return frame.writer.cast(instruction, f"i{width}", value, f"i{to.width}")

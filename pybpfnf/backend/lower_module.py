@@ -10,7 +10,7 @@ from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.lower_function import lower_function
-from pybpfnf.backend.values import alignment, memory_type, string
+from pybpfnf.backend.values import alignment, literal, memory_type, string
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import S32, U64, AddressType, ValueType
 from pybpfnf.image.meta import FAULTS_SYMBOL, Meta, MetaMap, MetaProgram, MetaVariable
@@ -70,16 +70,15 @@ def _variable(variable: ir.Variable, debug: DebugInfo) -> str:
     type_ = debug.qualified(debug.type_of(variable.type), const=is_config)
     kind = "externally_initialized constant" if is_config else "global"
     value = _initializer(variable.type, 0 if initial is None else initial)
-    return (
-        f"@{variable.name} = dso_local {kind} {value}, align {alignment(variable.type.size)}, !dbg {debug.variable(variable.name, type_)}"
-    )
+    place = f"align {alignment(variable.type.size)}, !dbg {debug.variable(variable.name, type_)}"
+    return f"@{variable.name} = dso_local {kind} {value}, {place}"
 
 
 def _initializer(type_: ValueType, value: int | bytes) -> str:
     if isinstance(type_, AddressType):
         data = value if isinstance(value, bytes) else bytes(type_.size)
         return f"[{type_.size} x i8] {f'c{string(data)}' if any(data) else 'zeroinitializer'}"
-    return f"{memory_type(type_)} {value}"
+    return f"{memory_type(type_)} {literal(value)}"
 
 
 def _fault_counters(count: int, debug: DebugInfo) -> str:

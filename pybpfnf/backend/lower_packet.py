@@ -6,7 +6,7 @@ size > data_end`, on the very pointer that is then used.
 
 from __future__ import annotations
 
-from pybpfnf.abi.headers import HEADERS, Field
+from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, ROUTING_TYPES, Field
 from pybpfnf.backend.frame import CONTEXT, Frame
 from pybpfnf.backend.values import place_alignment
 from pybpfnf.dsl import ir
@@ -14,8 +14,7 @@ from pybpfnf.dsl.types import AddressType, IntType
 from pybpfnf.errors import InternalError
 
 _IPV6, _SRH = HEADERS["ipv6"], HEADERS["srh"]
-_OPTIONS = (HEADERS["hop_by_hop"].number, HEADERS["destination_options"].number)
-_SEGMENT_ROUTING = 4  # routing type (RFC 8754 section 2)
+_OPTIONS = (NEXT_HEADERS["hop_by_hop"], NEXT_HEADERS["destination_options"])
 _MOST_HEADERS = 4  # extension headers looked at, the SRH included
 _NO_SRH = "no SRH in the packet"
 
@@ -177,7 +176,7 @@ def _search_srh(frame: Frame) -> None:
     again, option, found = w.label("header"), w.label("option"), w.label("srh")
     w.place(again)
     here = w.load("ptr", header)
-    w.branch(w.icmp("eq", "i32", w.load("i32", kind), _SRH.number), found, option)
+    w.branch(w.icmp("eq", "i32", w.load("i32", kind), NEXT_HEADERS["routing"]), found, option)
     w.place(option)
     is_option = [w.icmp("eq", "i32", w.load("i32", kind), number) for number in _OPTIONS]
     frame.fault_if(w.negate(w.op("or", "i1", *is_option)), _NO_SRH)
@@ -194,7 +193,7 @@ def _search_srh(frame: Frame) -> None:
     w.place(found)
     srh = w.load("ptr", header)
     routing_type = w.load("i8", w.offset(srh, _SRH.fields["routing_type"].offset))
-    frame.fault_if(w.icmp("ne", "i8", routing_type, _SEGMENT_ROUTING), _NO_SRH)
+    frame.fault_if(w.icmp("ne", "i8", routing_type, ROUTING_TYPES["srh"]), _NO_SRH)
     frame.packet = frame.packet.with_srh(srh)
 
 

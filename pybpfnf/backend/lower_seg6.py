@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybpfnf.abi.headers import HEADERS
+from pybpfnf.abi.headers import HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.backend.frame import CONTEXT, Frame
 from pybpfnf.backend.lower_append import growth_slot
 from pybpfnf.backend.values import llvm_type
@@ -13,9 +13,6 @@ from pybpfnf.dsl.types import AddressType, IntType
 from pybpfnf.errors import InternalError
 
 _SRH = HEADERS["srh"]
-_SEGMENT_ROUTING = 4
-_PADN = 4
-_SEGMENT = 16
 
 # Actions after which another SRH, or none, is the packet's first one.
 _NEW_SRH = frozenset({Seg6Action.END_DT6, Seg6Action.END_B6, Seg6Action.END_B6_ENCAPS})
@@ -53,22 +50,22 @@ def _parameter(frame: Frame, parameter: ir.Expr | ir.SrhValue) -> tuple[str, int
 def _srh_image(frame: Frame, srh: ir.SrhValue) -> Image:
     """A whole SRH (RFC 8754 section 2): segments last first, so that Segments Left indexes the next one; the kernel fills in
     the next header."""
-    segments_end = _SRH.size + _SEGMENT * len(srh.path)
+    segments_end = _SRH.size + SEGMENT_SIZE * len(srh.path)
     tlvs = sum(tlv.layout.size for tlv in srh.tlvs)
     padding = padding_after(tlvs)
     image = Image(bytearray(segments_end + tlvs + padding))
     last = len(srh.path) - 1
-    fixed = {"hdr_ext_len": len(image) // 8 - 1, "routing_type": _SEGMENT_ROUTING, "segments_left": last, "last_entry": last}
+    fixed = {"hdr_ext_len": len(image) // 8 - 1, "routing_type": ROUTING_TYPES["srh"], "segments_left": last, "last_entry": last}
     for name, value in fixed.items():
         image.constant[_SRH.fields[name].offset] = value
     for index, segment in enumerate(srh.path):
-        image.put(frame, segments_end - _SEGMENT * (index + 1), _SEGMENT, segment)
+        image.put(frame, segments_end - SEGMENT_SIZE * (index + 1), SEGMENT_SIZE, segment)
     offset = segments_end
     for tlv in srh.tlvs:
         image.put_tlv(frame, offset, tlv)
         offset += tlv.layout.size
     if padding:
-        image.constant[offset : offset + 2] = bytes((_PADN, padding - 2))
+        image.constant[offset : offset + 2] = bytes((SRH_TLVS["padn"], padding - 2))
     for name, expression in (("tag", srh.tag), ("flags", srh.flags)):
         image.put(frame, _SRH.fields[name].offset, _SRH.fields[name].storage, expression)
     return image

@@ -1,0 +1,82 @@
+"""What LLVM would die of and what the kernel or libbpf would refuse, in a module that is right as Python: said before, in its words.
+
+LLVM ends the process when a function is named as a section, and when the stack is too small; the kernel takes only
+names that C could have in BTF.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pybpfnf.diagnostics import Diagnostic, Span
+from pybpfnf.dsl import ir
+from pybpfnf.errors import CompileError
+from pybpfnf.image.meta import FAULTS_SYMBOL
+
+RESERVED_PREFIX = FAULTS_SYMBOL[: FAULTS_SYMBOL.rindex("_") + 1]  # "__pybpfnf_"
+STACK_SIZE = 512  # bytes (MAX_BPF_STACK, include/linux/filter.h)
+
+_LICENSE_SECTION = "license"
+# btf_name_valid_identifier (kernel/bpf/btf.c): and the same length as a symbol, KSYM_NAME_LEN.
+_KERNEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")
+
+_STACK_COMPLAINT = re.compile(r"in function (\w+) .*BPF stack limit is exceeded")
+
+
+def check(module: ir.Module) -> None:
+    """Raises CompileError with everything that is wrong."""
+    found = [*_functions(module), *_symbols(module)]
+    if found:
+        raise CompileError(found)
+
+
+def _functions(module: ir.Module) -> Iterator[Diagnostic]:
+    sections = {function.hook.sections[0] for function in module.functions} | {_LICENSE_SECTION}
+    for function in module.functions:
+        if function.name in sections:
+            yield _diagnostic(
+                module,
+                "name",
+                f"a function cannot be called {function.name!r}: a section of the object has that name",
+                function.span,
+                "call it something else",
+            )
+
+
+def _symbols(module: ir.Module) -> Iterator[Diagnostic]:
+    """Functions, maps and variables are symbols of one object."""
+    seen: set[str] = set()
+    # Maps and variables have no place in the source here: they are reported at the first function.
+    first = module.functions[0].span
+    named = [(function.name, "function", function.span) for function in module.functions]
+    named += [(map_.name, "map", first) for map_ in module.maps] + [(variable.name, "variable", first) for variable in module.variables]
+    for name, kind, span in named:
+        if not _KERNEL_NAME.fullmatch(name):
+            yield _diagnostic(module, "name", f"the {kind} {name!r} has a name that the kernel does not take", span, _HOW_TO_NAME)
+        elif name.startswith(RESERVED_PREFIX):
+            yield _diagnostic(
+                module, "name", f"the {kind} {name!r} has a name that is reserved", span, f"names with {RESERVED_PREFIX} are ours"
+            )
+        elif name in seen:
+            yield _diagnostic(module, "name", f"{name!r} names two things of one object", span, "call one of them something else")
+        seen.add(name)
+
+
+_HOW_TO_NAME = "use ASCII letters, digits and underscores, at most 127"
+
+
+def too_much_stack(module: ir.Module, said: str) -> CompileError | None:
+    """The author's mistake, where LLVM died of it: only LLVM knows what it keeps in registers. None where it died of something else."""
+    complaint = _STACK_COMPLAINT.search(said)
+    if complaint is None:
+        return None
+    span = next((function.span for function in module.functions if function.name == complaint[1]), module.functions[0].span)
+    message = f"{complaint[1]} needs more than the {STACK_SIZE} bytes of stack that there are"
+    return CompileError([_diagnostic(module, "stack", message, span, "write shorter SRHs and TLVs, or keep fewer values at once")])
+
+
+def _diagnostic(module: ir.Module, code: str, message: str, span: Span, hint: str) -> Diagnostic:
+    lines = module.sources.get(span.file, "").splitlines()
+    line = lines[span.line - 1] if 0 < span.line <= len(lines) else ""
+    return Diagnostic(code, message, span, line, hint)
