@@ -16,7 +16,7 @@ from pybpfnf.dsl.packets import Verdict
 from pybpfnf.dsl.scalars import value_type
 from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.stores import StateVariable
-from pybpfnf.dsl.types import S64, VERDICT, IntType, NoneType, OptionalType, Type
+from pybpfnf.dsl.types import S64, VERDICT, IntType, OptionalType, Type
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import Appended, Choice, Constant, HeaderView, Literal, Nothing, PacketView, Poison, Typed, Value
 
@@ -56,7 +56,9 @@ def _assign_several(b: Builder, node: ast.Assign) -> Statements:
 
 def _hold(b: Builder, value: Value, node: ast.expr) -> tuple[Value, Statements]:
     """The value in a local of its own, so that it is evaluated once, and before the targets change."""
-    if not isinstance(value, Typed) or isinstance(value.expr, ir.Const) or isinstance(value.expr.type, NoneType):
+    if isinstance(value, Choice):
+        value = default_typed(b, value, node)
+    if not isinstance(value, Typed) or isinstance(value.expr, ir.Const):
         return value, ()
     local = b.locals.temporary(value.expr.type)
     span = b.span(node)

@@ -28,6 +28,9 @@ def load_programs(path: str | os.PathLike[str]) -> list[Program]:
     name = os.fspath(path)
     text = _read(name)
     linecache.checkcache(name)
+    if not os.path.isabs(name):
+        # The text of a relative path is kept, because the working directory may change before it is compiled.
+        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     module = ModuleType(_MODULE + Path(name).stem)
     module.__file__ = name
     with _Importing(module, name):

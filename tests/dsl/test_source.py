@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pybpfnf.dsl import compile_module, ir, load_programs
+from pybpfnf.dsl import compile_module, format_module, ir, load_programs
 from pybpfnf.dsl.programs import Program
 from pybpfnf.dsl.source import recorded_name
 from pybpfnf.errors import CompileError, InputError
@@ -73,6 +73,21 @@ def test_a_diagnostic_shows_the_path_as_it_was_given(tmp_path: Path, monkeypatch
     (found,) = caught.value.diagnostics
     assert found.headline().startswith("nf/probe.py:5:12: error:")
     assert found.span.file == "probe.py"
+
+
+def test_the_working_directory_may_change_between_import_and_compilation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "nf" / "probe.py", PROGRAM)
+    monkeypatch.chdir(tmp_path)
+    programs = load_programs("nf/probe.py")
+    monkeypatch.chdir("/")
+    assert [function.name for function in compile_module(programs).functions] == ["f"]
+
+
+def test_a_file_that_was_edited_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verdict in ("OK", "DROP"):
+        path = write(Path("probe.py"), PROGRAM.replace("return OK", f"return {verdict}"))
+        assert f"return {verdict}" in format_module(compile_module(load_programs(path)))
 
 
 def test_a_function_of_a_prompt_compiles_where_python_keeps_the_text() -> None:

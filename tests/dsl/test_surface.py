@@ -166,6 +166,8 @@ def test_a_wrong_definition_says_what_is_wrong(definition: object, code: str, me
 def test_every_public_name_resolves_and_the_lists_agree() -> None:
     assert sorted(pybpfnf._MODULE_OF) == pybpfnf.__all__
     assert set(surface.__all__) <= set(pybpfnf.__all__)
+    for name in pybpfnf.__all__:
+        assert getattr(pybpfnf, name).__class__ is not None
     for name in surface.__all__:
         assert getattr(pybpfnf, name) is getattr(surface, name)
 
