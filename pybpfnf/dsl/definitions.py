@@ -14,7 +14,7 @@ from pybpfnf.errors import InputError
 class DefinitionError(InputError):
     """A definition at module level (a map, a TLV, a decorator's argument) is wrong; `code` is the diagnostic's."""
 
-    def __init__(self, message: str, *, code: str = "type", hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str, code: str = "type") -> None:
         super().__init__(message, hint=hint)
         self.code = code
 

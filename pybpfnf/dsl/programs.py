@@ -77,7 +77,7 @@ class Hook(Generic[P]):
     ) -> Program | Callable[[Callable[[P], Verdict]], Program]:
         verdict = self._on_fault if on_fault is None else self._checked(on_fault)
         if not isinstance(license, str):
-            raise DefinitionError(f"{self!r}: the license {license!r} is no string", code="arguments")
+            raise DefinitionError(f"{self!r}: the license {license!r} is no string", code="arguments", hint='write license="GPL"')
 
         def decorate(function: Callable[[P], Verdict]) -> Program:
             if not isinstance(function, FunctionType):
@@ -93,7 +93,7 @@ class Hook(Generic[P]):
         if not isinstance(on_fault, Verdict):
             raise DefinitionError(f"{self!r}: on_fault {on_fault!r} is no verdict", hint="write on_fault=OK or on_fault=DROP")
         if on_fault.value not in PROGRAM_TYPES[self.name].verdicts.values():
-            raise DefinitionError(f"{self!r}: the hook has no verdict {on_fault.name}", code="not-here")
+            raise DefinitionError(f"{self!r}: the hook has no verdict {on_fault.name}", code="not-here", hint="write on_fault=DROP")
         return on_fault
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 from pybpfnf.dsl.definitions import Birthplace, DefinitionError, birthplace, only_compiled
 from pybpfnf.dsl.scalars import constant_of, value_type
-from pybpfnf.dsl.types import ADDRESS, BOOL, U32, ValueType
+from pybpfnf.dsl.types import ADDRESS, BOOL, U32, IntType, ValueType
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,8 +23,9 @@ def _checked_type(annotation: object, owner: str, part: str) -> ValueType:
 def _checked_constant(value: object, type_: ValueType, owner: str, part: str) -> int | bytes:
     constant = constant_of(value, type_)
     if constant is None:
-        code = "overflow" if isinstance(value, int) and not isinstance(value, bool) and type_ is not BOOL else "type"
-        raise DefinitionError(f"{owner}: {part} {value!r} is no {type_}", code=code)
+        number = isinstance(type_, IntType) and isinstance(value, int) and not isinstance(value, bool)
+        hint = f"write {type_.minimum} to {type_.maximum}" if isinstance(type_, IntType) else f"give it a value of {type_}"
+        raise DefinitionError(f"{owner}: {part} {value!r} is no {type_}", code="overflow" if number else "type", hint=hint)
     return constant
 
 

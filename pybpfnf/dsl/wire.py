@@ -36,9 +36,9 @@ class _Octets:
 def octets(count: int, *, default: bytes | None = None) -> Any:
     """A field of `count` raw bytes: `value: bytes = octets(5)`."""
     if not isinstance(count, int) or not 0 < count <= _MOST_OCTETS:
-        raise DefinitionError(f"octets: {count!r} is no number of bytes from 1 to {_MOST_OCTETS}")
+        raise DefinitionError(f"octets: {count!r} is no number of bytes from 1 to {_MOST_OCTETS}", hint="write octets(5)")
     if default is not None and len(default) != count:
-        raise DefinitionError(f"octets: the default has {len(default)} bytes, not {count}")
+        raise DefinitionError(f"octets: the default has {len(default)} bytes, not {count}", hint=f"give {count} bytes")
     return _Octets(count, default)
 
 
@@ -51,7 +51,7 @@ class Tlv:
     def __init_subclass__(cls, *, type: int) -> None:  # noqa: A002 the word that an author writes
         scope = sys._getframe(1)
         if not isinstance(type, int) or not 0 <= type <= _MOST_OCTETS:
-            raise DefinitionError(f"TLV {cls.__name__}: {type!r} is no type from 1 to 255")
+            raise DefinitionError(f"TLV {cls.__name__}: {type!r} is no type from 1 to 255", hint="write `class Name(Tlv, type=6)`")
         if type in _RESERVED_TYPES:
             raise DefinitionError(f"TLV {cls.__name__}: type {type} is {_RESERVED_TYPES[type]}", hint="choose another type")
         cls.layout = _layout(cls, type, {**scope.f_globals, **scope.f_locals})
@@ -68,7 +68,9 @@ def _layout(cls: type[Tlv], number: int, scope: Mapping[str, object]) -> TlvLayo
         fields.append(field)
         offset += field.size
     if offset - 2 > _MOST_OCTETS:
-        raise DefinitionError(f"TLV {cls.__name__}: its fields have {offset - 2} bytes, and a TLV has room for {_MOST_OCTETS}")
+        raise DefinitionError(
+            f"TLV {cls.__name__}: its fields have {offset - 2} bytes, and a TLV has room for {_MOST_OCTETS}", hint="make two of it"
+        )
     return TlvLayout(cls.__name__, number, offset, tuple(fields))
 
 
@@ -79,7 +81,7 @@ def _evaluate(cls: type[Tlv], name: str, annotation: object, scope: Mapping[str,
     try:
         return eval(annotation, dict(scope))
     except NameError as error:
-        raise DefinitionError(f"TLV {cls.__name__}: field {name}: {error}", code="name") from None
+        raise DefinitionError(f"TLV {cls.__name__}: field {name}: {error}", code="name", hint="import or define the type before") from None
 
 
 def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvField:
@@ -96,5 +98,5 @@ def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvFie
         return TlvField(name, offset, type_.size, type_)
     default = constant_of(given, type_)
     if default is None:
-        raise DefinitionError(f"{where}: the default {given!r} is no {type_}")
+        raise DefinitionError(f"{where}: the default {given!r} is no {type_}", hint=f"give it a {type_}")
     return TlvField(name, offset, type_.size, type_, default)
