@@ -59,7 +59,7 @@ def unpack_arguments(host: Host, helper: Helper, registers: list[int]) -> Iterat
     call = _Call(host, helper)
     for number, kind in enumerate(helper.args, start=1):
         following = registers[number + 1] if number < 5 else 0
-        yield _UNPACK[kind](call, registers[number] & U64, following)
+        yield UNPACKED[kind](call, registers[number] & U64, following)
     # What the row does not ask for is read only when the helper needs it.
     yield from registers[len(helper.args) + 1 : len(helper.args) + 1 + helper.variadic]
 
@@ -121,7 +121,7 @@ def _record(call: _Call, value: int, _: int) -> int:
     return value
 
 
-_UNPACK: Mapping[Arg, Unpack] = {
+UNPACKED: Mapping[Arg, Unpack] = {
     Arg.CTX: _context,
     Arg.SCALAR: _scalar,
     Arg.MAP: _map,

@@ -15,7 +15,7 @@ from pybpfnf.vm import seg6
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.machine import Machine, Result
-from pybpfnf.vm.maps import make_map
+from pybpfnf.vm.maps import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Memory
 from pybpfnf.vm.trace import Tracer
 
@@ -33,8 +33,9 @@ class VmSession:
         self._image = image
         self._program = program
         memory = Memory()
-        wanted = set(program.map_names) | ({image.faults.map} if image.faults is not None else set())
-        maps = {name: make_map(spec, memory, environment.cpus, environment.cpu) for name, spec in image.maps.items() if name in wanted}
+        needed = set(program.map_names) | ({image.faults.map} if image.faults is not None else set())
+        specs = {name: spec for name, spec in image.maps.items() if name in needed or spec.type in MAP_CLASSES}
+        maps = {name: make_map(spec, memory, environment.cpus, environment.cpu) for name, spec in specs.items()}
         self._maps = maps
         self._host = Host(memory, maps, environment, PROGRAM_TYPES[_HOOK])
         self._machine = Machine(program, self._host, tracer)
