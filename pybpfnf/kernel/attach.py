@@ -27,12 +27,11 @@ from pybpfnf.kernel.maps import Map, open_map
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import current_inode
 from pybpfnf.kernel.record import Record, keep, recall
-from pybpfnf.kernel.routes import Route, check_sid, check_table, device_index, parse_sid, sid_text
+from pybpfnf.kernel.routes import HOOK, Route, check_sid, check_table, device_index, parse_sid, sid_text
 
 Sid: TypeAlias = str | IPv6Address | IPv6Network
 
 _PROGRAM, _RECORD = "prog", "record"
-_HOOK = "lwt_seg6local"
 
 
 @final
@@ -108,8 +107,8 @@ def attach(
     """
     prefix, number = _checked(sid, table)
     row = program_type(program, type_name)
-    if row.name != _HOOK:
-        raise InputError(f"program {program.name} is of type {row.name}: a SID takes {_HOOK} alone")
+    if row.name != HOOK:
+        raise InputError(f"program {program.name} is of type {row.name}: a SID takes {HOOK} alone")
     device_index(device)
     with Netlink() as netlink, ExitStack() as undo:
         routes.refuse_taken(netlink, prefix, number)

@@ -52,7 +52,7 @@ def is_up(netlink: Netlink, index: int) -> bool:
 
 
 def add_address(netlink: Netlink, index: int, address: IPv6Address, length: int) -> None:
-    """An address that is usable at once (no duplicate address detection)."""
+    """An address without duplicate address detection: usable very soon, not at once."""
     message = ifaddrmsg()
     message["family"], message["prefixlen"], message["index"] = socket.AF_INET6, length, index
     message["attrs"] = [("IFA_ADDRESS", str(address)), ("IFA_FLAGS", _IFA_F_NODAD)]

@@ -9,22 +9,26 @@ router discovery, no multicast reports, and a routing rule that gives the router
 
 from __future__ import annotations
 
+import errno
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from ipaddress import IPv6Address, IPv6Network
 from types import TracebackType
 from typing import Self, final
 
-from pybpfnf.errors import InputError
-from pybpfnf.kernel import links, netns, seg6
+from pybpfnf.errors import InputError, KernelError
+from pybpfnf.kernel import links, netns, routes, seg6
 from pybpfnf.kernel.links import IFF_MULTICAST, IFF_NOARP, IFF_UP, MAIN_TABLE
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import Namespace, set_sysctl
 from pybpfnf.kernel.wire import Wire
 from pybpfnf.runner import Environment
 
+_LOCAL_TABLE = 255
 IN, OUT, _FEED, _SINK = "in0", "out0", "feed0", "sink0"
 _MACS = {IN: "02:00:00:00:00:01", OUT: "02:00:00:00:00:02", _FEED: "02:00:00:00:00:03", _SINK: "02:00:00:00:00:04"}
+_PATIENCE, _PAUSE = 5.0, 0.0002  # seconds
 _LOOPBACK = 1  # without it, packets to the router's own address would pass on
 # The largest that a veth takes: no packet that the program grows is too big.
 _MTU = 65535
@@ -34,7 +38,7 @@ _FLUSH_SOURCE, _FLUSH_TARGET = IPv6Address("fd70:7962:7066:6e66::1"), IPv6Addres
 _FLUSH_TEXT = b"pybpfnf: end of run "
 _NO_NEXT_HEADER = 59
 # Tables that the kernel has always or that only it may fill; the others exist when they have a route.
-_KERNELS_TABLES = frozenset({0, MAIN_TABLE, 255})
+_KERNELS_TABLES = frozenset({0, MAIN_TABLE, _LOCAL_TABLE})
 # Set before there are devices, so that each starts with them. No link-local addresses: they would announce themselves.
 _SYSCTLS = (
     ("ipv6/conf/default/addr_gen_mode", 1),
@@ -86,6 +90,7 @@ def _build(netlink: Netlink, environment: Environment) -> int:
     for index in (_LOOPBACK, in_index, sink, feed, out_index):
         links.set_flags(netlink, index, IFF_UP, IFF_UP)
     links.add_address(netlink, out_index, address, 128)
+    _wait_for_address(netlink, address)
     links.forbid_own_packets(netlink)
     _add_routes(netlink, environment, out_index)
     for number, key in environment.hmac_keys.items():
@@ -93,6 +98,16 @@ def _build(netlink: Netlink, environment: Environment) -> int:
     if not environment.tunnel_source.is_unspecified:
         seg6.set_tunnel_source(environment.tunnel_source)
     return out_index
+
+
+def _wait_for_address(netlink: Netlink, address: IPv6Address) -> None:
+    """Until the address is one to send from: the kernel makes it valid, and then a local route for it, in a deferred work
+    (net/ipv6/addrconf.c, addrconf_dad_work), also without duplicate address detection."""
+    deadline = time.monotonic() + _PATIENCE
+    while all(route.prefix != IPv6Network(address) for route in routes.routes(netlink, table=_LOCAL_TABLE)):
+        if time.monotonic() > deadline:
+            raise KernelError(f"the address {address} does not become usable", errno=errno.ETIMEDOUT)
+        time.sleep(_PAUSE)
 
 
 def _add_devices(netlink: Netlink, in_index: int) -> tuple[int, int, int, int]:

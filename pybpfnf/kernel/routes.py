@@ -22,6 +22,7 @@ from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE
 from pybpfnf.kernel.netlink import CREATE, EXCL, Message, Netlink, NetlinkError, decoded, explained
 
 PROTOCOL = 182
+HOOK = "lwt_seg6local"  # the program type that an End.BPF route takes
 _LOCAL_TABLE = 255
 _RTN_UNICAST = 1
 _ENCAP_SEG6_LOCAL = 7  # LWTUNNEL_ENCAP_SEG6_LOCAL

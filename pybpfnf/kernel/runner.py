@@ -19,11 +19,11 @@ from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.info import statistics
 from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE
-from pybpfnf.kernel.load import LoadedProgram, load_program
+from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
 from pybpfnf.kernel.maps import Map
 from pybpfnf.kernel.netlink import CREATE, EXCL, NetlinkError, explained
 from pybpfnf.kernel.router import Router
-from pybpfnf.kernel.routes import encode_end_bpf
+from pybpfnf.kernel.routes import HOOK, encode_end_bpf
 from pybpfnf.runner import Environment, Fault, FaultKind, Outcome
 
 _DESTINATION = slice(24, 40)  # of the IPv6 header
@@ -51,6 +51,9 @@ class KernelSession:
     """One loaded program on its router, until closed."""
 
     def __init__(self, image: ObjectImage, program: ProgramImage, environment: Environment, *, exact: bool) -> None:
+        row = program_type(program)
+        if row.name != HOOK:
+            raise InputError(f"program {program.name} is of type {row.name}: the kernel runner has routes for {HOOK} alone")
         self.image = image
         self.program = program
         self._exact = exact

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import struct
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, final
 
-from pybpfnf.errors import InternalError
+from pybpfnf.errors import InputError, InternalError, KernelError, SystemLacksError
 
 _ETH_P_IPV6 = 0x86DD
 _HOP_LIMIT = 7  # offset in the IPv6 header
@@ -30,23 +33,33 @@ class Wire:
         self._ethernet = bytes.fromhex(mac.replace(":", "")) + bytes(6) + _ETH_P_IPV6.to_bytes(2, "big")
         self._flush = flush
         self._runs = 0
-        self._sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-        self._receiver = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
-        self._sender.bind((into, 0))
-        self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-        self._receiver.bind((out_of, _ETH_P_IPV6))
-        self._receiver.settimeout(_PATIENCE)
+        with ExitStack() as stack:
+            self._sender = stack.enter_context(_packet_socket(socket.SOCK_RAW))
+            self._receiver = stack.enter_context(_packet_socket(socket.SOCK_DGRAM))
+            self._sender.bind((into, 0))
+            self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("=I", mark))
+            self._receiver.bind((out_of, _ETH_P_IPV6))
+            self._receiver.settimeout(_PATIENCE)
+            stack.pop_all()
 
     def cross(self, packet: bytes) -> list[bytes]:
         """Send a packet; what came out, each from its IPv6 header on and with the hop limit that it had before its last hop."""
         self._runs += 1
         flush = self._flush + self._runs.to_bytes(self.NUMBER_SIZE, "big")
-        self._sender.send(self._ethernet + packet)
-        self._sender.send(self._ethernet + flush)
+        self._send(packet)
+        self._send(flush)
         arrived: list[bytes] = []
         while (received := self._receive()) != flush:
             arrived.append(received)
         return arrived
+
+    def _send(self, packet: bytes) -> None:
+        try:
+            self._sender.send(self._ethernet + packet)
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise InputError(f"a packet of {len(packet)} bytes is larger than the device takes") from None
+            raise KernelError(f"cannot send a packet: {error.strerror}", errno=error.errno or 0) from None
 
     def _receive(self) -> bytes:
         try:
@@ -63,6 +76,13 @@ class Wire:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
         self.close()
+
+
+def _packet_socket(kind: int) -> socket.socket:
+    try:
+        return socket.socket(socket.AF_PACKET, kind | socket.SOCK_CLOEXEC, 0)
+    except PermissionError:
+        raise SystemLacksError("not permitted to open a packet socket", hint="run as root, or with the capability CAP_NET_RAW") from None
 
 
 def hop_put_back(packet: bytes) -> bytes:

@@ -239,6 +239,21 @@ def test_large_packets_and_many_packets_cross() -> None:
         assert all(session.run(PACKET).packet == ADVANCED for _ in range(300))
 
 
+def test_a_packet_that_is_too_large_for_any_device_is_refused() -> None:
+    with pytest.raises(InputError, match="a packet of 70000 bytes is larger than the device takes"):
+        run(OK, bytes(70000))
+
+
+def test_programs_of_other_hooks_are_refused() -> None:
+    whole = image(type_name="lwt_in")
+    with pytest.raises(InputError, match="is of type lwt_in: the kernel runner has routes for lwt_seg6local alone"):
+        KernelRunner().open(whole, whole.program(), Environment())
+
+
+def test_a_mark_has_32_bits() -> None:
+    assert run("r0 = *(u32 *)(r1 + 8)\nexit", environment=Environment(mark=0xFFFFFFFE)).verdict == 0xFFFFFFFE
+
+
 def test_nothing_is_left_behind() -> None:
     run(OK)
     gc.collect()
