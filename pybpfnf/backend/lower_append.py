@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.backend.frame import CONTEXT, Frame
-from pybpfnf.backend.lower_packet import extension_length, packet_memory, require, srh_offset, srh_view, store_bytes
+from pybpfnf.backend.lower_packet import REFUSED, extension_length, packet_memory, require, srh_offset, srh_view, store_bytes
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
 
 _SRH, _TLV = HEADERS["srh"], HEADERS["tlv"]
 _UNIT = 8
 _LONGEST_PADDING = _UNIT + 1  # in place of 1, which PadN cannot be
+_MALFORMED = "the SRH's TLVs run past its end"
 MOST_TLVS = 32  # that the walk looks at
 
 
@@ -73,7 +74,7 @@ def _walk(frame: Frame) -> tuple[str, str]:
     w.go_on_unless(w.icmp("uge", "i64", cursor, srh_end), done)
     frame.fault_if(w.icmp("eq", "i64", left, 0), f"more than {MOST_TLVS} TLVs in the SRH")
     tlv = w.offset(data, cursor)
-    require(frame, tlv, _TLV.size, "the SRH's TLVs run past the packet")
+    require(frame, tlv, _TLV.size, _MALFORMED)
     kind = w.load("i8", tlv)
     w.go_on_unless(w.icmp("eq", "i8", kind, SRH_TLVS["hmac"]), done)
     value_size = w.cast("zext", "i8", w.load("i8", w.offset(tlv, 1)), "i64")
@@ -87,7 +88,7 @@ def _walk(frame: Frame) -> tuple[str, str]:
 
     w.place(done)
     stop = w.load("i64", here)
-    frame.fault_if(w.icmp("ugt", "i64", stop, srh_end), "the SRH's TLVs run past its end")
+    frame.fault_if(w.icmp("ugt", "i64", stop, srh_end), _MALFORMED)
     start = w.load("i64", padding)
     return start, w.op("sub", "i64", stop, start)
 
@@ -104,4 +105,4 @@ def _adjust_srh(frame: Frame, place: str, growth: str) -> None:
     w = frame.writer
     arguments = (w.cast("trunc", "i64", value, "i32") for value in (place, growth))
     status = frame.call("lwt_seg6_adjust_srh", f"ptr {CONTEXT}", *(f"i32 {argument}" for argument in arguments))
-    frame.fault_if(w.icmp("ne", "i64", status, 0), "the kernel refused to change the SRH's size")
+    frame.fault_if(w.icmp("ne", "i64", status, 0), REFUSED)

@@ -17,6 +17,7 @@ _IPV6, _SRH = HEADERS["ipv6"], HEADERS["srh"]
 _OPTIONS = (NEXT_HEADERS["hop_by_hop"], NEXT_HEADERS["destination_options"])
 _MOST_HEADERS = 4  # extension headers looked at, the SRH included
 _NO_SRH = "no SRH in the packet"
+REFUSED = "the kernel refused to change the SRH"
 
 # The part of the SRH's fixed header that bpf_lwt_seg6_store_bytes writes: flags and tag (net/core/filter.c).
 _WRITABLE = range(_SRH.fields["flags"].offset, _SRH.size)
@@ -84,7 +85,7 @@ def store_bytes(frame: Frame, offset: str, buffer: str, size: str) -> None:
     """bpf_lwt_seg6_store_bytes at an i64 offset from the IPv6 header, with an i32 size; faults when the kernel refuses."""
     place = frame.writer.cast("trunc", "i64", offset, "i32")
     status = frame.call("lwt_seg6_store_bytes", f"ptr {CONTEXT}", f"i32 {place}", f"ptr {buffer}", f"i32 {size}")
-    frame.fault_if(frame.writer.icmp("ne", "i64", status, 0), "the kernel refused to write to the SRH")
+    frame.fault_if(frame.writer.icmp("ne", "i64", status, 0), REFUSED)
 
 
 # ------------------------------------------------------------------------------------------------------------- views
@@ -172,7 +173,7 @@ def _search_srh(frame: Frame) -> None:
     w.store("ptr", first, header)
     next_header = w.load("i8", w.offset(data, _IPV6.fields["next_header"].offset))
     w.store("i32", w.barrier("i32", w.cast("zext", "i8", next_header, "i32")), kind)
-    w.store("i32", _MOST_HEADERS - 1, left)
+    w.store("i32", _MOST_HEADERS, left)
     again, option, found = w.label("header"), w.label("option"), w.label("srh")
     w.place(again)
     here = w.load("ptr", header)
