@@ -10,7 +10,7 @@ from pybpfnf.dsl.build_map import store_item, update_item
 from pybpfnf.dsl.build_packet import fresh, store_attribute, update_attribute
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import PoisonBinding, ValueBinding, ViewBinding
-from pybpfnf.dsl.locals import optional_of
+from pybpfnf.dsl.locals import bound_names, optional_of
 from pybpfnf.dsl.operands import default_typed, describe, settle, to_type
 from pybpfnf.dsl.packets import Verdict
 from pybpfnf.dsl.scalars import value_type
@@ -42,6 +42,7 @@ def _assign_several(b: Builder, node: ast.Assign) -> Statements:
     items = value.elts if isinstance(value, ast.Tuple | ast.List) else []
     if len(node.targets) > 1 or not places or len(places) != len(items):
         b.error("unsupported", "values are unpacked only from as many, written out", node, "write `a, b = x, y`, or one line for each")
+        b.flow.give_up(bound_names(node))
         return ()
     statements: Statements = ()
     held = []

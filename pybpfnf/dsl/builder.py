@@ -16,7 +16,7 @@ from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.flow import Flow, ValueBinding
-from pybpfnf.dsl.locals import Locals
+from pybpfnf.dsl.locals import Locals, bound_names
 from pybpfnf.dsl.refused import refusal
 from pybpfnf.dsl.scope import ModuleScope
 from pybpfnf.dsl.source import FunctionSource
@@ -86,6 +86,7 @@ class Builder:
         row = refusal(type(node))
         position = where if where is not None else node
         assert not isinstance(position, ast.operator | ast.cmpop | ast.unaryop)
+        self.flow.give_up(bound_names(node))
         return self.error("unsupported", row.message, position, row.hint)
 
     @contextmanager

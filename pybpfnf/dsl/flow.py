@@ -20,10 +20,6 @@ class ValueBinding:
     local: ir.Local
     found: bool = False
 
-    @property
-    def maybe_none(self) -> bool:
-        return isinstance(self.local.type, OptionalType) and not self.found
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -56,6 +52,10 @@ class Flow:
 
     bound: dict[str, Binding] = field(default_factory=dict)
     reachable: bool = True
+
+    def give_up(self, names: Iterable[str]) -> None:
+        """These names were bound by something that was refused: nothing is said about their uses."""
+        self.bound.update(dict.fromkeys(names, PoisonBinding()))
 
     def copy(self) -> Flow:
         return Flow(dict(self.bound), self.reachable)

@@ -50,7 +50,7 @@ class Locals:
     def __init__(self, definition: ast.FunctionDef, inferred: Inferred) -> None:
         self.inferred = inferred
         self.globals = frozenset(name for node in ast.walk(definition) if isinstance(node, ast.Global) for name in node.names)
-        self.names = _stored_names(definition) - self.globals
+        self.names = _local_names(definition) - self.globals
         self.declared: dict[str, Type] = {}
         self.views: set[str] = set()  # names that hold views of the packet
         self.seen: dict[Key, Type | None] = {}
@@ -94,6 +94,26 @@ def optional_of(type_: Type) -> OptionalType:
     return OptionalType(type_)
 
 
-def _stored_names(definition: ast.FunctionDef) -> frozenset[str]:
-    stored = {node.id for node in ast.walk(definition) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    return frozenset(stored | {argument.arg for argument in definition.args.args})
+def bound_names(top: ast.AST) -> frozenset[str]:
+    """Every name that is bound below `top`, by whatever Python has for it."""
+    return frozenset(name for node in ast.walk(top) if (name := _bound_name(node)) is not None)
+
+
+def _bound_name(node: ast.AST) -> str | None:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+            return name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+        case ast.alias():
+            return (node.asname or node.name).partition(".")[0]
+        case ast.MatchAs(name=name) | ast.MatchStar(name=name) | ast.ExceptHandler(name=name):
+            return name
+        case _:
+            return None
+
+
+def _local_names(definition: ast.FunctionDef) -> frozenset[str]:
+    parameters = (*definition.args.posonlyargs, *definition.args.args, *definition.args.kwonlyargs)
+    bound = frozenset().union(*(bound_names(node) for node in definition.body))
+    return bound | {parameter.arg for parameter in parameters}
