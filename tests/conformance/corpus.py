@@ -16,6 +16,7 @@ from tests.conformance.generator import ENVIRONMENT
 from tests.conformance.observation import Observation
 from tests.conformance.probe import Op, Script, Step
 
+HOW: Final = "python -m tests.conformance.record"
 PATH: Final = Path(__file__).parent / "data" / "kernel.jsonl"
 ROUTERS: Final[Mapping[str, Environment]] = {
     "ordinary": ENVIRONMENT,

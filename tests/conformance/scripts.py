@@ -130,7 +130,12 @@ def signing_srhs(draw: st.DrawFn, key_ids: st.SearchStrategy[int]) -> bytes:
 @st.composite
 def with_inner(draw: st.DrawFn, steps: st.SearchStrategy[list[Step]], *, verdict: st.SearchStrategy[int] | None = None) -> Probe:
     """A packet with an IPv6 packet inside, which has an SRH or not, and segments left or not."""
-    drawn = draw(generator.fields()) | {"segments": ["fc00:c::1", SID], "segments_left": 1, "payload": draw(generator.inner_packets())}
+    segments = draw(st.sampled_from([["fc00:c::1", SID], ["fc00:c::1", "fc00:c::2", SID]]))
+    drawn = draw(generator.fields()) | {
+        "segments": segments,
+        "segments_left": len(segments) - 1,
+        "payload": draw(generator.inner_packets()),
+    }
     return Probe(packets.srv6(**drawn), Script(tuple(draw(steps)), draw(st.just(REDIRECT) if verdict is None else verdict)))
 
 
@@ -164,7 +169,9 @@ _fix = st.builds(lambda size: [adjust(SRH_END, size), store(SRH_END, _padn(size)
 
 _words = st.sampled_from([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]) | st.integers(0, 0xFFFFFFFF)
 _HALVES = st.sampled_from([[4], [4, 4], [12], [2, 6], [1]])
-_TOO_MUCH = st.sampled_from([1960, 1968, 1976, 2000, 2048, 40000])  # 1,952 bytes is as far as this SRH can grow
+# HdrLen of these packets is 7, and 255 at most: 1,984 bytes are the most that it can say; at 2,048 it is 7 again.
+_MUCH = st.sampled_from([1960, 1984, 2048])
+_TOO_MUCH = st.sampled_from([1992, 2000, 40000])
 _WRONG_SIZES = st.sampled_from([("end_x", 15), ("end_x", 4), ("end_t", 5), ("end_t", 2), ("end_dt6", 8)])
 _NO_ACTIONS = st.sampled_from([0, 1, 4, 5, 6, 8, 11, 12, 15, 16, 17, 255])
 _UNSIGNED = signing_srhs(st.just(99))
@@ -185,6 +192,7 @@ PROBES: Final[Mapping[str, Probes]] = {
     "payload_length_follows_at_once": probes(_steps(adjust(SRH_END, 8), peek(0))),
     "grow_with_zeros": probes(_grown.map(lambda size: [adjust(SRH_END, size)])),
     "grow_by_half_a_unit": probes(_HALVES.map(lambda sizes: [adjust(SRH_END, size) for size in sizes])),
+    "grow_much": probes(_MUCH.map(lambda size: [adjust(SRH_END, size)])),
     "grow_too_much": probes(_TOO_MUCH.map(lambda size: [adjust(SRH_END, size)])),
     "shrink": probes(_steps(adjust(SEGMENTS_END, -8)), area=8),
     "shrink_part": probes(_steps(adjust(SEGMENTS_END + 8, -8), store(SEGMENTS_END, _padn(8))), area=16),

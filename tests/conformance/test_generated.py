@@ -27,15 +27,18 @@ from tests.conformance.features import Table
 from tests.conformance.generator import ENVIRONMENT, KINDS, Kind
 from tests.conformance.observation import NO_SCRIPT, Observation
 from tests.conformance.probe import Script
-from tests.conformance.scripts import PROBES, Probes
+from tests.conformance.scripts import PROBES
 
-# One worker runs the whole file, so that the last test sees what the others reached.
-pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("generated")]
+pytestmark = pytest.mark.kernel
 
 FUNCTIONS: Final = ("end", "end_t", "tag_increment", "add_tlv", "add_tlv_20")
 EXAMPLES: Final = 12  # a kind and function: 41 kinds make 492 packets a function
-SCRIPT_EXAMPLES: Final = 24
+SCRIPT_EXAMPLES: Final = 30
 HMAC_POLICIES: Final = {"hmac_required": 1, "hmac_ignored": -1}
+# Checks that the verifier asks for and that no packet fails: the kernel has looked at the same bytes before it ran the
+# program, and lets a program write what it just made room for.
+NEVER_TAKEN: Final = {"the SRH's TLVs run past the packet", "the SRH's TLVs run past its end"}
+NEVER_TAKEN_AFTER_GROWING: Final = {"the kernel refused to write to the SRH"}
 T = TypeVar("T")
 
 
@@ -45,6 +48,7 @@ class Reached:
     """What the observations of this run add up to."""
 
     table: Table = field(default_factory=Table)
+    tests: set[str] = field(default_factory=set)
     packets: Counter[str] = field(default_factory=Counter)
     forwarded: Counter[str] = field(default_factory=Counter)
     sites: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -94,7 +98,7 @@ def for_all(request: pytest.FixtureRequest) -> Callable[[st.SearchStrategy[T], i
     """`for_all(strategy, count, check)`: examples that depend on the test's name alone, or on --hypothesis-seed as well."""
 
     def run(strategy: st.SearchStrategy[T], count: int, check: Callable[[T], None]) -> None:
-        number = zlib.crc32(request.node.nodeid.encode()) ^ int(request.config.getoption("--hypothesis-seed") or 0)
+        number = zlib.crc32(request.node.name.encode()) ^ int(request.config.getoption("--hypothesis-seed") or 0)
         checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
         limits = settings(
             max_examples=count, deadline=None, database=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=checks
@@ -123,6 +127,7 @@ def test_the_vm_does_what_the_kernel_does(
         reached.add(function, engines.compare(images[function], ENVIRONMENT, packet))
 
     for_all(kind.packets, EXAMPLES, agree)
+    reached.tests.add(f"{function} {kind.name}")
 
 
 @pytest.mark.parametrize("policy", HMAC_POLICIES)
@@ -138,14 +143,15 @@ def test_the_vm_follows_the_hmac_policy(
     for_all(KINDS[name].packets, EXAMPLES, agree)
 
 
-@pytest.mark.parametrize("probes", PROBES.values(), ids=PROBES)
+@pytest.mark.parametrize("name", PROBES)
 def test_the_helpers_do_what_the_kernels_do(
-    probes: Probes, for_all: ForAll, engines: Engines, images: dict[str, ObjectImage], reached: Reached
+    name: str, for_all: ForAll, engines: Engines, images: dict[str, ObjectImage], reached: Reached
 ) -> None:
     def agree(given: Any) -> None:
         reached.add("probe", engines.compare(images["probe"], ENVIRONMENT, given.packet, given.script))
 
-    for_all(probes, SCRIPT_EXAMPLES, agree)
+    for_all(PROBES[name], SCRIPT_EXAMPLES, agree)
+    reached.tests.add(f"probe {name}")
 
 
 @pytest.mark.parametrize("flowlabel", [-1, 0, 1])
@@ -162,12 +168,10 @@ def test_encapsulation_follows_the_routers_settings(
 
 
 @pytest.fixture
-def whole_run(request: pytest.FixtureRequest) -> None:
-    """Skips where a part of this file was selected: then nothing can be said of what was not reached."""
-    here = [item for item in request.session.items if item.path == request.path]
-    expected = len(FUNCTIONS) * len(KINDS) + len(PROBES)
-    if len(here) < expected:
-        pytest.skip("only a part of the generated tests was selected")
+def whole_run(reached: Reached) -> None:
+    """Skips where this process ran a part of this file: then nothing can be said of what was not reached."""
+    if len(reached.tests) < len(FUNCTIONS) * len(KINDS) + len(PROBES):
+        pytest.skip("a part of the generated tests was selected, or they were spread over workers (`--dist loadfile` keeps them together)")
 
 
 @pytest.mark.usefixtures("whole_run")
@@ -180,8 +184,7 @@ def test_every_rule_was_reached(reached: Reached, record_property: Callable[[str
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_at_least_three_hundred_packets_a_function_and_half_of_them_forwarded(function: str, reached: Reached) -> None:
     assert reached.packets[function] >= 300
-    if function not in ("add_tlv", "add_tlv_20"):
-        assert reached.forwarded[function] * 2 >= reached.packets[function]
+    assert reached.forwarded[function] * 2 >= reached.packets[function]
 
 
 @pytest.mark.usefixtures("whole_run")
@@ -193,4 +196,6 @@ def test_every_fault_site_was_reached(
     sites = faults.sites if faults is not None else ()
     lines = [f"{reached.sites[function, site.number]:6}  {site.file}:{site.line}  {site.message}" for site in sites]
     record_property("table", "\n".join([f"fault exits of {function} that the generated packets reached", *lines]))
-    assert [site.message for site in sites if not reached.sites[function, site.number]] == []
+    never = NEVER_TAKEN | (NEVER_TAKEN_AFTER_GROWING if function.startswith("add_tlv") else set())
+    expected = {site.message for site in sites} - never
+    assert {site.message for site in sites if reached.sites[function, site.number]} == expected

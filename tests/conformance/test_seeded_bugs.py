@@ -133,7 +133,10 @@ def _differences(records: list[tuple[str, str, Observation]], images: dict[str, 
 
 
 def test_the_vm_does_what_the_kernel_is_on_record_for(records: list[tuple[str, str, Observation]], images: dict[str, ObjectImage]) -> None:
-    assert list(_differences(records, images)) == []
+    found = list(_differences(records, images))
+    assert not found, (
+        f"{len(found)} differences (a function that is to behave otherwise: record again, {corpus.HOW}); the first:\n{found[0]}"
+    )
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
