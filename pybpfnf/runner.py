@@ -93,6 +93,8 @@ class Outcome:
     what leaves the hook, from the IPv6 header on and before forwarding takes one hop off; None when dropped. `reason`
     says in one sentence why a packet did not leave, or None. `runs` counts how often the program ran (more than once
     when it returned REDIRECT without having chosen a route). `instructions` is None where it cannot be counted.
+    The hook lets a hop limit of 1 or 0 and packets larger than an MTU pass: forwarding drops those later, so the VM calls
+    them forwarded, and on the kernel's wire they do not appear.
     """
 
     verdict: int | None

@@ -72,7 +72,6 @@ class Host:
         self.packets += 1
         self.events = []
         self.srh = SrhState()
-        self.map_packet()
 
     def map_packet(self) -> None:
         """Give the packet a new address: pointers to where it was are stale from now on."""

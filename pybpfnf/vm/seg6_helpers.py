@@ -144,7 +144,11 @@ _NAMES: Mapping[int, str] = {action.number: action.name for action in ACTIONS.va
 
 
 def _push(host: Host, skb: Skb, header: bytes, insert: Callable[[Host, Skb, bytes], int]) -> int:
-    """`bpf_push_seg6_encap`: check the new SRH, insert it, look up where it leads."""
+    """`bpf_push_seg6_encap`: check the new SRH, insert it, look up where it leads.
+
+    When the HMAC cannot be made, the new headers are there already and stay. The outer payload length is then whatever
+    the kernel's memory held, here zero: such a packet can only be dropped.
+    """
     if host.srh.offset is not None and not has_valid_srh(host):
         return -errno.EBADMSG
     if srh.why_invalid(header, 0, len(header), reduced=False) is not None:

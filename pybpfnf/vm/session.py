@@ -9,7 +9,7 @@ from typing import Self, final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
-from pybpfnf.image.model import FaultSite, ObjectImage, ProgramImage
+from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.runner import Environment, Fault, FaultKind, MapAccess, Outcome
 from pybpfnf.vm import seg6
 from pybpfnf.vm.host import Host
@@ -104,13 +104,8 @@ class VmSession:
         after = self._fault_counts()
         if faults is None or after == before:
             return None
-        moved = (site for site in faults.sites if after[_index(faults.sites, site)] != before[_index(faults.sites, site)])
-        site = next(moved)
+        site = next(site for site in faults.sites if after[site.number] != before[site.number])
         return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number)
-
-
-def _index(sites: tuple[FaultSite, ...], site: FaultSite) -> int:
-    return site.number
 
 
 @final
