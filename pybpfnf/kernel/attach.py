@@ -27,7 +27,7 @@ from pybpfnf.kernel.maps import Map, open_map
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import current_inode
 from pybpfnf.kernel.record import Record, keep, recall
-from pybpfnf.kernel.routes import HOOK, Route, check_sid, check_table, device_index, parse_sid, sid_text
+from pybpfnf.kernel.routes import HOOK, Route, check_sid, check_table, detach_command, device_index, parse_sid, sid_text
 
 Sid: TypeAlias = str | IPv6Address | IPv6Network
 
@@ -66,7 +66,7 @@ class OpenAttachment:
         if record is None:
             raise InputError(
                 f"{attachment.sid_text} has no pins any more: its maps cannot be reached",
-                hint=_detach_hint(attachment.sid, attachment.table),
+                hint=detach_command(attachment.sid, attachment.table),
             )
         with ExitStack() as stack:
             self._program = stack.enter_context(bpffs.open_pin(attachment.directory / _PROGRAM, "program"))
@@ -141,7 +141,7 @@ def detach(sid: Sid, table: int | None = None) -> None:
     with Netlink() as netlink:
         route = next((route for route in routes.routes(netlink, table=number) if route.prefix == prefix), None)
         pinned = _pinned_program(directory)
-        if not directory.exists() and (route is None or not route.is_ours):
+        if not bpffs.exists(directory) and (route is None or not route.is_ours):
             found = "nothing is attached" if route is None else f"it is {route.description()}, and not ours"
             raise InputError(f"cannot detach {sid_text(prefix)} in table {number}: {found}", hint="pybpfnf status")
         if route is not None and route.is_ours and pinned not in (None, route.program_id):
@@ -203,7 +203,7 @@ def _recalled(directory: Path) -> Record:
 def _pinned_program(directory: Path) -> int | None:
     """The id of the program that is pinned there, None where none is."""
     path = directory / _PROGRAM
-    if not path.exists():
+    if not bpffs.exists(path):
         return None
     with bpffs.open_pin(path, "program") as fd:
         return program_info(fd).id
@@ -220,15 +220,9 @@ def _pin_all(directory: Path, loaded: LoadedProgram, record: Record) -> None:
 def _make_directory(sid: IPv6Network, table: int) -> Path:
     """A directory for the pins, made by us alone: two that attach at once cannot both have it."""
     directory = _directory(sid, table)
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700)
-    except FileExistsError:
-        raise InputError(
-            f"there are pins for {sid_text(sid)} in table {table}, though no route", hint=f"remove what is left: {_detach_hint(sid, table)}"
-        ) from None
-    except OSError as error:
-        raise KernelError(f"cannot make {directory}: {error.strerror}", errno=error.errno or 0) from None
+    if not bpffs.make_directory(directory):
+        hint = f"remove what is left: {detach_command(sid, table)}"
+        raise InputError(f"there are pins for {sid_text(sid)} in table {table}, though no route", hint=hint)
     return directory
 
 
@@ -254,8 +248,7 @@ def _directory(sid: IPv6Network, table: int) -> Path:
 
 
 def _directories() -> list[Path]:
-    directory = _namespace_directory()
-    return [each for each in directory.iterdir() if _NAME.fullmatch(each.name)] if directory.is_dir() else []
+    return [each for each in bpffs.entries(_namespace_directory()) if _NAME.fullmatch(each.name)]
 
 
 _NAME = re.compile(r"([0-9a-f:]+)(?:-(\d+))?@(\d+)")
@@ -270,10 +263,6 @@ def _key(name: str) -> tuple[IPv6Network, int]:
 def _pin_name(position: int, name: str) -> str:
     """bpffs takes no dots; the position keeps names apart that differ in such characters alone."""
     return f"map_{position}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
-
-
-def _detach_hint(sid: IPv6Network, table: int) -> str:
-    return f"pybpfnf detach {sid_text(sid)}" + ("" if table == MAIN_TABLE else f" --table {table}")
 
 
 def _checked(sid: Sid, table: int | None) -> tuple[IPv6Network, int]:

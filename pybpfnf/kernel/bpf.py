@@ -59,7 +59,7 @@ def bpf(command: Command, attr: ctypes.Structure) -> int:
 def explained(attempt: str, error: OSError) -> Error:
     """What to raise when `attempt` ("create map counters") failed with `error`."""
     number = error.errno or 0
-    if number == errno.EPERM:
+    if number in (errno.EPERM, errno.EACCES):
         return SystemLacksError(f"not permitted to {attempt}", hint=_privileges())
     if number == errno.ENOSYS:
         return SystemLacksError(f"cannot {attempt}: this kernel has no bpf() system call (CONFIG_BPF_SYSCALL)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pybpfnf.errors import KernelError, SystemLacksError
@@ -21,7 +22,9 @@ def mount_point() -> Path:
     Raises SystemLacksError with the command that mounts it, where it is not mounted.
     """
     path = Path(os.environ.get(VARIABLE) or _USUAL)
-    if not path.is_dir():
+    with _permitted(path):
+        is_directory = path.is_dir()
+    if not is_directory:
         raise SystemLacksError(f"{path} is not a directory, so no bpffs is mounted there", hint=_hint(path))
     if _file_system(path.resolve()) != "bpf":
         raise SystemLacksError(f"bpffs is not mounted on {path}", hint=_hint(path))
@@ -49,6 +52,38 @@ def _mounts() -> Iterator[tuple[str, str]]:
         yield point.encode().decode("unicode_escape"), after.split()[0]
 
 
+@contextmanager
+def _permitted(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError:
+        raise SystemLacksError(f"not permitted to use {path}", hint="run as root: pins belong to it") from None
+
+
+def exists(path: Path) -> bool:
+    with _permitted(path):
+        return path.exists()
+
+
+def entries(directory: Path) -> list[Path]:
+    """What is in a directory, sorted; nothing where there is none."""
+    with _permitted(directory):
+        return sorted(directory.iterdir()) if directory.is_dir() else []
+
+
+def make_directory(path: Path) -> bool:
+    """Make a directory, and those above it; whether it was not there yet."""
+    try:
+        with _permitted(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise KernelError(f"cannot make {path}: {error.strerror}", errno=error.errno or 0) from None
+    return True
+
+
 def pin(fd: Fd | int, path: Path, what: str) -> None:
     """Give the object a name there. The kernel refuses names with dots."""
     name = os.fsencode(path) + b"\0"
@@ -71,9 +106,10 @@ def open_pin(path: Path, what: str) -> Fd:
 def remove_directory(path: Path) -> None:
     """Unpin what is in a directory, and remove it; fine where it is gone. Directories above stay for others while they hold something."""
     try:
-        for each in sorted(path.iterdir()):
-            each.unlink(missing_ok=True)
-        path.rmdir()
+        with _permitted(path):
+            for each in sorted(path.iterdir()):
+                each.unlink(missing_ok=True)
+            path.rmdir()
     except FileNotFoundError:
         return
     except OSError as error:

@@ -152,9 +152,13 @@ def refuse_taken(netlink: Netlink, sid: IPv6Network, table: int) -> None:
 
 
 def _taken_hint(route: Route) -> str:
-    return (
-        f"detach it first: pybpfnf detach {sid_text(route.prefix)}" if route.is_ours else "choose another SID, or remove that route first"
-    )
+    if not route.is_ours:
+        return "choose another SID, or remove that route first"
+    return f"detach it first: {detach_command(route.prefix, route.table)}"
+
+
+def detach_command(sid: IPv6Network, table: int) -> str:
+    return f"pybpfnf detach {sid_text(sid)}" + ("" if table == MAIN_TABLE else f" --table {table}")
 
 
 def _refusal(attempt: str, error: NetlinkError) -> Error:

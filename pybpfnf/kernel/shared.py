@@ -18,7 +18,7 @@ def open_or_pin(spec: MapSpec, btf: Fd | None, directory: Path) -> tuple[Map, Pa
     As libbpf does it, the pin stays when its programs are gone.
     """
     path = directory / spec.name
-    if not path.exists():
+    if not bpffs.exists(path):
         created = create_map(spec, btf)
         try:
             bpffs.pin(created.fd, path, f"map {spec.name}")

@@ -24,7 +24,7 @@ from pybpfnf.kernel.netlink import Netlink, NetlinkError
 from pybpfnf.kernel.netns import Namespace, current_inode
 from pybpfnf.kernel.routes import PROTOCOL, our_routes
 from tests.kernel.programs import COUNTER, OK, STATE, TABLE, faulty, image, program
-from tests.kernel.test_load import descriptors
+from tests.kernel.system import as_nobody, descriptors
 from tests.kernel_support import add_devices, run_tool
 
 pytestmark = pytest.mark.kernel
@@ -332,6 +332,19 @@ def test_without_bpffs_the_message_has_the_command_that_mounts_it(
     monkeypatch.setenv(bpffs.VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(SystemLacksError, match="is not a directory"):
         attachments()
+
+
+def test_without_rights_every_verb_says_what_is_missing(own_bpffs: Path, namespace: Namespace) -> None:
+    attach(image(), image().program(), SID, "b0")
+    refused = f"SystemLacksError: not permitted to use {own_bpffs}; run as root: pins belong to it"
+    for verb in (lambda: detach(SID), attachments, lambda: attach(image(), image().program(), "fc00:f::3", "b0")):
+        assert as_nobody(verb) == refused
+    for directory in (own_bpffs, *list(own_bpffs.parents)[:3]):
+        os.chmod(directory, 0o755)
+    assert (
+        as_nobody(attachments) == f"SystemLacksError: not permitted to use {find(SID).directory / 'prog'}; run as root: pins belong to it"
+    )
+    assert find(SID).problems == ()
 
 
 def test_a_process_that_only_attached_leaves_a_working_attachment(own_bpffs: Path, namespace: Namespace) -> None:

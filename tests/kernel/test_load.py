@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,18 +24,10 @@ from pybpfnf.kernel.refuse import refuse_dangerous
 from pybpfnf.kernel.trial import trial_run
 from pybpfnf.kernel.wrapper import wrap
 from tests.kernel.programs import COUNTER, OK, STATE, TABLE, image, program
+from tests.kernel.system import as_nobody, descriptors
 
 DATA = Path(__file__).parents[1] / "image" / "data"
 BAD_CONTEXT = "r0 = *(u32 *)(r1 + 500)\nexit"
-
-
-def descriptors() -> set[str]:
-    """The open files of this process, as what they are."""
-    return {f"{name}:{os.readlink(f'/proc/self/fd/{name}')}" for name in os.listdir("/proc/self/fd") if _is_open(name)}
-
-
-def _is_open(name: str) -> bool:
-    return Path(f"/proc/self/fd/{name}").is_symlink()
 
 
 @pytest.mark.kernel
@@ -224,28 +214,6 @@ def test_statistics_count_runs_while_they_are_on() -> None:
 
 @pytest.mark.kernel
 def test_without_the_rights_the_message_names_them() -> None:
-    assert _as_nobody(lambda: load_program(image(OK), image(OK).program()).close()) == (
+    assert as_nobody(lambda: load_program(image(OK), image(OK).program()).close()) == (
         "SystemLacksError: not permitted to load program sample; run as root, or with the capabilities CAP_BPF and CAP_NET_ADMIN"
     )
-
-
-def _as_nobody(action: Callable[[], None]) -> str:
-    """What the action raises in a child process without rights."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setgid(65534)
-        os.setuid(65534)
-        try:
-            action()
-            text = "nothing"
-        except Error as error:
-            text = f"{type(error).__name__}: {error.message}; {(error.hint or '').partition(' (kernel.')[0]}"
-        finally:
-            os.write(writer, text.encode())
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as answer:
-        text = answer.read().decode()
-    os.waitpid(child, 0)
-    return text

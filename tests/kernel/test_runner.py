@@ -16,7 +16,7 @@ from pybpfnf.kernel.runner import KernelRunner
 from pybpfnf.runner import Environment, FaultKind, HmacKey, Outcome
 from pybpfnf.testing.packets import Hmac, hop_by_hop, inner, ipv6, srh, srv6
 from tests.kernel.programs import DROP, OK, REDIRECT, faulty, image
-from tests.kernel.test_load import descriptors
+from tests.kernel.system import descriptors
 
 pytestmark = pytest.mark.kernel
 
