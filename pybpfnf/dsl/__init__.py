@@ -3,6 +3,6 @@
 from pybpfnf.dsl.build import compile_module
 from pybpfnf.dsl.load import load_programs
 from pybpfnf.dsl.print import format_module
-from pybpfnf.dsl.programs import Program
+from pybpfnf.dsl.surface.programs import Program
 
 __all__ = ["Program", "compile_module", "format_module", "load_programs"]

@@ -34,10 +34,10 @@ from pybpfnf.dsl.builder import Builder, Tables
 from pybpfnf.dsl.check_ir import check_module
 from pybpfnf.dsl.layout import check_stack
 from pybpfnf.dsl.locals import Inferred, Locals
-from pybpfnf.dsl.programs import Program
 from pybpfnf.dsl.scope import ModuleScope, ScopeError
 from pybpfnf.dsl.signature import build_signature, name_span
 from pybpfnf.dsl.source import FunctionSource, read_function
+from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.walk import used_names
 from pybpfnf.errors import CompileError, InputError, InternalError
 

@@ -12,10 +12,10 @@ from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import PoisonBinding, ValueBinding, ViewBinding
 from pybpfnf.dsl.locals import bound_names, optional_of
 from pybpfnf.dsl.operands import default_typed, describe, settle, to_type
-from pybpfnf.dsl.packets import Verdict
-from pybpfnf.dsl.scalars import value_type
 from pybpfnf.dsl.scope import ScopeError
-from pybpfnf.dsl.stores import StateVariable
+from pybpfnf.dsl.surface.packets import Verdict
+from pybpfnf.dsl.surface.scalars import value_type
+from pybpfnf.dsl.surface.stores import StateVariable
 from pybpfnf.dsl.types import S64, VERDICT, IntType, OptionalType, Type
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import Appended, Choice, Constant, HeaderView, Literal, Nothing, PacketView, Poison, Typed, Value

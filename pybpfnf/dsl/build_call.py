@@ -13,12 +13,12 @@ from pybpfnf.dsl.build_actions import append, run_action
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.calls import NAMED_HELPERS, HelperFunction, is_scalar_helper
 from pybpfnf.dsl.operands import as_number, convert, describe, present, settle
-from pybpfnf.dsl.packets import Srh
-from pybpfnf.dsl.programs import Program
 from pybpfnf.dsl.rules import is_gpl_compatible
-from pybpfnf.dsl.scalars import Width
+from pybpfnf.dsl.surface.calls import NAMED_HELPERS, HelperFunction, is_scalar_helper
+from pybpfnf.dsl.surface.packets import Srh
+from pybpfnf.dsl.surface.programs import Program
+from pybpfnf.dsl.surface.scalars import Width
 from pybpfnf.dsl.types import ADDRESS, BOOL, U64, IntType
 from pybpfnf.dsl.values import (
     POISON,

@@ -13,15 +13,15 @@ from types import ModuleType
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.calls import Helpers
 from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding
 from pybpfnf.dsl.operands import convert
-from pybpfnf.dsl.packets import Verdict
 from pybpfnf.dsl.scope import ScopeError
-from pybpfnf.dsl.stores import Array, ConfigVariable, Hash, StateVariable
+from pybpfnf.dsl.surface.calls import Helpers
+from pybpfnf.dsl.surface.packets import Verdict
+from pybpfnf.dsl.surface.stores import Array, ConfigVariable, Hash, StateVariable
+from pybpfnf.dsl.surface.wire import Tlv
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType
 from pybpfnf.dsl.values import POISON, Constant, HeaderView, Literal, MapPlace, Nothing, TlvClass, Typed, Value
-from pybpfnf.dsl.wire import Tlv
 
 
 def build_name(b: Builder, node: ast.Name) -> Value:

@@ -14,7 +14,7 @@ from pybpfnf.dsl.facts import facts
 from pybpfnf.dsl.flow import Copy, Flow, join
 from pybpfnf.dsl.hooks import METHODS
 from pybpfnf.dsl.operands import as_bool, describe, to_type
-from pybpfnf.dsl.stores import StateVariable
+from pybpfnf.dsl.surface.stores import StateVariable
 from pybpfnf.dsl.types import VERDICT
 from pybpfnf.dsl.values import Appended, Constant, Literal, Poison, Typed
 

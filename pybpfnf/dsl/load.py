@@ -12,9 +12,9 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Self, final
 
 from pybpfnf.diagnostics import Diagnostic, Span
-from pybpfnf.dsl.definitions import DefinitionError
-from pybpfnf.dsl.programs import Program
 from pybpfnf.dsl.source import SourceFile
+from pybpfnf.dsl.surface.definitions import DefinitionError
+from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.errors import CompileError, Error, InputError
 
 _MODULE = "pybpfnf_loaded_"  # and the file's name: one that no import statement takes for something else

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.packets import Verdict
+from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, Type
 
 _INDENT = "  "

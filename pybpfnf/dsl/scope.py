@@ -6,8 +6,8 @@ from typing import final
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.rules import symbol_problem
-from pybpfnf.dsl.stores import Array as ArrayMap
-from pybpfnf.dsl.stores import ConfigVariable, Hash, StateVariable
+from pybpfnf.dsl.surface.stores import Array as ArrayMap
+from pybpfnf.dsl.surface.stores import ConfigVariable, Hash, StateVariable
 
 
 class ScopeError(Exception):

@@ -8,10 +8,10 @@ from typing import Any
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import ViewBinding
-from pybpfnf.dsl.packets import Verdict
-from pybpfnf.dsl.programs import Hook
 from pybpfnf.dsl.rules import symbol_problem
 from pybpfnf.dsl.source import FunctionSource
+from pybpfnf.dsl.surface.packets import Verdict
+from pybpfnf.dsl.surface.programs import Hook
 from pybpfnf.dsl.values import Constant, PacketView
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform, final
 
-from pybpfnf.dsl.definitions import DefinitionError, only_compiled
-from pybpfnf.dsl.scalars import constant_of, value_type
+from pybpfnf.dsl.surface.definitions import DefinitionError, only_compiled
+from pybpfnf.dsl.surface.scalars import constant_of, value_type
 from pybpfnf.dsl.types import TlvField, TlvLayout
 
 # Types with a meaning of their own in every SRH (RFC 8754 section 2.1), which the compiler or the kernel takes care of.

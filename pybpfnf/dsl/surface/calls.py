@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, final
 
 from pybpfnf.abi.helpers import HELPERS, Arg, Helper
-from pybpfnf.dsl.definitions import only_compiled
-from pybpfnf.dsl.scalars import u32, u64
+from pybpfnf.dsl.surface.definitions import only_compiled
+from pybpfnf.dsl.surface.scalars import u32, u64
 from pybpfnf.dsl.types import U32, U64, IntType
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
-from pybpfnf.dsl.definitions import Birthplace, DefinitionError, birthplace, only_compiled
-from pybpfnf.dsl.scalars import constant_of, value_type
+from pybpfnf.dsl.surface.definitions import Birthplace, DefinitionError, birthplace, only_compiled
+from pybpfnf.dsl.surface.scalars import constant_of, value_type
 from pybpfnf.dsl.types import ADDRESS, BOOL, U32, IntType, ValueType
 
 K = TypeVar("K")

@@ -7,8 +7,8 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, final, overload
 
 from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
-from pybpfnf.dsl.definitions import DefinitionError, NotCompiledError
-from pybpfnf.dsl.packets import Seg6Packet, Verdict
+from pybpfnf.dsl.surface.definitions import DefinitionError, NotCompiledError
+from pybpfnf.dsl.surface.packets import Seg6Packet, Verdict
 
 P = TypeVar("P")
 

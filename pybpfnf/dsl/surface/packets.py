@@ -11,9 +11,9 @@ from enum import IntEnum
 from ipaddress import IPv6Address
 from typing import final
 
-from pybpfnf.dsl.definitions import only_compiled
-from pybpfnf.dsl.scalars import u8, u16, u32
-from pybpfnf.dsl.wire import Tlv
+from pybpfnf.dsl.surface.definitions import only_compiled
+from pybpfnf.dsl.surface.scalars import u8, u16, u32
+from pybpfnf.dsl.surface.wire import Tlv
 
 
 class Verdict(IntEnum):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address
 
-from pybpfnf.dsl.calls import cpu, helpers, monotonic, random_u32
-from pybpfnf.dsl.packets import Ipv6, Seg6Packet, Srh, Verdict
-from pybpfnf.dsl.programs import DROP, OK, REDIRECT, Hook, Program, seg6local
-from pybpfnf.dsl.scalars import s8, s16, s32, s64, u8, u16, u32, u64
-from pybpfnf.dsl.stores import Array, Config, Hash, PerCpuArray, State
-from pybpfnf.dsl.wire import Tlv, octets
+from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32
+from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
+from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, Hook, Program, seg6local
+from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
+from pybpfnf.dsl.surface.stores import Array, Config, Hash, PerCpuArray, State
+from pybpfnf.dsl.surface.wire import Tlv, octets
 
 __all__ = [
     "Array",
