@@ -23,7 +23,7 @@ from pybpfnf.image.values import format_value, parse_value
 from pybpfnf.runner import MapAccess
 
 if TYPE_CHECKING:
-    from pybpfnf.dsl.stores import Array, Hash
+    from pybpfnf.dsl.surface.stores import Array, Hash
 
 K = TypeVar("K")
 V = TypeVar("V")

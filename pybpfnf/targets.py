@@ -21,7 +21,7 @@ from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.lazy import resolve
 
 if TYPE_CHECKING:
-    from pybpfnf.dsl.programs import Program
+    from pybpfnf.dsl.surface.programs import Program
 
 Target: TypeAlias = "Program | ObjectImage | bytes | str | os.PathLike[str]"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pybpfnf.dsl import compile_module, format_module, ir, load_programs
-from pybpfnf.dsl.programs import Program
 from pybpfnf.dsl.source import recorded_name
+from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.errors import CompileError, InputError
 
 PROGRAM = """from pybpfnf.dsl.surface import *

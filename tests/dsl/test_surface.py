@@ -18,10 +18,10 @@ from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
 from pybpfnf.abi.seg6 import ACTIONS
 from pybpfnf.dsl import ir, surface
 from pybpfnf.dsl.build_packet import readable_fields
-from pybpfnf.dsl.calls import NAMED_HELPERS, is_scalar_helper
-from pybpfnf.dsl.definitions import DefinitionError, NotCompiledError
 from pybpfnf.dsl.hooks import HOOKS, METHODS
 from pybpfnf.dsl.surface import Array, Config, Hash, Ipv6, PerCpuArray, Seg6Packet, Srh, State, Tlv, Verdict, octets, u8, u16, u32
+from pybpfnf.dsl.surface.calls import NAMED_HELPERS, is_scalar_helper
+from pybpfnf.dsl.surface.definitions import DefinitionError, NotCompiledError
 from tests.dsl.cases import compile_text, function
 
 SEG6LOCAL = PROGRAM_TYPES["lwt_seg6local"]
