@@ -16,6 +16,7 @@ struct __sk_buff {
 enum { BPF_OK = 0, BPF_DROP = 2, BPF_REDIRECT = 7 };
 enum { SEG6_LOCAL_ACTION_END_T = 3 };
 enum { NEXTHDR_HOP = 0, NEXTHDR_ROUTING = 43, NEXTHDR_DEST = 60 };
+enum { SRCRT_TYPE_4 = 4 };
 enum { TLV_PADN = 4, TLV_HMAC = 5 };
 
 static long (*const bpf_lwt_seg6_store_bytes)(struct __sk_buff *skb, u32 offset, const void *from, u32 len) = (void *)74;
@@ -35,7 +36,10 @@ struct sr6_tlv {
 #define bswap16(x) __builtin_bswap16(x)
 #define offsetof(type, member) __builtin_offsetof(type, member)
 #define IPV6_HDR_LEN 40
-#define MAX_OPTIONS 4
+#define SEGMENT_LEN 16
+#define MAX_HEADERS 4 /* extension headers looked at, the SRH included */
+#define MAX_TLVS 32
+#define MAX_PADDING 9 /* in place of one byte, which PadN cannot be */
 
 static inline void *data_of(struct __sk_buff *skb) { return (void *)(u64)skb->data; }
 static inline void *end_of(struct __sk_buff *skb) { return (void *)(u64)skb->data_end; }
@@ -49,19 +53,61 @@ static inline __attribute__((always_inline)) u32 srh_offset(struct __sk_buff *sk
 	if (data + IPV6_HDR_LEN > end)
 		return 0;
 	u8 nexthdr = data[6];
-	for (int i = 0; i < MAX_OPTIONS; i++) {
+	for (int i = 0; i < MAX_HEADERS; i++) {
 		struct ipv6_sr_hdr *header = (void *)(data + offset);
 
 		if ((void *)(header + 1) > (void *)end)
 			return 0;
 		if (nexthdr == NEXTHDR_ROUTING)
-			return offset;
+			return header->type == SRCRT_TYPE_4 ? offset : 0;
 		if (nexthdr != NEXTHDR_HOP && nexthdr != NEXTHDR_DEST)
 			return 0;
 		nexthdr = header->nexthdr;
 		offset += (header->hdrlen + 1) << 3;
 	}
 	return 0;
+}
+
+/* Put a TLV before the padding and the HMAC at the end of the SRH, and pad to a multiple of 8 bytes again.
+ * `tlv` has MAX_PADDING bytes of room, zeros, after the TLV's `size`. */
+static inline __attribute__((always_inline)) int append_tlv(struct __sk_buff *skb, u8 *tlv, u32 size)
+{
+	u32 offset = srh_offset(skb);
+	if (!offset)
+		return -1;
+	u8 *data = data_of(skb), *end = end_of(skb);
+	struct ipv6_sr_hdr *srh = (void *)(data + offset);
+	if ((void *)(srh + 1) > (void *)end)
+		return -1;
+
+	u32 srh_end = offset + ((srh->hdrlen + 1) << 3);
+	u32 here = offset + sizeof(*srh) + (srh->first_segment + 1) * SEGMENT_LEN;
+	u32 place = here; /* after the last TLV that is no padding */
+#pragma clang loop unroll(disable)
+	for (int i = 0; i <= MAX_TLVS; i++) {
+		if (here >= srh_end)
+			break;
+		struct sr6_tlv *each = (void *)(data + here);
+		if (i == MAX_TLVS || (void *)(each + 1) > (void *)end)
+			return -1;
+		if (each->type == TLV_HMAC)
+			break;
+		here += sizeof(*each) + each->len;
+		if (each->type != TLV_PADN)
+			place = here;
+	}
+	if (here > srh_end)
+		return -1;
+
+	u32 old_padding = here - place;
+	u32 padding = (old_padding - size) & 7;
+	if (padding == 1)
+		padding = MAX_PADDING;
+	if (bpf_lwt_seg6_adjust_srh(skb, place, size + padding - old_padding))
+		return -1;
+	tlv[size] = TLV_PADN;
+	tlv[size + 1] = padding - sizeof(struct sr6_tlv);
+	return bpf_lwt_seg6_store_bytes(skb, place, tlv, size + padding);
 }
 
 #endif

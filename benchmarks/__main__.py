@@ -1,0 +1,82 @@
+"""`scripts/bench [--quick] [--json] [--rounds N] [--packets N]`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import build_time, clang, run_time
+from benchmarks.report import Report
+from pybpfnf.kernel import features
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _options(arguments)
+    compiler = clang.version()
+    lacking = features.first_lack(*features.RUNNER)
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as where, console.status("measuring; this takes about a minute"):
+        place = Path(where)
+        report = Report(
+            setting=_setting(compiler),
+            build=list(build_time.measure(options.rounds, compiler is not None, place)),
+            run=list(
+                run_time.measure(options.rounds, options.packets, has_clang=compiler is not None, has_kernel=lacking is None, where=place)
+            ),
+            missing=list(_missing(compiler, lacking)),
+        )
+    if options.json:
+        sys.stdout.write(report.as_json() + "\n")
+    else:
+        report.print(Console(width=100 if not sys.stdout.isatty() else None))
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Building against clang, running in the kernel against C; medians of several rounds, in turn."
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--quick", action="store_true", help="few rounds: shows that it works, and says little")
+    parser.add_argument("--rounds", type=int, help="rounds of every measurement (default: 11)")
+    parser.add_argument("--packets", type=int, help="packets a program and round (default: 20000)")
+    options = parser.parse_args(arguments)
+    options.rounds = options.rounds or (2 if options.quick else 11)
+    options.packets = options.packets or (200 if options.quick else 20_000)
+    return options
+
+
+def _setting(compiler: str | None) -> dict[str, str]:
+    return {
+        "machine": f"{_processor()}, {platform.machine()}",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_version()}, llvmlite {importlib.metadata.version('llvmlite')}",
+        "clang": "none" if compiler is None else f"{compiler}: built with {' '.join(clang.FLAGS)}, run with {' '.join(clang.RUN_FLAGS)}",
+        "packets": "two segments, UDP with 64 bytes of data; a figure has the cost of its own two clock readings in it (see `end`)",
+    }
+
+
+def _processor() -> str:
+    """The model as Linux names it; what Python knows elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _missing(compiler: str | None, lacking: str | None) -> Iterator[str]:
+    if compiler is None:
+        yield "clang, so there is nothing to compare with (Debian: apt install clang)"
+    if lacking is not None:
+        yield f"the kernel cannot be asked for run times: {lacking}"
+
+
+if __name__ == "__main__":
+    main()

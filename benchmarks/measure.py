@@ -1,0 +1,42 @@
+"""What a measurement is, and what is measured: the catalogue's micro-benchmarks and their C yardsticks in `c/`."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+FUNCTIONS: Final = ("end", "end_t", "tag_increment", "add_tlv", "add_tlv_20")
+ROOT: Final = Path(__file__).resolve().parent.parent
+C_SOURCES: Final = Path(__file__).resolve().parent / "c"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Of several measurements, the least and the median, in the unit that they were given in."""
+
+    least: float
+    median: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        return cls(min(values), statistics.median(values))
+
+
+def source(function: str) -> Path:
+    return ROOT / "functions" / f"{function}.py"
+
+
+def in_turn(actions: Sequence[Callable[[], object]], rounds: int) -> list[Spread]:
+    """Milliseconds of each action, one after the other in each round, so that a busy machine is so for all of them."""
+    taken: list[list[float]] = [[] for _ in actions]
+    for _ in range(rounds):
+        for action, times in zip(actions, taken, strict=True):
+            start = time.perf_counter()
+            action()
+            times.append((time.perf_counter() - start) * 1e3)
+    return [Spread.of(times) for times in taken]
