@@ -1,0 +1,42 @@
+"""`python -m benchmarks`, what scripts/bench runs: every figure that the system can give, and the name of what it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import clang
+from benchmarks.measure import FUNCTIONS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def _bench(*options: str, path: str | None = None) -> str:
+    environment = dict(os.environ) if path is None else {**os.environ, "PATH": path}
+    command = [sys.executable, "-m", "benchmarks", "--quick", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+@pytest.mark.skipif(clang.version() is None, reason="clang is missing")
+def test_every_function_has_its_figures_beside_those_of_c() -> None:
+    report = json.loads(_bench("--json"))
+    assert [row["function"] for row in report["build"]] == list(FUNCTIONS)
+    assert all(0 < row[name]["least"] <= row[name]["median"] for row in report["build"] for name in ("in_process", "command", "clang"))
+    variants = {(row["function"], row["variant"]) for row in report["run"]}
+    assert variants == {(function, variant) for function in FUNCTIONS for variant in ("Python", "Python, faults uncounted", "C")}
+    assert all(0 < row["nanoseconds"]["least"] < 100_000 for row in report["run"])
+    assert report["missing"] == []
+
+
+@pytest.mark.slow
+def test_without_clang_it_says_so_and_measures_the_rest(tmp_path: Path) -> None:
+    text = _bench(path=str(tmp_path))
+    assert "missing: clang" in text
+    assert "tag_increment" in text
