@@ -59,7 +59,7 @@ def test_it_is_documented(tree: Path) -> None:
 
 
 def test_one_test_fails_and_asks_for_its_emulation(tree: Path) -> None:
-    done = run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/vm/test_helpers.py")
+    done = run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/vm/test_emulation.py")
     failures = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
     assert len(failures) == 1, done.stdout + done.stderr
     assert "lunar_phase" in done.stdout
