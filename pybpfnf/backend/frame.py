@@ -86,6 +86,12 @@ class Frame:
         self._scratch: dict[str, int] = {}
         self._arrivals: dict[str, Packet] = {}
 
+    def context_field(self, offset: int) -> str:
+        """A pointer to a field of the context, which LLVM uses for an access at this very offset: chosen between two fields it would
+        add a variable to the context's address, which the verifier refuses ("dereference of modified ctx ptr")."""
+        base = self.writer.value(f"call ptr @llvm.preserve.static.offset(ptr {CONTEXT})")
+        return self.writer.value(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
+
     # ------------------------------------------------------------------------------------------------- expressions
 
     def value(self, node: ir.Expr) -> str:

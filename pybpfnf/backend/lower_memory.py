@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybpfnf.backend.frame import CONTEXT, Frame
+from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_arithmetic import PLAIN, combine, resize
 from pybpfnf.backend.values import alignment, llvm_type, memory_type
 from pybpfnf.dsl import ir
@@ -62,7 +62,7 @@ def lower_update_state(frame: Frame, node: ir.UpdateState) -> None:
 
 def lower_context_read(frame: Frame, node: ir.ContextRead) -> str:
     """Volatile, because the verifier takes accesses to the context only as its fields are: LLVM must not narrow or join them."""
-    place = frame.writer.offset(CONTEXT, node.field.offset)
+    place = frame.context_field(node.field.offset)
     bits = node.field.size * 8
     value = frame.writer.load(f"i{bits}", place, alignment(node.field.size), volatile=True)
     return _resized(frame, node.field.name, value, IntType(f"u{bits}", bits, False), node.type)
@@ -71,7 +71,7 @@ def lower_context_read(frame: Frame, node: ir.ContextRead) -> str:
 def lower_set_context(frame: Frame, node: ir.SetContext) -> None:
     bits = node.field.size * 8
     value = _resized(frame, node.field.name, frame.value(node.value), node.value.type, IntType(f"u{bits}", bits, False))
-    place = frame.writer.offset(CONTEXT, node.field.offset)
+    place = frame.context_field(node.field.offset)
     frame.writer.store(f"i{bits}", value, place, alignment(node.field.size), volatile=True)
 
 

@@ -36,6 +36,7 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
     counted = fault_counters and bool(sites.sites)
     parts = [
         f'target triple = "{TRIPLE}"',
+        "declare ptr @llvm.preserve.static.offset(ptr readnone)",
         *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in _SWAPPED_BITS),
         *(_map(map_, debug) for map_ in module.maps),
         *(_variable(variable, debug) for variable in module.variables),

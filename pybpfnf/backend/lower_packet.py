@@ -113,7 +113,7 @@ def packet_memory(frame: Frame) -> tuple[str, str]:
 def _packet_pointer(frame: Frame, name: str) -> str:
     # 32 bits in the context that the kernel rewrites into a pointer; read as anything else, the verifier refuses it.
     w = frame.writer
-    field = w.offset(CONTEXT, frame.function.hook.context.fields[name].offset)
+    field = frame.context_field(frame.function.hook.context.fields[name].offset)
     wide = w.cast("zext", "i32", w.load("i32", field, 4), "i64")
     return w.cast("inttoptr", "i64", wide, "ptr")
 

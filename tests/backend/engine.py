@@ -1,4 +1,7 @@
-"""Run what the backend built in the VM: State variables in and out, one packet through."""
+"""Run what the backend built in the VM: State variables in and out, one packet through.
+
+Where the kernel can be asked, its verifier sees each program too, so that no shape of code is tested that it refuses.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Self, final
 from pybpfnf import backend, image
 from pybpfnf.dsl import ir
 from pybpfnf.image.model import ObjectImage, Variable
+from pybpfnf.kernel import features, load_program
 from pybpfnf.runner import Environment, MapAccess, Outcome, Session
 from pybpfnf.testing.packets import srv6
 from pybpfnf.vm import VmRunner
@@ -27,7 +31,11 @@ class Engine:
 
     def __init__(self, module: ir.Module | ObjectImage, program: str | None = None, environment: Environment | None = None) -> None:
         self.image = module if isinstance(module, ObjectImage) else built(module)
-        self.session: Session = VmRunner().open(self.image, self.image.program(program), environment or Environment())
+        chosen = self.image.program(program)
+        if features.lacks("bpf") is None:
+            with load_program(self.image, chosen) as loaded:
+                assert loaded.btf_refused is None
+        self.session: Session = VmRunner().open(self.image, chosen, environment or Environment())
 
     def run(self, packet: bytes = PACKET) -> Outcome:
         return self.session.run(packet)

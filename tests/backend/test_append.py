@@ -118,7 +118,7 @@ def test_an_appended_tlv_follows_the_rule(engines: Callable[[int], Engine], shap
 
 
 def test_it_is_found_past_options_and_with_one_segment(engines: Callable[[int], Engine]) -> None:
-    outcome = engines(8).run(srv6(segments=SEGMENTS[:1], segments_left=1, options=[destination_options()]))
+    outcome = engines(8).run(srv6(segments=SEGMENTS[:1], segments_left=1, destination="fc00:f::f", options=[destination_options()]))
     assert area_of(outcome.packet, 48) == new_tlv(8)
 
 
