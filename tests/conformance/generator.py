@@ -32,7 +32,7 @@ _LAST_KEY_ID = 0xFFFFFFFF
 @final
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Packets that one rule of the kernel applies to. `accepted`: a program that returns OK lets them leave."""
+    """Packets that one rule of the kernel applies to. `accepted`: a program that returns OK lets them all leave."""
 
     name: str
     packets: Packets
@@ -229,6 +229,17 @@ def next_hop_unreachable(draw: st.DrawFn) -> bytes:
     return packets.srv6(**drawn)
 
 
+@st.composite
+def changed(draw: st.DrawFn, whole: Packets) -> bytes:
+    """One to three bytes of an accepted packet's headers are other ones; addresses stay."""
+    packet = bytearray(draw(whole))
+    places = [*range(8), *range(40, 48), *range(128, len(packet))]
+    values = st.sampled_from([0, 1, 2, 4, 5, 6, 8, 43, 44, 51, 59, 60, 255]) | st.integers(0, 255)
+    for _ in range(draw(st.integers(1, 3))):
+        packet[draw(st.sampled_from(places))] = draw(values)
+    return bytes(packet)
+
+
 _PAYLOADS = st.one_of(
     st.builds(packets.tcp, st.binary(max_size=20)),
     st.builds(packets.icmpv6_echo, st.binary(max_size=20)),
@@ -297,7 +308,10 @@ _REFUSED: Mapping[str, Packets] = {
     "next_segment_unreachable": next_hop_unreachable(),
 }
 
+_CHANGED = changed(st.one_of(list(_ACCEPTED.values())))
+
 KINDS: Final[Mapping[str, Kind]] = {
     **{name: Kind(name, packets, True) for name, packets in _ACCEPTED.items()},
     **{name: Kind(name, packets, False) for name, packets in _REFUSED.items()},
+    "any_byte_changed": Kind("any_byte_changed", _CHANGED, False),
 }
