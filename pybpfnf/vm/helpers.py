@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import Event, FaultKind
 from pybpfnf.vm.alu import U32, U64, signed
+from pybpfnf.vm.encap import lwt_push_encap
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Region
 from pybpfnf.vm.seg6_helpers import SEG6_HELPERS, flow_hash
 from pybpfnf.vm.skb import Skb
+from pybpfnf.vm.xmit_helpers import XMIT_HELPERS
 
 _JIFFY_NS = 4_000_000  # a kernel with CONFIG_HZ=250
 _MAX_LOOPS = 1 << 23  # BPF_MAX_LOOPS
@@ -261,11 +263,14 @@ EMULATED: dict[str, Callable[..., int]] = {
     "ringbuf_discard": ringbuf_discard,
     "trace_printk": trace_printk,
     "loop": loop,
+    "lwt_push_encap": lwt_push_encap,
     **SEG6_HELPERS,
+    **XMIT_HELPERS,
 }
 """By the name of the helper's row."""
 
-_UNSAFE = "the kernel frees the packet under a seg6local program that calls it (CVE-2026-98383)"
+_LINK_LAYER = "there is no link layer here: no other device, and no header of one"
+_TUNNELS = "tunnel metadata is not emulated"
 _TAIL_CALLS = "program arrays are not emulated"
 _QUEUES = "queues, stacks and Bloom filters are not emulated"
 _TASKS = "a packet comes in whatever process was interrupted: there is no task to emulate"
@@ -275,7 +280,8 @@ _TEXT = "text in maps is not emulated"
 _READER = "what the reader of a buffer or counter does is not emulated"
 
 NOT_EMULATED: Mapping[str, str] = {
-    "skb_pull_data": _UNSAFE,
+    **dict.fromkeys(("redirect", "clone_redirect", "skb_change_head"), _LINK_LAYER),
+    **dict.fromkeys(("skb_get_tunnel_key", "skb_set_tunnel_key", "skb_get_tunnel_opt", "skb_set_tunnel_opt"), _TUNNELS),
     "tail_call": _TAIL_CALLS,
     **dict.fromkeys(("map_push_elem", "map_pop_elem", "map_peek_elem"), _QUEUES),
     **dict.fromkeys(("ringbuf_query", "user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
@@ -301,7 +307,12 @@ NOT_EMULATED: Mapping[str, str] = {
         _TYPED,
     ),
 }  # fmt: skip
-"""Why not, by the name of the helper's row. With EMULATED, every helper that lwt_seg6local may call or once could."""
+"""Why not, by the name of the helper's row. With EMULATED, every helper that a lightweight-tunnel hook may call."""
+
+WITHDRAWN: Mapping[str, str] = {
+    "skb_pull_data": "the kernel frees the packet under a seg6local program that calls it (CVE-2026-98383)",
+}
+"""Why a helper that is emulated is not where its row says that it is withdrawn."""
 
 
 def unavailable(name: str, program_type: str | None) -> str | None:
@@ -309,4 +320,6 @@ def unavailable(name: str, program_type: str | None) -> str | None:
     row = PROGRAM_TYPES[program_type] if program_type is not None else None
     if row is not None and name not in row.helpers | row.withdrawn:
         return f"{name}: programs of type {row.name} cannot use this helper"
+    if row is not None and name in row.withdrawn:
+        return f"{name} is not emulated: {WITHDRAWN[name]}"
     return None if name in EMULATED else f"{name} is not emulated: {NOT_EMULATED.get(name, 'nobody has written it yet')}"

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import final
 
-from pybpfnf.abi.programs import ProgramType
+from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.runner import Environment, Event, FaultKind
 from pybpfnf.vm.faults import GuestFault
+from pybpfnf.vm.ip import Address
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Handle, Memory, Region
 from pybpfnf.vm.skb import ContextRegion, Skb
@@ -47,7 +48,7 @@ class Host:
         self.events: list[Event] = []
         self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address
         self.srh = SrhState()
-        self.sid = IPv6Address(0)  # the function's own
+        self.sid: Address = IPv6Address(0)  # the function's own, or the destination that its route is for
         self.context: ContextRegion | None = None
         if program_type is not None:
             self.context = ContextRegion(program_type)
@@ -65,7 +66,7 @@ class Host:
         """Nanoseconds since the session's first packet."""
         return max(0, self.packets - 1) * _PACKET_GAP_NS
 
-    def begin_packet(self, skb: Skb, sid: IPv6Address) -> None:
+    def begin_packet(self, skb: Skb, sid: Address) -> None:
         assert self.context is not None
         self.context.skb = skb
         self.sid = sid
@@ -77,7 +78,8 @@ class Host:
         """Give the packet a new address: pointers to where it was are stale from now on."""
         if self._packet is not None:
             self.memory.retire(self._packet, "the packet may have moved since it was taken; load data again after the helper")
-        self._packet = Region("the packet", self.skb.data, writable=False)
+        writable = self.program_type is not None and self.program_type.packet is PacketRights.READ_WRITE
+        self._packet = Region("the packet", self.skb.data, writable=writable)
         self.skb.data_address = self.memory.add(self._packet)
 
     def end_packet(self) -> None:

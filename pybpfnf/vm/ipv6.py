@@ -54,6 +54,16 @@ def receive(packet: bytes) -> tuple[bytes, int]:
     return packet, IPV6_SIZE + _parse_hop_by_hop(packet)
 
 
+def forward(packet: bytearray) -> None:
+    """`ip6_forward` (net/ipv6/ip6_output.c), as far as a packet shows it: takes a hop off, or Drop."""
+    if packet[7] <= 1:
+        raise Drop("ip6_forward: the hop limit is 1 or 0")
+    sender = source(packet)
+    if sender.is_unspecified or sender.is_link_local:
+        raise Drop(f"ip6_forward: a packet from {sender} is not forwarded")
+    packet[7] -= 1
+
+
 def _check_addresses(source: IPv6Address, destination: IPv6Address, destination_scope: int) -> None:
     if source.is_loopback or destination.is_loopback:
         raise Drop("ip6_rcv_core: a loopback address on the wire")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv4Address, ip_network
 from typing import final
 
 from pybpfnf.runner import Environment
+from pybpfnf.vm.ip import Address
 
 # RT_TABLE_*, include/uapi/linux/rtnetlink.h. Table 0 stands for a look-up by the ordinary rules.
 _ORDINARY, _MAIN, _LOCAL = 0, 254, 255
@@ -27,7 +28,7 @@ class Route:
     to_function: bool = False
 
 
-def lookup(environment: Environment, sid: IPv6Address, address: IPv6Address, table: int) -> Route:
+def lookup(environment: Environment, sid: Address, address: Address, table: int) -> Route:
     """`seg6_lookup_nexthop` (net/ipv6/seg6_local.c): without local delivery, so the router's own addresses are a black hole."""
     if table not in environment.tables and table != _ORDINARY:
         return Route(-errno.EINVAL, f"there is no routing table {table}")
@@ -37,13 +38,16 @@ def lookup(environment: Environment, sid: IPv6Address, address: IPv6Address, tab
             return local
     if address == sid and table in (_ORDINARY, _MAIN):
         return Route(to_function=True)
-    if table == _LOCAL or any(address in IPv6Network(prefix) for prefix in environment.unreachable):
+    if table == _LOCAL or any(address in ip_network(prefix) for prefix in environment.unreachable):
         return _no_route(address)
     return Route()
 
 
-def _local(environment: Environment, address: IPv6Address) -> Route | None:
+def _local(environment: Environment, address: Address) -> Route | None:
     """What the local table, or the scope of the address, has to say; None for an address of somewhere else."""
+    if isinstance(address, IPv4Address):  # which this router has none of
+        unroutable = address.is_multicast or address.is_loopback or address.packed[0] in (0, 255)
+        return _no_route(address) if unroutable else None
     if address == environment.device_address:
         return Route(-errno.EINVAL, f"{address} is the router's own: the seg6 look-up does not deliver locally")
     if address.is_multicast:
@@ -52,5 +56,5 @@ def _local(environment: Environment, address: IPv6Address) -> Route | None:
     return _no_route(address) if address.is_link_local or address.is_loopback else None
 
 
-def _no_route(address: IPv6Address) -> Route:
+def _no_route(address: Address) -> Route:
     return Route(-errno.ENETUNREACH, f"there is no route to {address}")

@@ -5,55 +5,35 @@ Forwarding itself comes later and is not here: the hop limit, the MTU, neighbour
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from ipaddress import IPv6Address
-from typing import final
-
 from pybpfnf.abi.programs import PROGRAM_TYPES
-from pybpfnf.runner import Environment, Fault
+from pybpfnf.runner import Environment
 from pybpfnf.vm import ipv6, srh
+from pybpfnf.vm.hooks import Hook, Passage, RunProgram, refuse_endless_return, run_with_clear_cb
 from pybpfnf.vm.host import Host, SrhState
+from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
-from pybpfnf.vm.machine import Result
 from pybpfnf.vm.routes import Route, lookup
 from pybpfnf.vm.seg6_helpers import has_valid_srh
 from pybpfnf.vm.skb import Skb
 
 _VERDICTS = PROGRAM_TYPES["lwt_seg6local"].verdicts
 _OK, _DROP, _REDIRECT = _VERDICTS["OK"], _VERDICTS["DROP"], _VERDICTS["REDIRECT"]
-# lwtunnel_input refuses a packet that comes back to it for the tenth time (dev_xmit_recursion, net/core/lwtunnel.c).
-MAX_NESTED_INPUTS = 9
 
 
-@final
-@dataclass(slots=True)
-class Passage:
-    """What happened to one packet at the hook. `packet` is None where it was dropped."""
-
-    packet: bytes | None = None
-    verdict: int | None = None
-    reason: str | None = None
-    fault: Fault | None = None
-    runs: int = 0
-    mark: int = 0
-
-
-def receive(packet: bytes, environment: Environment) -> tuple[Skb, IPv6Address]:
+def receive(packet: bytes, environment: Environment) -> tuple[Skb, Address]:
     """The packet as `ip6_rcv_core` leaves it, and the SID that it is for; Drop where it goes no further."""
     trimmed, transport = ipv6.receive(packet)
     skb = Skb(bytearray(trimmed), ifindex=environment.ifindex, mark=environment.mark, transport=transport)
     return skb, environment.sid if environment.sid is not None else ipv6.destination(trimmed)
 
 
-def input_packet(host: Host, skb: Skb, run_program: Callable[[], Result]) -> Passage:
+def input_packet(host: Host, skb: Skb, run_program: RunProgram) -> Passage:
     """`ip6_rcv_finish` to `dst_input`: run the function as often as routes lead the packet into it."""
     passage = Passage()
     route = lookup(host.environment, host.sid, ipv6.destination(skb.data), 0)
     try:
         while route.to_function:
-            if passage.runs == MAX_NESTED_INPUTS:
-                raise Drop(f"lwtunnel_input: the packet came back to the function more than {MAX_NESTED_INPUTS} times")
+            refuse_endless_return(passage)
             skb.dst = route
             route = _input_action_end_bpf(host, skb, run_program, passage)
         if route.reason is not None:
@@ -65,14 +45,14 @@ def input_packet(host: Host, skb: Skb, run_program: Callable[[], Result]) -> Pas
     return passage
 
 
-def _input_action_end_bpf(host: Host, skb: Skb, run_program: Callable[[], Result], passage: Passage) -> Route:
+def _input_action_end_bpf(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -> Route:
     """One run of the function, and the route that the packet takes from there; or Drop."""
     at = srh.get_srh(skb.data)
     srh.check_hmac(skb.data, skb.transport, host.environment.require_hmac, host.environment.hmac_keys)
     advance_nextseg(skb.data, at)
     host.srh = SrhState(offset=at, hdrlen=skb.data[at + 1] * 8, valid=True)
     host.map_packet()
-    _run_with_clear_cb(skb, run_program, passage)
+    run_with_clear_cb(skb, run_program, passage)
     if passage.verdict not in (_OK, _REDIRECT):
         raise Drop("the program returned BPF_DROP" if passage.verdict == _DROP else f"illegal return value {passage.verdict}")
     if host.srh.offset is not None and not has_valid_srh(host):
@@ -90,13 +70,4 @@ def advance_nextseg(packet: bytearray, at: int) -> None:
     packet[24:40] = packet[segment : segment + 16]
 
 
-def _run_with_clear_cb(skb: Skb, run_program: Callable[[], Result], passage: Passage) -> None:
-    """`bpf_prog_run_save_cb`: the program finds cb zeroed, the kernel gets its own back."""
-    saved, skb.cb = skb.cb, bytearray(20)
-    result = run_program()
-    skb.cb = saved
-    passage.runs += 1
-    passage.verdict = None if result.r0 is None else result.r0 & 0xFFFFFFFF
-    if result.fault is not None:
-        passage.fault = result.fault
-        raise Drop(f"the program faulted: {result.fault.message}")
+HOOK = Hook(receive, input_packet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
+from typing import TypeAlias
 
 from pybpfnf.abi.headers import SEGMENT_SIZE
 from pybpfnf.abi.seg6 import ACTIONS
@@ -13,11 +14,14 @@ from pybpfnf.vm import ipv6, srh
 from pybpfnf.vm.alu import U32, signed
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host, SrhState
+from pybpfnf.vm.ip import ETH_P_IPV6
 from pybpfnf.vm.routes import lookup
 from pybpfnf.vm.skb import Skb
 
 # Larger growth depends on what the kernel can allocate; no packet is that long.
 _MAX_GROWTH = 0xFFFF
+_DEFAULT_HOP_LIMIT = 64  # net.ipv6.conf.*.hop_limit
+Insert: TypeAlias = Callable[[Host, Skb, bytes], int]  # puts the new header in; gives the SRH's offset
 
 
 def has_valid_srh(host: Host) -> bool:
@@ -124,11 +128,11 @@ def _end_dt6(host: Host, skb: Skb, parameter: bytes) -> int:
 
 
 def _end_b6(host: Host, skb: Skb, parameter: bytes) -> int:
-    return _push(host, skb, parameter, _insert_inline)
+    return _push(host, skb, parameter, insert_inline)
 
 
 def _end_b6_encaps(host: Host, skb: Skb, parameter: bytes) -> int:
-    return _push(host, skb, parameter, _encapsulate)
+    return _push(host, skb, parameter, encapsulate)
 
 
 ACTION_FUNCTIONS: dict[str, Callable[[Host, Skb, bytes], int]] = {
@@ -143,14 +147,22 @@ ACTION_FUNCTIONS: dict[str, Callable[[Host, Skb, bytes], int]] = {
 _NAMES: Mapping[int, str] = {action.number: action.name for action in ACTIONS.values()}
 
 
-def _push(host: Host, skb: Skb, header: bytes, insert: Callable[[Host, Skb, bytes], int]) -> int:
+def _push(host: Host, skb: Skb, header: bytes, insert: Insert) -> int:
+    """The action's way to `bpf_push_seg6_encap`: the packet's own SRH must be valid before, the new one is the packet's afterwards."""
+    if host.srh.offset is not None and not has_valid_srh(host):
+        return -errno.EBADMSG
+    error = push_seg6(host, skb, header, insert)
+    if not error:
+        _update_srh_state(host, skb)
+    return error
+
+
+def push_seg6(host: Host, skb: Skb, header: bytes, insert: Insert) -> int:
     """`bpf_push_seg6_encap`: check the new SRH, insert it, look up where it leads.
 
     When the HMAC cannot be made, the new headers are there already and stay. The outer payload length is then whatever
     the kernel's memory held, here zero: such a packet can only be dropped.
     """
-    if host.srh.offset is not None and not has_valid_srh(host):
-        return -errno.EBADMSG
     if srh.why_invalid(header, 0, len(header), reduced=False) is not None:
         return -errno.EINVAL
     before = len(skb.data)
@@ -161,13 +173,10 @@ def _push(host: Host, skb: Skb, header: bytes, insert: Callable[[Host, Skb, byte
         return error
     _set_payload_length(skb)
     skb.transport = ipv6.IPV6_SIZE
-    error = _lookup_nexthop(host, skb, ipv6.destination(skb.data), 0)
-    if not error:
-        _update_srh_state(host, skb)
-    return error
+    return _lookup_nexthop(host, skb, ipv6.destination(skb.data), 0)
 
 
-def _insert_inline(host: Host, skb: Skb, header: bytes) -> int:
+def insert_inline(host: Host, skb: Skb, header: bytes) -> int:
     """`seg6_do_srh_inline`: between the IPv6 header and the rest; the destination becomes its last segment."""
     inserted = bytearray(header)
     inserted[0], skb.data[6] = skb.data[6], ipv6.ROUTING
@@ -177,16 +186,20 @@ def _insert_inline(host: Host, skb: Skb, header: bytes) -> int:
     return ipv6.IPV6_SIZE
 
 
-def _encapsulate(host: Host, skb: Skb, header: bytes) -> int:
-    """`seg6_do_srh_encap`: an outer IPv6 header and the SRH in front; traffic class and hop limit are the inner ones."""
+def encapsulate(host: Host, skb: Skb, header: bytes) -> int:
+    """`seg6_do_srh_encap`: an outer IPv6 header and the SRH in front; traffic class and hop limit are the inner
+    ones, of an IPv6 packet. What is inside is called IPv6 in any case."""
     inserted = bytearray(header)
     inserted[0] = ipv6.IPV6
     environment = host.environment
     tunnel_source = environment.tunnel_source if int(environment.tunnel_source) else environment.device_address
-    traffic_class = int.from_bytes(skb.data[0:2], "big") >> 4 & 0xFF
+    is_ipv6 = skb.protocol == ETH_P_IPV6
+    traffic_class = int.from_bytes(skb.data[0:2], "big") >> 4 & 0xFF if is_ipv6 else 0
+    hop_limit = skb.data[7] if is_ipv6 else _DEFAULT_HOP_LIMIT
     outer = (6 << 28 | traffic_class << 20 | _flow_label(host, skb)).to_bytes(4, "big")
-    outer += bytes((0, 0, ipv6.ROUTING, skb.data[7])) + tunnel_source.packed + _first_segment(inserted)
+    outer += bytes((0, 0, ipv6.ROUTING, hop_limit)) + tunnel_source.packed + _first_segment(inserted)
     skb.data[0:0] = outer + inserted
+    skb.protocol, skb.encapsulation = ETH_P_IPV6, True
     return ipv6.IPV6_SIZE
 
 
@@ -198,7 +211,7 @@ def _first_segment(header: bytearray) -> bytes:
 
 def _flow_label(host: Host, skb: Skb) -> int:
     """`seg6_make_flowlabel`: net.ipv6.seg6_flowlabel 0 copies the inner label, negative gives 0, positive a hash of the flow."""
-    if host.environment.flowlabel < 0:
+    if host.environment.flowlabel < 0 or (host.environment.flowlabel == 0 and skb.protocol != ETH_P_IPV6):
         return 0
     if host.environment.flowlabel == 0:
         return int.from_bytes(skb.data[0:4], "big") & 0xFFFFF

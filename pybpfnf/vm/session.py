@@ -11,7 +11,8 @@ from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.runner import Environment, Fault, FaultKind, MapAccess, Outcome
-from pybpfnf.vm import seg6
+from pybpfnf.vm import lwt, seg6
+from pybpfnf.vm.hooks import Hook
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.machine import Machine, Result
@@ -19,7 +20,8 @@ from pybpfnf.vm.maps import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Memory
 from pybpfnf.vm.trace import Tracer
 
-_HOOK = "lwt_seg6local"
+_HOOKS: Mapping[str, Hook] = {"lwt_seg6local": seg6.HOOK, "lwt_in": lwt.IN, "lwt_out": lwt.OUT, "lwt_xmit": lwt.XMIT}
+"""By program type."""
 
 
 @final
@@ -27,9 +29,10 @@ class VmSession:
     """A `runner.Session`. Nothing outside the process is touched; closing it only ends its use."""
 
     def __init__(self, image: ObjectImage, program: ProgramImage, environment: Environment, tracer: Tracer | None = None) -> None:
-        if program.type != _HOOK:
+        if program.type is None or program.type not in _HOOKS:
             what = "says no program type" if program.type is None else f"is of type {program.type}"
-            raise InputError(f"program {program.name!r} {what}; the VM runs {_HOOK} programs", hint="name the type with --type")
+            raise InputError(f"program {program.name!r} {what}; the VM runs {', '.join(_HOOKS)}", hint="name the type with --type")
+        self._hook = _HOOKS[program.type]
         self._image = image
         self._program = program
         memory = Memory()
@@ -37,7 +40,7 @@ class VmSession:
         specs = {name: spec for name, spec in image.maps.items() if name in needed or spec.type in MAP_CLASSES}
         maps = {name: make_map(spec, memory, environment.cpus, environment.cpu) for name, spec in specs.items()}
         self._maps = maps
-        self._host = Host(memory, maps, environment, PROGRAM_TYPES[_HOOK])
+        self._host = Host(memory, maps, environment, PROGRAM_TYPES[program.type])
         self._machine = Machine(program, self._host, tracer)
         self._executed = 0
 
@@ -55,13 +58,13 @@ class VmSession:
 
     def run(self, packet: bytes) -> Outcome:
         try:
-            skb, sid = seg6.receive(packet, self._host.environment)
+            skb, sid = self._hook.receive(packet, self._host.environment)
         except Drop as drop:
             return Outcome(None, None, False, reason=drop.reason, instructions=0, runs=0)
         before = self._fault_counts()
         self._executed = 0
         self._host.begin_packet(skb, sid)
-        passage = seg6.input_packet(self._host, skb, self._run_program)
+        passage = self._hook.input_packet(self._host, skb, self._run_program)
         self._host.end_packet()
         return Outcome(
             verdict=passage.verdict,
@@ -110,7 +113,7 @@ class VmSession:
 
 @final
 class VmRunner:
-    """A `runner.Runner` for lwt_seg6local programs. `tracer` watches every session that it opens."""
+    """A `runner.Runner` for the four lightweight-tunnel hooks. `tracer` watches every session that it opens."""
 
     name = "vm"
 

@@ -16,14 +16,20 @@ from pybpfnf.vm.routes import Route
 @final
 @dataclass(slots=True)
 class Skb:
-    """One packet. `data` runs from the IPv6 header on; `transport` is the transport header's offset in it, which the
-    kernel keeps for its own ends and does not always move with the packet."""
+    """One packet. `data` runs from the IP header on; `transport` is the transport header's offset in it, which the
+    kernel keeps for its own ends and does not always move with the packet. `protocol` is an EtherType; `ifindex` the device
+    that the packet is on, `ingress_ifindex` the one that it came in by (None: the same). `csum_level`: how many checksums are
+    known to be right, less one; -1 where none is (CHECKSUM_NONE)."""
 
     data: bytearray
     ifindex: int = 0
     mark: int = 0
     priority: int = 0
     transport: int = 40
+    protocol: int = ETHER_TYPES["ipv6"]
+    ingress_ifindex: int | None = None
+    encapsulation: bool = False
+    csum_level: int = -1
     cb: bytearray = field(default_factory=lambda: bytearray(20))
     dst: Route | None = None
     data_address: int = 0  # where programs find the packet; changes each time it moves
@@ -31,9 +37,9 @@ class Skb:
 
 _VALUES: Mapping[str, Callable[[Skb], int]] = {
     "len": lambda skb: len(skb.data),
-    "protocol": lambda skb: int.from_bytes(ETHER_TYPES["ipv6"].to_bytes(2, "big"), "little"),
+    "protocol": lambda skb: int.from_bytes(skb.protocol.to_bytes(2, "big"), "little"),
     "ifindex": lambda skb: skb.ifindex,
-    "ingress_ifindex": lambda skb: skb.ifindex,
+    "ingress_ifindex": lambda skb: skb.ifindex if skb.ingress_ifindex is None else skb.ingress_ifindex,
     "mark": lambda skb: skb.mark,
     "priority": lambda skb: skb.priority,
 }

@@ -1,4 +1,4 @@
-"""Each helper row that lwt_seg6local may call is emulated, or says why not: adding a row without either fails here, by its name."""
+"""Each helper row that a lightweight-tunnel hook may call is emulated, or says why not: one without either fails here, by its name."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import pytest
 
 from pybpfnf.abi.helpers import HELPERS
 from pybpfnf.abi.maps import MAP_TYPES
-from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES
 from pybpfnf.abi.seg6 import ACTIONS
+from pybpfnf.runner import Environment
+from pybpfnf.vm import VmRunner
 from pybpfnf.vm.arguments import UNPACKED
-from pybpfnf.vm.helpers import EMULATED, NOT_EMULATED
+from pybpfnf.vm.helpers import EMULATED, NOT_EMULATED, WITHDRAWN
 from pybpfnf.vm.maps import MAP_CLASSES
 from pybpfnf.vm.seg6_helpers import ACTION_FUNCTIONS
-from tests.vm.programs import PACKET, session
-
-_ROW = PROGRAM_TYPES["lwt_seg6local"]
+from tests.vm.programs import PACKET, image
 
 
-def test_every_helper_of_the_hook_is_emulated_or_says_why_not() -> None:
-    missing = sorted((_ROW.helpers | _ROW.withdrawn) - set(EMULATED) - set(NOT_EMULATED))
+@pytest.mark.parametrize("hook", LWT_TYPES)
+def test_every_helper_of_the_hook_is_emulated_or_says_why_not(hook: str) -> None:
+    missing = sorted(PROGRAM_TYPES[hook].helpers - set(EMULATED) - set(NOT_EMULATED))
     assert missing == [], "write a function in vm/helpers.py and put it in EMULATED, or a reason in NOT_EMULATED"
 
 
@@ -42,8 +43,28 @@ def test_every_map_class_has_a_row() -> None:
     assert sorted(set(MAP_CLASSES) - set(MAP_TYPES)) == []
 
 
+def test_what_is_withdrawn_from_a_hook_says_why() -> None:
+    assert set(WITHDRAWN) == {name for hook in LWT_TYPES for name in PROGRAM_TYPES[hook].withdrawn}
+
+
+def _message(name: str, hook: str) -> str | None:
+    built = image(f"call {name}\nr0 = 0\nexit", type_name=hook)
+    fault = VmRunner().open(built, built.program(), Environment()).run(PACKET).fault
+    return None if fault is None else fault.message
+
+
 @pytest.mark.parametrize("name", sorted(NOT_EMULATED))
 def test_a_helper_that_is_not_emulated_is_a_fault_with_the_reason(name: str) -> None:
-    outcome = session(f"call {name}\nr0 = 0\nexit").run(PACKET)
-    assert outcome.fault is not None
-    assert outcome.fault.message == f"{name} is not emulated: {NOT_EMULATED[name]}"
+    assert _message(name, "lwt_xmit") == f"{name} is not emulated: {NOT_EMULATED[name]}"
+
+
+@pytest.mark.parametrize("name", sorted(WITHDRAWN))
+def test_a_helper_that_is_withdrawn_is_a_fault_with_the_reason(name: str) -> None:
+    assert _message(name, "lwt_seg6local") == f"{name} is not emulated: {WITHDRAWN[name]}"
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"), [("lwt_seg6local", "lwt_push_encap"), ("lwt_out", "lwt_push_encap"), ("lwt_in", "skb_store_bytes")]
+)
+def test_a_helper_of_another_hook_is_a_fault(hook: str, name: str) -> None:
+    assert _message(name, hook) == f"{name}: programs of type {hook} cannot use this helper"

@@ -144,7 +144,7 @@ def test_a_bare_program_has_no_packet_for_helpers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_name", "message"), [("lwt_xmit", "is of type lwt_xmit"), ("xdp", "is of type xdp"), (None, "says no program type")]
+    ("type_name", "message"), [("sched_cls", "is of type sched_cls"), ("xdp", "is of type xdp"), (None, "says no program type")]
 )
 def test_programs_of_other_types_are_refused(type_name: str | None, message: str) -> None:
     built = image("r0 = 0\nexit", type_name=type_name)

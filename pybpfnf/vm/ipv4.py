@@ -1,0 +1,62 @@
+"""What the kernel's IPv4 code does to a packet before a route's hook (net/ipv4/ip_input.c, route.c, ip_forward.c), options aside."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from pybpfnf.abi.headers import HEADERS
+from pybpfnf.vm.ipv6 import Drop
+
+IPV4_SIZE = HEADERS["ipv4"].size
+_TTL, _CHECKSUM = 8, slice(10, 12)
+# ip_tos2prio (net/ipv4/route.c) by the four bits of the old "type of service": best effort, bulk, interactive, both.
+_PRIORITIES = (0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4)
+
+
+def receive(packet: bytes) -> tuple[bytes, int]:
+    """`ip_rcv_core`: the packet without link-layer padding, and its transport offset; or Drop."""
+    if len(packet) < IPV4_SIZE:
+        raise Drop("ip_rcv_core: shorter than an IPv4 header")
+    header, length = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
+    if header < IPV4_SIZE or header > len(packet):
+        raise Drop("ip_rcv_core: the header length is wrong")
+    if checksum(packet[:header]) != 0:
+        raise Drop("ip_rcv_core: the header checksum is wrong")
+    if length > len(packet) or length < header:
+        raise Drop(f"ip_rcv_core: total_length is {length}, and {len(packet)} bytes came")
+    _check_addresses(IPv4Address(packet[12:16]), IPv4Address(packet[16:20]))
+    return packet[:length], header
+
+
+def _check_addresses(source: IPv4Address, destination: IPv4Address) -> None:
+    """`ip_route_input_slow`: martian addresses; a broadcast or multicast destination is not forwarded."""
+    broadcast = IPv4Address("255.255.255.255")
+    zero_net = source.packed[0] == 0
+    if source.is_multicast or source == broadcast or source.is_loopback or zero_net:
+        raise Drop(f"ip_route_input: {source} is no source of a packet that is forwarded")
+    if destination.is_multicast or destination == broadcast or destination.is_loopback or destination.packed[0] == 0:
+        raise Drop(f"ip_route_input: {destination} is no destination to forward to")
+
+
+def checksum(header: bytes | bytearray) -> int:
+    """The internet checksum (RFC 1071) of a header: 0 over one with a right checksum, its checksum over one with zeros there."""
+    total = sum(int.from_bytes(header[at : at + 2], "big") for at in range(0, len(header), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def decrease_ttl(packet: bytearray) -> None:
+    """`ip_decrease_ttl`: one off the byte of the TTL, and 0x0100 onto the two of the checksum, whatever they are."""
+    packet[_TTL] = (packet[_TTL] - 1) & 0xFF
+    # The kernel adds to the network-order word as it lies in memory, with an end-around carry.
+    word = int.from_bytes(packet[_CHECKSUM], "little") + 1
+    packet[_CHECKSUM] = (word + (word >= 0xFFFF) & 0xFFFF).to_bytes(2, "little")
+
+
+def forward(packet: bytearray) -> int:
+    """`ip_forward`, as far as a packet shows it: takes a hop off, or Drop; gives the packet's priority."""
+    if packet[_TTL] <= 1:
+        raise Drop("ip_forward: the TTL is 1 or 0")
+    decrease_ttl(packet)
+    return _PRIORITIES[packet[1] >> 1 & 15]
