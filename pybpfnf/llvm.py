@@ -71,6 +71,9 @@ def prepare() -> None:
 @final
 @dataclass(slots=True)
 class _Worker:
+    """`owner` is the process that started it: none is shared across a fork."""
+
+    owner: int
     pid: int
     channel: socket.socket
     said: IO[bytes]  # what the worker writes to stdout and stderr
@@ -78,14 +81,15 @@ class _Worker:
 
 
 _LOCK = threading.Lock()
-_WORKERS: dict[int, _Worker] = {}  # by the process that started it: none is shared across a fork
+_KEPT: list[_Worker] = []  # the worker of this process, or of the one that it was forked from, or none
 
 
 def _worker() -> _Worker:
-    worker = _WORKERS.get(os.getpid())
-    if worker is None:
-        worker = _WORKERS[os.getpid()] = _start()
-    return worker
+    if _KEPT and _KEPT[0].owner != os.getpid():
+        _let_go(_KEPT.pop())
+    if not _KEPT:
+        _KEPT.append(_start())
+    return _KEPT[0]
 
 
 def _start() -> _Worker:
@@ -99,7 +103,7 @@ def _start() -> _Worker:
         files = [(os.POSIX_SPAWN_DUP2, source, target) for source, target in ((theirs.fileno(), 0), (said.fileno(), 1), (said.fileno(), 2))]
         path = json.dumps([os.path.abspath(entry) for entry in sys.path])
         pid = os.posix_spawn(sys.executable, [sys.executable, "-c", _START, path], os.environ, file_actions=files)
-    return _Worker(pid, ours, said)
+    return _Worker(os.getpid(), pid, ours, said)
 
 
 def _ask(request: int, text: str) -> bytes:
@@ -144,22 +148,31 @@ def _said(worker: _Worker) -> str:
 
 def _stop(worker: _Worker) -> tuple[str, str]:
     """End the worker; gives how it ended, and what it said."""
-    del _WORKERS[os.getpid()]
-    with worker.said, worker.channel:
-        # Closing alone would not end it where a child of this process has inherited the socket.
-        with suppress(OSError):
-            worker.channel.shutdown(socket.SHUT_RDWR)
-        _, status = os.waitpid(worker.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        return f"signal {-code}" if code < 0 else f"exit status {code}", _said(worker)
+    _KEPT.remove(worker)
+    # Closing alone would not end it where a child of this process has inherited the socket.
+    with suppress(OSError):
+        worker.channel.shutdown(socket.SHUT_RDWR)
+    _, status = os.waitpid(worker.pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    said = _said(worker)
+    _let_go(worker)
+    return f"signal {-code}" if code < 0 else f"exit status {code}", said
+
+
+def _let_go(worker: _Worker) -> None:
+    """Close what this process has of it; a worker of the process that this one was forked from lives on."""
+    worker.channel.close()
+    worker.said.close()
 
 
 @atexit.register
 def _stop_at_exit() -> None:
     with _LOCK:
-        worker = _WORKERS.get(os.getpid())
-        if worker is not None:
-            _stop(worker)
+        for worker in list(_KEPT):
+            if worker.owner == os.getpid():
+                _stop(worker)
+            else:
+                _let_go(worker)
 
 
 def _send(channel: socket.socket, kind: int, payload: bytes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.backend.frame import CONTEXT, Frame
-from pybpfnf.backend.lower_packet import REFUSED, extension_length, packet_memory, require, srh_offset, srh_view, store_bytes
+from pybpfnf.backend.lower_packet import REFUSED, extension_length, require, srh_offset, srh_view, store_bytes
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
 

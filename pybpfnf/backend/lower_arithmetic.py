@@ -135,10 +135,10 @@ def resize(frame: Frame, value: str, from_: Type, to: IntType) -> str:
     match from_:
         case BoolType():
             return frame.writer.cast("zext", "i1", value, f"i{to.width}")
-        case IntType(width=width) if width == to.width:
-            return value
         case IntType() if (constant := _constant(value)) is not None:
             return str(to.reduce(from_.reduce(constant)))
+        case IntType(width=width) if width == to.width:
+            return value
         case IntType(width=width, signed=signed):
             instruction = "trunc" if width > to.width else "sext" if signed else "zext"
             return frame.writer.cast(instruction, f"i{width}", value, f"i{to.width}")

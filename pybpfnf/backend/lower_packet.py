@@ -125,6 +125,12 @@ def require(frame: Frame, pointer: str, size: int, message: str) -> None:
     frame.fault_if(frame.writer.icmp("ugt", "ptr", beyond, end), message)
 
 
+def pointer_at(frame: Frame, data: str, offset: str) -> str:
+    """The packet's byte at an offset that is no constant, by a pointer that stays one value: LLVM would add again at each use, and
+    the verifier would not know that the sums, one of them checked, are the same."""
+    return frame.writer.barrier("ptr", frame.writer.offset(data, offset))
+
+
 def _ipv6_view(frame: Frame) -> str:
     """The IPv6 header, all its 40 bytes proven to be there."""
     data, _ = packet_memory(frame)
@@ -147,7 +153,7 @@ def srh_view(frame: Frame) -> str:
         _search_srh(frame)
     if frame.packet.srh is None:
         data, _ = packet_memory(frame)
-        srh = frame.writer.offset(data, srh_offset(frame))
+        srh = pointer_at(frame, data, srh_offset(frame))
         require(frame, srh, _SRH.size, _NO_SRH)
         frame.packet = frame.packet.with_srh(srh)
         return srh
@@ -184,7 +190,7 @@ def _search_srh(frame: Frame) -> None:
     w.store("i32", w.cast("zext", "i8", w.load("i8", here), "i32"), kind)
     length = extension_length(frame, w.load("i8", w.offset(here, 1)))
     next_offset = w.op("add", "i64", w.load("i64", offset), length)
-    following = w.offset(data, next_offset)
+    following = pointer_at(frame, data, next_offset)
     w.store("i64", next_offset, offset)
     w.store("ptr", following, header)
     require(frame, following, _SRH.size, _NO_SRH)

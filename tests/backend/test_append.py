@@ -12,7 +12,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import ADDRESS, BOOL, U8, U16, U32, U64
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.runner import Environment
-from pybpfnf.testing.packets import Tlv, destination_options, pad, padding, srv6
+from pybpfnf.testing.packets import Tlv, destination_options, pad, srv6
 from tests.backend.build_ir import (
     REDIRECT,
     SPAN,
@@ -33,32 +33,13 @@ from tests.backend.build_ir import (
     when,
 )
 from tests.backend.engine import Engine, built
+from tests.backend.reference import appended
 
 SEGMENTS = ["fc00:3::3", "fc00:2::2"]
 AREA = 40 + 8 + 16 * len(SEGMENTS)  # where TLVs begin in a packet without options
 HMAC = Tlv(5, bytes(range(38)))  # its digest is never looked at: the router of these tests ignores HMACs
 ROUTER = Environment(require_hmac=-1)
 SIZES = [2, 3, 6, 7, 8, 9, 15, 16, 20]
-
-
-def split(area: bytes) -> list[bytes]:
-    tlvs = []
-    while area:
-        tlvs.append(area[: 2 + area[1]])
-        area = area[2 + area[1] :]
-    return tlvs
-
-
-def appended(area: bytes, new: bytes) -> bytes:
-    """What the rule says, in Python."""
-    tlvs = split(area)
-    kinds = [each[0] for each in tlvs]
-    hmac = kinds.index(5) if 5 in kinds else len(tlvs)
-    place = hmac
-    while place > 0 and kinds[place - 1] == 4:
-        place -= 1
-    before, after = b"".join(tlvs[:place]) + new, b"".join(tlvs[hmac:])
-    return before + padding(len(before) + len(after)) + after
 
 
 def area_of(packet: bytes | None, srh_at: int = 40) -> bytes:
