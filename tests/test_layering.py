@@ -37,7 +37,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "kernel": _DATA | {"runner"},
     "llvm": _BOTTOM,
     "backend": _DATA | {"dsl", "llvm"},
-    "testing": _DATA | {"runner", "vm", "kernel"},
+    "testing": _DATA | {"runner", "dsl", "vm", "kernel"},
     "compile": _DATA | {"dsl", "backend"},
     "catalogue": _BOTTOM,
     "targets": _STAGES | {"catalogue", "dsl"},

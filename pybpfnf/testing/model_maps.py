@@ -1,0 +1,43 @@
+"""Maps as a function sees them: an array is a list, a hash a dict that can be full; of a per-CPU map, what the CPU that runs has."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, final
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import BoolType, IntType
+
+Value: TypeAlias = int | bytes
+"""An integer in its type's range, a bool or a verdict as its number, an address as 16 bytes."""
+
+
+@final
+class HashContents(dict[Value, Value]):
+    """A hash of at most `max_entries` keys; one more raises OverflowError."""
+
+    def __init__(self, max_entries: int) -> None:
+        super().__init__()
+        self.max_entries = max_entries
+
+    def __setitem__(self, key: Value, value: Value) -> None:
+        if key not in self and len(self) >= self.max_entries:
+            raise OverflowError("the map is full")
+        super().__setitem__(key, value)
+
+
+Contents: TypeAlias = Any  # a list or a HashContents: both are read and written by `contents[key]`
+
+
+def empty_map(map_: ir.Map) -> Contents:
+    """A new map's contents: an array has all its indexes, each value all zeros."""
+    if map_.kind == "hash":
+        return HashContents(map_.max_entries)
+    zero = 0 if isinstance(map_.value, IntType | BoolType) else bytes(map_.value.size)
+    return [zero] * map_.max_entries
+
+
+def stored(contents: Contents, map_: ir.Map, key: Value) -> Any:
+    """`m[key]`: the value, or the map's default. Raises KeyError or IndexError."""
+    if map_.default is not None and key not in contents:
+        return map_.default
+    return contents[key]

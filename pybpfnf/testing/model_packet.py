@@ -1,0 +1,107 @@
+"""A packet as a function sees it: header fields to read and write, and an SRH to which TLVs are appended. Made to be read.
+
+The SRH is kept apart in its parts (before it, fixed fields with segments, TLVs, after it), so that appending is a list's append.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_TLVS, Field, Header
+
+_IPV6, _SRH = HEADERS["ipv6"], HEADERS["srh"]
+_OPTIONS = (NEXT_HEADERS["hop_by_hop"], NEXT_HEADERS["destination_options"])
+_NO_SRH = "no SRH in the packet"
+_UNIT = 8
+_LONGEST_SRH = 256 * _UNIT  # its length field counts the units after the first in 8 bits
+
+
+class PacketError(Exception):
+    """The packet has not what was asked for; the text is the fault's message."""
+
+
+@final
+class ModelPacket:
+    """From the IPv6 header on. Raises PacketError where a header is not there."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = bytearray(data)
+
+    def encode(self) -> bytes:
+        return bytes(self._data)
+
+    def read(self, header: Header, field: Field) -> int | bytes:
+        """A field as a host integer, an address as 16 bytes."""
+        raw = self._data[self._place(header, field)]
+        if field.width == SEGMENT_SIZE * 8:
+            return bytes(raw)
+        return int.from_bytes(raw, "big") >> field.shift & _mask(field)
+
+    def write(self, header: Header, field: Field, value: int) -> None:
+        place = self._place(header, field)
+        others = int.from_bytes(self._data[place], "big") & ~(_mask(field) << field.shift)
+        self._data[place] = (others | (value & _mask(field)) << field.shift).to_bytes(field.storage, "big")
+
+    def _place(self, header: Header, field: Field) -> slice:
+        start = self._find_srh() if header.name == _SRH.name else 0
+        if start + header.size > len(self._data):
+            raise PacketError(f"no {'SRH' if header.name == _SRH.name else 'IPv6 header'} in the packet")
+        return slice(start + field.offset, start + field.offset + field.storage)
+
+    def _find_srh(self) -> int:
+        """The offset of the first routing header, past options, which must be an SRH."""
+        data, at = self._data, _IPV6.size
+        number = data[_IPV6.fields["next_header"].offset]
+        while number in _OPTIONS and at + _UNIT <= len(data):
+            number, at = data[at], at + (data[at + 1] + 1) * _UNIT
+        if number != NEXT_HEADERS["routing"] or at + _SRH.size > len(data) or data[at + 2] != ROUTING_TYPES["srh"]:
+            raise PacketError(_NO_SRH)
+        return at
+
+    def append_tlv(self, number: int, value: bytes) -> None:
+        """Put a TLV last, but before padding and an HMAC, and pad with PadN to a multiple of 8 (RFC 8754 section 2.1).
+
+        The lengths of the SRH and the packet follow.
+        """
+        at = self._find_srh()
+        first = at + _SRH.size + (self._data[at + _SRH.fields["last_entry"].offset] + 1) * SEGMENT_SIZE
+        end = at + (self._data[at + 1] + 1) * _UNIT
+        tlvs = _split(bytes(self._data[first:end]))
+        signature = [tlvs.pop()] if tlvs and tlvs[-1][0] == SRH_TLVS["hmac"] else []
+        while tlvs and tlvs[-1][0] == SRH_TLVS["padn"]:
+            tlvs.pop()
+        tlvs.append(bytes((number, len(value))) + value)
+        area = b"".join(tlvs)
+        area += _padding(len(area)) + b"".join(signature)
+        if first - at + len(area) > _LONGEST_SRH:
+            raise PacketError("the kernel refused to change the SRH")
+        self._data[at + 1] = (first - at + len(area)) // _UNIT - 1
+        growth = len(area) - (end - first)
+        self._data[first:end] = area
+        length = _IPV6.fields["payload_length"]
+        self.write(_IPV6, length, int(self.read(_IPV6, length)) + growth)
+
+
+def _mask(field: Field) -> int:
+    return (1 << field.width) - 1
+
+
+def _split(area: bytes) -> list[bytes]:
+    """The TLVs of an area; each has a type, a length and as many bytes of value."""
+    tlvs: list[bytes] = []
+    while area:
+        size = 2 + area[1] if len(area) > 1 else 2
+        if size > len(area):
+            raise PacketError("the SRH's TLVs run past its end")
+        tlvs.append(area[:size])
+        area = area[size:]
+    return tlvs
+
+
+def _padding(size: int) -> bytes:
+    """PadN up to a multiple of 8. It has at least two bytes, so one byte is padded by nine."""
+    missing = -size % _UNIT
+    if missing == 0:
+        return b""
+    missing = _UNIT + 1 if missing == 1 else missing
+    return bytes((SRH_TLVS["padn"], missing - 2)) + bytes(missing - 2)

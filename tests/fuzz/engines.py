@@ -1,0 +1,198 @@
+"""One compiled function on the evaluator, the VM and the kernel, with the same inputs; what each has to show for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, final
+
+from pybpfnf import backend, dsl, image
+from pybpfnf.abi.maps import MAP_TYPES
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import ADDRESS, BOOL, INT_TYPES, IntType, Type
+from pybpfnf.image.model import ObjectImage
+from pybpfnf.runner import Environment, Fault, MapAccess, Runner, Session
+from pybpfnf.testing.evaluate import Evaluator
+from pybpfnf.testing.model_maps import HashContents
+from tests.fuzz.inputs import Input, Value, at_the_hook
+
+Site: TypeAlias = tuple[str | None, int | None, int | None, str]
+_DROP = 2
+_KEY = bytes(4)
+_TYPES: Mapping[str, Type] = {**INT_TYPES, str(BOOL): BOOL, str(ADDRESS): ADDRESS}
+_SLOT = 8  # bpf(2) pads each CPU's value
+
+
+@final
+@dataclass(frozen=True)
+class Compiled:
+    module: ir.Module
+    image: ObjectImage
+
+
+def compile_function(path: Path) -> Compiled:
+    """Raises CompileError for what the compiler refuses."""
+    module = dsl.compile_module(dsl.load_programs(path))
+    return Compiled(module, image.read(backend.build(module)))
+
+
+@final
+@dataclass(frozen=True)
+class Observed:
+    """What one packet did. `packet` is None where it was dropped."""
+
+    verdict: int | None
+    fault: Site | None
+    mark: int
+    packet: bytes | None
+    variables: Mapping[str, Value]
+    maps: Mapping[str, Mapping[Value, Value]]
+
+    def difference(self, other: Observed) -> list[str]:
+        """The names of what is not the same."""
+        rows = ((name, getattr(self, name), getattr(other, name)) for name in ("verdict", "fault", "mark", "packet"))
+        names = [name for name, one, another in rows if one != another]
+        for what in ("variables", "maps"):
+            one, another = getattr(self, what), getattr(other, what)
+            names += [name for name in one if one[name] != another[name]]
+        return names
+
+    def part(self, name: str) -> object:
+        """What stands under a name that `difference` gave."""
+        for values in (self.variables, self.maps):
+            if name in values:
+                return values[name]
+        found: object = getattr(self, name)
+        return found.hex() if isinstance(found, bytes) else found
+
+
+def evaluate(compiled: Compiled, environment: Environment, inputs: list[Input]) -> list[Observed]:
+    evaluator = Evaluator(compiled.module, compiled.module.functions[0], environment)
+    return [_evaluate(evaluator, compiled.module, given) for given in inputs]
+
+
+def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed:
+    evaluator.variables.update(given.variables)
+    for map_ in module.maps:
+        contents = given.maps[map_.name]
+        if map_.kind == "hash":
+            evaluator.maps[map_.name] = HashContents(map_.max_entries)
+            evaluator.maps[map_.name].update(contents)
+        else:
+            evaluator.maps[map_.name] = [contents[index] for index in range(map_.max_entries)]
+    done = evaluator.run(at_the_hook(given.packet))
+    return Observed(
+        done.verdict,
+        _site(done.fault),
+        done.mark,
+        None if done.verdict == _DROP else done.packet,
+        {name: evaluator.variables[name] for name in given.variables},
+        {name: dict(held) if isinstance(held, HashContents) else dict(enumerate(held)) for name, held in evaluator.maps.items()},
+    )
+
+
+def run(runner: Runner, compiled: Compiled, environment: Environment, inputs: list[Input]) -> list[Observed]:
+    """Raises VerifierError where the kernel refuses the program."""
+    with runner.open(compiled.image, compiled.image.program(), environment) as session:
+        return [_run(session, compiled.module, given) for given in inputs]
+
+
+def _run(session: Session, module: ir.Module, given: Input) -> Observed:
+    variables = _Variables(session)
+    variables.write(given.variables)
+    for map_ in module.maps:
+        _fill(session.maps[map_.name], map_, given.maps[map_.name])
+    outcome = session.run(given.packet)
+    assert outcome.runs == 1, f"the program ran {outcome.runs} times: {outcome.reason}"
+    return Observed(
+        outcome.verdict,
+        _site(outcome.fault),
+        outcome.mark,
+        outcome.packet,
+        variables.read(given.variables),
+        {map_.name: _contents(session.maps[map_.name], map_) for map_ in module.maps},
+    )
+
+
+def _site(fault: Fault | None) -> Site | None:
+    return None if fault is None else (fault.file, fault.line, fault.column, fault.message)
+
+
+@final
+class _Variables:
+    """The States of a session, in the one value of each data section's map."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def write(self, values: Mapping[str, Value]) -> None:
+        with self._sections() as sections:
+            for name, value in values.items():
+                variable = self._session.image.variables[name]
+                place = slice(variable.offset, variable.offset + variable.size)
+                sections[variable.map][place] = _bytes(value, variable.size)
+
+    def read(self, names: Mapping[str, Value]) -> dict[str, Value]:
+        sections = self._contents()
+        found: dict[str, Value] = {}
+        for name in names:
+            variable = self._session.image.variables[name]
+            found[name] = _decode(_TYPES[variable.type], sections[variable.map][variable.offset :][: variable.size])
+        return found
+
+    def _contents(self) -> dict[str, bytearray]:
+        names = {variable.map for variable in self._session.image.variables.values() if variable.role.value == "state"}
+        return {name: bytearray(self._session.maps[name].lookup(_KEY) or b"") for name in names}
+
+    @contextmanager
+    def _sections(self) -> Iterator[dict[str, bytearray]]:
+        sections = self._contents()
+        yield sections
+        for name, contents in sections.items():
+            self._session.maps[name].update(_KEY, bytes(contents))
+
+
+# --------------------------------------------------------------------------------------------------- maps, as bytes
+
+
+def _fill(access: MapAccess, map_: ir.Map, contents: Mapping[Value, Value]) -> None:
+    """Exactly these contents: another CPU's values are zeros."""
+    if map_.kind == "hash":
+        for key in list(access.keys()):
+            access.delete(key)
+    cpus = _cpus(access, map_)
+    for entry, value in contents.items():
+        data = _bytes(value, map_.value.size)
+        access.update(_bytes(entry, map_.key.size), data if cpus == 0 else data.ljust(_stride(map_) * cpus, b"\0"))
+
+
+def _contents(access: MapAccess, map_: ir.Map) -> dict[Value, Value]:
+    """Of a per-CPU map the first CPU's values, where everything runs; the others stay zero."""
+    found: dict[Value, Value] = {}
+    for key in list(access.keys()):
+        data = access.lookup(key) or b""
+        assert not any(data[_stride(map_) :]) or not MAP_TYPES[map_.kind].per_cpu, "another CPU's value has changed"
+        found[_decode(map_.key, key)] = _decode(map_.value, data[: map_.value.size])
+    return dict(sorted(found.items())) if map_.kind != "hash" else found
+
+
+def _cpus(access: MapAccess, map_: ir.Map) -> int:
+    if not MAP_TYPES[map_.kind].per_cpu:
+        return 0
+    return len(access.lookup(_bytes(0, map_.key.size)) or b"") // _stride(map_)
+
+
+def _stride(map_: ir.Map) -> int:
+    return -(-map_.value.size // _SLOT) * _SLOT
+
+
+def _bytes(value: Value, size: int) -> bytes:
+    return value if isinstance(value, bytes) else (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+
+
+def _decode(type_: Type, data: bytes | bytearray) -> Value:
+    if type_ == ADDRESS:
+        return bytes(data)
+    return int.from_bytes(data, "little", signed=isinstance(type_, IntType) and type_.signed)

@@ -1,0 +1,282 @@
+"""Random statements, as lines of source. Add a construct by adding a production to `_STATEMENTS`."""
+
+from __future__ import annotations
+
+from pybpfnf.dsl.types import ADDRESS, S64, U8, U16, U32, IntType, ValueType
+from tests.fuzz.expressions import condition, divisor, element, key, literal, operand, placed, type_name, typed
+from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, partners
+
+Lines = list[str]
+_DEPTH = 3  # of expressions
+_INDENT = "    "
+
+
+def block(scope: Scope, count: int, depth: int) -> Lines:
+    """So many statements, one inside another at most `depth` deep; less where one of them returns."""
+    lines: Lines = []
+    for _ in range(count):
+        made = scope.produce(_STATEMENTS if depth > 0 else _SIMPLE, depth)
+        lines += made or []
+    return lines
+
+
+def _indented(lines: Lines) -> Lines:
+    return [_INDENT + line for line in lines] or [_INDENT + "pass"]
+
+
+def _arm(scope: Scope, depth: int) -> Lines:
+    return _indented(block(scope, scope.random.randint(1, 3), depth - 1))
+
+
+# ------------------------------------------------------------------------------------------------------------ locals
+
+
+def _bind(scope: Scope, depth: int) -> Lines:
+    """A new local, its type inferred or written."""
+    type_ = any_type(scope)
+    value = typed(scope, type_, _DEPTH)
+    name = scope.fresh("v")
+    if scope.chance(4):
+        line = (
+            f"{name}: {type_name(type_)} = {value}" if scope.chance(2) else f"{name}: {type_name(type_)} = {placed(scope, type_, _DEPTH)}"
+        )
+    else:
+        line = f"{name} = {value}"
+    scope.locals[name] = type_
+    return [line]
+
+
+def _bind_literal(scope: Scope, depth: int) -> Lines:
+    """A local that is s64 because nothing but literals is assigned to it."""
+    name = scope.fresh("n")
+    line = f"{name} = {literal(scope, S64)}"
+    scope.locals[name] = S64
+    scope.literal_only.add(name)
+    return [line]
+
+
+def _bind_literal_first(scope: Scope, depth: int) -> Lines:
+    """The first assignment is a literal, a later one gives the type."""
+    type_ = any_integer(scope)
+    name = scope.fresh("v")
+    test, value, start = condition(scope, 2), typed(scope, type_, _DEPTH), literal(scope, type_)
+    scope.locals[name] = type_
+    return [f"{name} = {start}", f"if {test}:", f"{_INDENT}{name} = {value}"]
+
+
+def _bind_on_branches(scope: Scope, depth: int) -> Lines:
+    """Each arm assigns a type of its own; the local's is their join."""
+    type_ = any_integer(scope)
+    values = [typed(scope, type_, _DEPTH), placed(scope, type_, _DEPTH)]
+    test = condition(scope, 2)
+    scope.random.shuffle(values)
+    name = scope.fresh("v")
+    scope.locals[name] = type_
+    return [f"if {test}:", f"{_INDENT}{name} = {values[0]}", "else:", f"{_INDENT}{name} = {values[1]}"]
+
+
+def _bind_verdict(scope: Scope, depth: int) -> Lines:
+    name = scope.fresh("verdict")
+    return [f"{name} = OK if {condition(scope, 2)} else DROP", f"if {name} == DROP and {condition(scope, 1)}:", f"{_INDENT}return {name}"]
+
+
+def _bind_view(scope: Scope, depth: int) -> Lines:
+    name = scope.fresh("srh")
+    scope.fresh_srh.add(name)
+    return [f"{name} = pkt.srh"]
+
+
+def _assign(scope: Scope, depth: int) -> Lines | None:
+    name = scope.pick(scope.locals)
+    if name is None:
+        return None
+    type_ = scope.locals[name]
+    # What is assigned could otherwise give the local another type.
+    value = literal(scope, S64) if name in scope.literal_only else placed(scope, type_, _DEPTH)
+    return [f"{name} = {value}"]
+
+
+def _swap(scope: Scope, depth: int) -> Lines | None:
+    names = [name for name, type_ in scope.locals.items() if isinstance(type_, IntType) and name not in scope.literal_only]
+    first = scope.pick(names)
+    other = scope.pick(name for name in names if name != first and scope.locals[name] == scope.locals[first or ""])
+    return [f"{first}, {other} = {other}, {placed(scope, scope.locals[first], 2)}"] if first and other else None
+
+
+def _update(scope: Scope, depth: int) -> Lines | None:
+    name = scope.pick(name for name, type_ in scope.locals.items() if isinstance(type_, IntType))
+    if name is None:
+        return None
+    type_ = scope.locals[name]
+    assert isinstance(type_, IntType)
+    operator = scope.random.choice(OPERATORS)
+    return [f"{name} {operator}= {_right(scope, type_, operator)}"]
+
+
+def _right(scope: Scope, type_: IntType, operator: str) -> str:
+    """The right side of `x op= e`: of any type that goes with x's, the result is reduced; a shift takes any count."""
+    if operator in ("<<", ">>"):
+        return f"({typed(scope, any_integer(scope), 2)} & {scope.random.choice((7, 31, 63, 127))})"
+    right = typed(scope, scope.random.choice(partners(type_)), _DEPTH) if scope.chance(3) else operand(scope, type_, _DEPTH)
+    return divisor(scope, right) if operator in ("//", "%") else right
+
+
+# -------------------------------------------------------------------------------------------- what outlives the packet
+
+
+def _set_state(scope: Scope, depth: int) -> Lines | None:
+    state = scope.pick(each for each in scope.globals if each.kind == "State")
+    return None if state is None else [f"{state.name} = {placed(scope, state.type, _DEPTH)}"]
+
+
+def _update_state(scope: Scope, depth: int) -> Lines | None:
+    state = scope.pick(each for each in scope.globals if each.kind == "State" and isinstance(each.type, IntType))
+    if state is None:
+        return None
+    assert isinstance(state.type, IntType)
+    operator = scope.random.choice(_updates(state.type, shared=True))
+    return [f"{state.name} {operator}= {_right(scope, state.type, operator)}"]
+
+
+def _updates(type_: IntType, *, shared: bool) -> tuple[str, ...]:
+    return tuple(operator for operator in OPERATORS if not shared or type_.width >= 32 or operator not in SHARED_UPDATES)
+
+
+def _set_element(scope: Scope, depth: int) -> Lines | None:
+    store = scope.pick(scope.stores)
+    return None if store is None else [f"{store.name}[{key(scope, store.name, 2)}] = {placed(scope, store.value, _DEPTH)}"]
+
+
+def _update_element(scope: Scope, depth: int) -> Lines | None:
+    store = scope.pick(each for each in scope.stores if isinstance(each.value, IntType) and _has_all_keys(each))
+    if store is None:
+        return None
+    assert isinstance(store.value, IntType)
+    operator = scope.random.choice(_updates(store.value, shared=store.kind != "PerCpuArray"))
+    return [f"{store.name}[{key(scope, store.name, 2)}] {operator}= {_right(scope, store.value, operator)}"]
+
+
+def _has_all_keys(store: Store) -> bool:
+    return store.kind != "Hash" or store.default is not None
+
+
+def _delete(scope: Scope, depth: int) -> Lines | None:
+    store = scope.pick(each for each in scope.stores if each.kind == "Hash")
+    if store is None:
+        return None
+    where = key(scope, store.name, 1)
+    return [f"if {where} in {store.name}:", f"{_INDENT}del {store.name}[{where}]"] if scope.chance(2) else [f"del {store.name}[{where}]"]
+
+
+def _look_up(scope: Scope, depth: int) -> Lines | None:
+    """`n = m.get(k)`, and perhaps at once what to do when it missed."""
+    store = scope.pick(each for each in scope.stores if each.kind == "Hash")
+    if store is None:
+        return None
+    name = scope.fresh("found")
+    lines = [f"{name} = {store.name}.get({key(scope, store.name, 2)})"]
+    return lines + _asked(scope, name, store.value, depth)
+
+
+def _asked(scope: Scope, name: str, type_: ValueType, depth: int) -> Lines:
+    match scope.random.randrange(5):
+        case 0:
+            scope.locals[name] = type_
+            return [f"if {name} is None:", f"{_INDENT}return {scope.random.choice(('OK', 'DROP'))}"]
+        case 1:
+            scope.locals[name] = type_
+            return [f"assert {name} is not None"]
+        case 2:
+            lines = [f"if {name} is None:", f"{_INDENT}{name} = {typed(scope, type_, 2)}"]
+            scope.locals[name] = type_
+            return lines
+        case 3:
+            with scope.arm():
+                scope.locals[name] = type_
+                return [f"if {name} is not None:", *_arm(scope, depth)]
+        case _:
+            scope.lookups[name] = type_
+            return []
+
+
+# -------------------------------------------------------------------------------------------------------- the packet
+
+
+def _set_field(scope: Scope, depth: int) -> Lines:
+    """What a seg6local function may write."""
+    name, type_ = scope.random.choice((("srh.tag", U16), ("srh.flags", U8), ("mark", U32), ("priority", U32)))
+    view = scope.pick(scope.fresh_srh)
+    place = f"{view}.{name.removeprefix('srh.')}" if view and name.startswith("srh.") else f"pkt.{name}"
+    if scope.chance(2):
+        return [f"{place} = {placed(scope, type_, _DEPTH)}"]
+    operator = scope.random.choice(OPERATORS)
+    return [f"{place} {operator}= {_right(scope, type_, operator)}"]
+
+
+def _append(scope: Scope, depth: int) -> Lines:
+    """The packet moves: views of it are stale."""
+    if scope.chance(2):
+        made = f"Small(number={placed(scope, U8, 2)})"
+    else:
+        made = f"Large(first={placed(scope, S64, 2)}, where={typed(scope, ADDRESS, 2)}, second={placed(scope, U16, 2)})"
+    scope.fresh_srh.clear()
+    return [f"pkt.srh.append({made})"]
+
+
+# ----------------------------------------------------------------------------------------------------------- control
+
+
+def _if(scope: Scope, depth: int) -> Lines:
+    lines = [f"if {condition(scope, _DEPTH)}:"]
+    with scope.arm():
+        lines += _arm(scope, depth)
+    for _ in range(scope.random.choice((0, 0, 1, 2))):
+        lines.append(f"elif {condition(scope, _DEPTH)}:")
+        with scope.arm():
+            lines += _arm(scope, depth)
+    if scope.chance(2):
+        lines.append("else:")
+        with scope.arm():
+            lines += _arm(scope, depth)
+    return lines
+
+
+def _leave(scope: Scope, depth: int) -> Lines:
+    verdict = scope.random.choice(("OK", "DROP", f"OK if {condition(scope, 1)} else DROP"))
+    return [f"if {condition(scope, 2)}:", f"{_INDENT}return {verdict}"]
+
+
+def _assert(scope: Scope, depth: int) -> Lines:
+    message = ', "a message"' if scope.chance(3) else ""
+    return [f"assert {condition(scope, 2)} or {condition(scope, 2)}{message}"]
+
+
+def _evaluate(scope: Scope, depth: int) -> Lines | None:
+    """A read for its fault alone."""
+    made = element(scope, any_type(scope), 2)
+    return None if made is None else [made]
+
+
+_SIMPLE: Weighted[Lines | None] = (
+    (8, _bind),
+    (1, _bind_literal),
+    (2, _bind_literal_first),
+    (2, _bind_on_branches),
+    (1, _bind_verdict),
+    (1, _bind_view),
+    (4, _assign),
+    (1, _swap),
+    (5, _update),
+    (2, _set_state),
+    (3, _update_state),
+    (2, _set_element),
+    (3, _update_element),
+    (1, _delete),
+    (4, _look_up),
+    (2, _set_field),
+    (1, _append),
+    (1, _leave),
+    (1, _assert),
+    (1, _evaluate),
+)
+_STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if))

@@ -1,0 +1,111 @@
+"""Random functions mean the same to the reference evaluator, the VM and the kernel. `scripts/fuzz` runs more of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, MutableMapping
+from random import Random
+from typing import Any, TypeAlias
+
+import pytest
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import IntType
+from pybpfnf.kernel import features
+from pybpfnf.kernel.runner import KernelRunner
+from pybpfnf.runner import Runner
+from pybpfnf.testing import evaluate
+from pybpfnf.vm import VmRunner
+from tests.fuzz.check import Report, check
+from tests.fuzz.command import summary
+from tests.fuzz.generate import generate
+from tests.fuzz.shrink import shrink
+
+FAST, SLOW, INPUTS = 100, 2000, 10
+RecordProperty: TypeAlias = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module")
+def runners() -> list[Runner]:
+    """Every engine that this system has."""
+    return [VmRunner()] if features.first_lack(*features.RUNNER) else [VmRunner(), KernelRunner()]
+
+
+def _check(record_property: RecordProperty, runners: list[Runner], seed: int, count: int) -> Report:
+    report = check(seed, range(count), INPUTS, runners)
+    names = ", ".join(runner.name for runner in runners)
+    record_property("table", f"random functions, evaluator against {names}: {summary(report)}")
+    assert not report.differences, "\n\n".join(report.differences)
+    return report
+
+
+def test_random_functions_mean_the_same_to_all_engines(record_property: RecordProperty, runners: list[Runner]) -> None:
+    report = _check(record_property, runners, seed=1, count=FAST)
+    assert report.forwarded > report.runs // 3
+    assert report.faults > report.runs // 10
+
+
+@pytest.mark.kernel
+def test_the_kernel_is_one_of_the_engines(runners: list[Runner]) -> None:
+    assert [runner.name for runner in runners] == ["vm", "kernel"]
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_many_random_functions_mean_the_same_to_all_engines(record_property: RecordProperty, runners: list[Runner]) -> None:
+    report = _check(record_property, runners, seed=2, count=SLOW)
+    assert report.functions + report.refused == SLOW
+    assert report.refused < SLOW // 20
+
+
+def test_the_same_seed_gives_the_same_function() -> None:
+    assert generate(Random("1:2")) == generate(Random("1:2")) != generate(Random("1:3"))
+
+
+# -------------------------------------------------------------------------------------- wrong meanings that are found
+
+
+def _towards_zero(left: int, right: int) -> int:
+    quotient = abs(left) // abs(right)
+    return quotient if (left < 0) == (right < 0) else -quotient
+
+
+def _without_sign(run: Any, node: ir.Convert) -> int:
+    assert isinstance(node.type, IntType)
+    return node.type.reduce(run.value(node.operand) & 0xFFFFFFFF)
+
+
+def _both_operands(run: Any, node: ir.Logical) -> int:
+    values = run.value(node.left), run.value(node.right)
+    return int(all(values) if node.op is ir.LogicalOp.AND else any(values))
+
+
+def _key_before_value(run: Any, node: ir.SetMap) -> None:
+    run.value(node.key)
+    evaluate.STATEMENTS[ir.Evaluate](run, ir.Evaluate(node.value, node.span))
+
+
+_BUGS: Mapping[str, tuple[Mapping[Any, Any], object, Callable[..., Any]]] = {
+    "division towards zero": (evaluate.OPERATORS, ir.BinaryOp.FLOORDIV, _towards_zero),
+    "a remainder with the dividend's sign": (evaluate.OPERATORS, ir.BinaryOp.MOD, lambda a, b: a - b * _towards_zero(a, b)),
+    "a shift count taken modulo 64": (evaluate.OPERATORS, ir.BinaryOp.LSHIFT, lambda a, b: a << b % 64),
+    "a logical right shift": (evaluate.OPERATORS, ir.BinaryOp.RSHIFT, lambda a, b: abs(a) >> b),
+    "less or equal for less": (evaluate.OPERATORS, ir.CompareOp.LT, operator.le),
+    "conversions of 32 bits": (evaluate.EXPRESSIONS, ir.Convert, _without_sign),
+    "no short circuit": (evaluate.EXPRESSIONS, ir.Logical, _both_operands),
+    "a map that is not written": (evaluate.STATEMENTS, ir.SetMap, _key_before_value),
+    "asserts that pass": (evaluate.STATEMENTS, ir.Assert, lambda run, node: None),
+}
+
+
+@pytest.mark.parametrize("bug", _BUGS)
+def test_a_wrong_meaning_is_found_among_few_functions(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, key, wrong = _BUGS[bug]
+    assert isinstance(table, MutableMapping)
+    monkeypatch.setitem(table, key, wrong)
+    assert any(check(3, [number], INPUTS, [VmRunner()], shrinking=False).differences for number in range(FAST))
+
+
+def test_a_function_is_made_smaller_as_long_as_it_shows_the_same() -> None:
+    text = "x = 1\nif x:\n    y = (3 + 4) // 0\n    z = 5\nelse:\n    pass\n"
+    assert shrink(text, lambda smaller: "//" in smaller) == "y = 3 // 0"
