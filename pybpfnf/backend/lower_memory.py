@@ -65,6 +65,7 @@ def lower_context_read(frame: Frame, node: ir.ContextRead) -> str:
     place = frame.context_field(node.field.offset)
     bits = node.field.size * 8
     value = frame.writer.load(f"i{bits}", place, alignment(node.field.size), volatile=True)
+    frame.writer.keep_apart()
     return _resized(frame, node.field.name, value, IntType(f"u{bits}", bits, False), node.type)
 
 
@@ -73,6 +74,7 @@ def lower_set_context(frame: Frame, node: ir.SetContext) -> None:
     value = _resized(frame, node.field.name, frame.value(node.value), node.value.type, IntType(f"u{bits}", bits, False))
     place = frame.context_field(node.field.offset)
     frame.writer.store(f"i{bits}", value, place, alignment(node.field.size), volatile=True)
+    frame.writer.keep_apart()
 
 
 def _resized(frame: Frame, name: str, value: str, from_: object, to: object) -> str:

@@ -53,6 +53,12 @@ class Writer:
         """The value, of which LLVM then knows nothing, in a place that it does not duplicate; no instruction, or one move."""
         return self.value(f'call {type_} asm sideeffect "", "=r,0"({type_} {value}) noduplicate')
 
+    def keep_apart(self) -> None:
+        """What was just emitted is not merged with its like on another branch: LLVM would choose between two pointers, and access
+        memory once. The verifier takes no instruction that is the context's on one path and other memory's on another
+        ("same insn cannot be used with different pointers")."""
+        self.do('call void asm sideeffect "", ""()')
+
     def negate(self, condition: str) -> str:
         return self.op("xor", "i1", condition, "true")
 

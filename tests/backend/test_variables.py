@@ -11,7 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import ADDRESS, BOOL, S8, S32, U8, U16, U32, U64, IntType, ValueType
 from pybpfnf.image.model import Role
 from tests.backend.build_ir import SPAN, assign, binary, compare, const, context, convert, function, give, local, module, read, when
-from tests.backend.engine import Engine, built
+from tests.backend.engine import PACKET, Engine, built
 
 ADDRESS_BYTES = IPv6Address("fc00:4::1").packed
 
@@ -117,3 +117,19 @@ def test_one_of_two_fields_of_the_context_is_chosen_by_value_not_by_pointer() ->
         outcome = engine.run()
         assert outcome.fault is None
         assert engine.get("OUT") == 0xDD86
+
+
+def test_a_field_of_the_context_and_a_variable_on_two_branches_stay_two_accesses() -> None:
+    """LLVM likes to choose the address and then to access: `same insn cannot be used with different pointers`."""
+    flag, out = ir.State("FLAG", BOOL, 0), ir.State("OUT", U32, 9)
+    mark = context("mark").field
+    chosen = ir.Conditional(read(flag), context("len"), read(out), U32, SPAN)
+    store = ir.If(read(flag), (ir.SetContext(mark, const(5, U32), SPAN),), (ir.SetState(out, const(5, U32), SPAN),), SPAN)
+    body = (ir.SetState(out, binary("+", chosen, const(1, U32)), SPAN), store)
+    with Engine(module(function("f", *body, give()), variables=(flag, out))) as engine:
+        engine.set(FLAG=1)
+        assert engine.run().mark == 5
+        assert engine.get("OUT") == len(PACKET) + 1
+        engine.set(FLAG=0)
+        assert engine.run().mark == 0
+        assert engine.get("OUT") == 5
