@@ -48,8 +48,8 @@ class Environment:
     require_hmac: int = 0  # net.ipv6.conf.*.seg6_require_hmac: < 0 ignore, 0 check if present, > 0 mandatory
     flowlabel: int = 0  # net.ipv6.seg6_flowlabel
     tables: frozenset[int] = frozenset({0, 253, 254, 255})  # routing tables that exist; 0 stands for the ordinary rules
-    unreachable: tuple[str, ...] = ()  # prefixes without a route: look-ups of their addresses answer -ENETUNREACH
-    sid: IPv6Address | None = None  # the SID that the function is bound to; None: whatever the packet's destination is
+    unreachable: tuple[str, ...] = ()  # prefixes without a route, of either version: look-ups answer -ENETUNREACH
+    sid: IPv6Address | None = None  # the SID, or the destination of the route, that the function is bound to; None: the packet's
     fuel: int = 1_000_000  # instructions before a run is called endless (the verifier's own limit)
 
 
@@ -90,7 +90,8 @@ class Outcome:
     """What became of one packet.
 
     `verdict` is the program's last return value (32 bits, unsigned); None where it did not run or faulted. `packet` is
-    what leaves the hook, from the IPv6 header on and before forwarding takes one hop off; None when dropped. `reason`
+    what leaves the hook, from the IP header on; None when dropped. lwt_seg6local and lwt_in come before forwarding, lwt_out and
+    lwt_xmit after it has taken a hop off. `reason`
     says in one sentence why a packet did not leave, or None. `runs` counts how often the program ran (more than once
     when it returned REDIRECT without having chosen a route). `instructions` is None where it cannot be counted.
     The hook lets a hop limit of 1 or 0 and packets larger than an MTU pass: forwarding drops those later, so the VM calls
@@ -129,7 +130,7 @@ class Session(Protocol):
     @property
     def maps(self) -> Mapping[str, MapAccess]: ...
     def run(self, packet: bytes) -> Outcome:
-        """Run on one packet, given from its IPv6 header on."""
+        """Run on one packet, given from its IP header on, as it comes in at a device."""
         ...
 
     def close(self) -> None: ...

@@ -20,6 +20,7 @@ from typing import Self, TypeAlias, final
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.kernel import bpffs, routes
+from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.info import ProgramInfo, program_info
 from pybpfnf.kernel.links import MAIN_TABLE
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
@@ -147,7 +148,7 @@ def detach(sid: Sid, table: int | None = None) -> None:
         if route is not None and route.is_ours and pinned not in (None, route.program_id):
             raise InputError(
                 f"cannot detach {sid_text(prefix)}: its route leads to program {route.program_id}, and {pinned} is pinned",
-                hint=f"ip -6 route del {prefix} table {number} proto {routes.PROTOCOL}",
+                hint=f"ip -6 route del {prefix} table {number} proto {PROTOCOL}",
             )
         routes.unbind(netlink, prefix, pinned, table=number)
     _remove(directory)

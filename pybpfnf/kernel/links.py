@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeAlias
 
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
@@ -19,8 +20,15 @@ _NUD_PERMANENT = 0x80
 _IFA_F_NODAD = 0x02
 _RTN_UNICAST = 1
 _FR_ACT_UNREACHABLE = 7
+_ICMP = {socket.AF_INET: 1, socket.AF_INET6: 58}
 _RTPROT_STATIC = 4
 MAIN_TABLE = 254
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+def family_of(prefix: Network) -> int:
+    """The address family of a netlink message about it."""
+    return socket.AF_INET if isinstance(prefix, IPv4Network) else socket.AF_INET6
 
 
 def add_veth(netlink: Netlink, name: str, index: int, peer: str, peer_index: int, *, mac: str, peer_mac: str, mtu: int = 1500) -> None:
@@ -67,10 +75,12 @@ def add_neighbour(netlink: Netlink, index: int, address: IPv6Address, mac: str) 
     _request(netlink, message, NEWNEIGH, CREATE | REPLACE, f"add the neighbour {address}")
 
 
-def add_route(netlink: Netlink, prefix: IPv6Network, index: int, *, table: int = MAIN_TABLE, via: IPv6Address | None = None) -> None:
+def add_route(
+    netlink: Netlink, prefix: Network, index: int, *, table: int = MAIN_TABLE, via: IPv4Address | IPv6Address | None = None
+) -> None:
     """An ordinary route to `prefix` through a device."""
     message = rtmsg()
-    message["family"], message["dst_len"], message["type"] = socket.AF_INET6, prefix.prefixlen, _RTN_UNICAST
+    message["family"], message["dst_len"], message["type"] = family_of(prefix), prefix.prefixlen, _RTN_UNICAST
     message["proto"], message["table"] = _RTPROT_STATIC, table if table < 256 else 0
     message["attrs"] = [("RTA_DST", str(prefix.network_address)), ("RTA_OIF", index), ("RTA_TABLE", table)]
     if via is not None:
@@ -79,11 +89,13 @@ def add_route(netlink: Netlink, prefix: IPv6Network, index: int, *, table: int =
 
 
 def forbid_own_packets(netlink: Netlink) -> None:
-    """Nothing that this router sends itself (ICMP errors) finds a route; what it forwards does."""
-    message = fibmsg()
-    message["family"], message["action"] = socket.AF_INET6, _FR_ACT_UNREACHABLE
-    message["attrs"] = [("FRA_IIFNAME", "lo"), ("FRA_PRIORITY", 1)]
-    _request(netlink, message, NEWRULE, CREATE | EXCL, "add a routing rule")
+    """Nothing that this router sends itself (ICMP errors) finds a route; what it forwards does, and so does a packet that a
+    program routes anew at its transmission, which counts as the router's own, unless it is ICMP too."""
+    for family, icmp in _ICMP.items():
+        message = fibmsg()
+        message["family"], message["action"] = family, _FR_ACT_UNREACHABLE
+        message["attrs"] = [("FRA_IIFNAME", "lo"), ("FRA_IP_PROTO", icmp), ("FRA_PRIORITY", 1)]
+        _request(netlink, message, NEWRULE, CREATE | EXCL, "add a routing rule")
 
 
 def _request(netlink: Netlink, message: object, kind: int, flags: int, attempt: str) -> None:

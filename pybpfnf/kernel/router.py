@@ -13,13 +13,13 @@ import errno
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from types import TracebackType
 from typing import Self, final
 
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.kernel import links, netns, routes, seg6
-from pybpfnf.kernel.links import IFF_MULTICAST, IFF_NOARP, IFF_UP, MAIN_TABLE
+from pybpfnf.kernel.links import IFF_MULTICAST, IFF_NOARP, IFF_UP, MAIN_TABLE, Network
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import Namespace, set_sysctl
 from pybpfnf.kernel.wire import Wire
@@ -32,7 +32,7 @@ _PATIENCE, _PAUSE = 5.0, 0.0002  # seconds
 _LOOPBACK = 1  # without it, packets to the router's own address would pass on
 # The largest that a veth takes: no packet that the program grows is too big.
 _MTU = 65535
-_EVERYTHING = IPv6Network("::/0")
+_EVERYTHING: tuple[Network, ...] = (IPv6Network("::/0"), IPv4Network("0.0.0.0/0"))
 # The packet that marks the end of a run: from and to addresses of nobody (RFC 4193), no next header, a text of its own.
 _FLUSH_SOURCE, _FLUSH_TARGET = IPv6Address("fd70:7962:7066:6e66::1"), IPv6Address("fd70:7962:7066:6e66::2")
 _FLUSH_TEXT = b"pybpfnf: end of run "
@@ -46,6 +46,9 @@ _SYSCTLS = (
     ("ipv6/conf/default/router_solicitations", 0),
     ("ipv6/conf/default/seg6_enabled", 1),
     ("ipv6/conf/all/seg6_enabled", 1),
+    ("ipv4/conf/default/rp_filter", 0),
+    ("ipv4/conf/all/rp_filter", 0),
+    ("ipv4/ip_forward", 1),
 )
 
 
@@ -125,31 +128,35 @@ def _add_devices(netlink: Netlink, in_index: int) -> tuple[int, int, int, int]:
 
 
 def _add_routes(netlink: Netlink, environment: Environment, out_index: int) -> None:
-    reachable = without(_EVERYTHING, [_prefix(text) for text in environment.unreachable])
+    holes = [_prefix(text) for text in environment.unreachable]
+    reachable = [prefix for everything in _EVERYTHING for prefix in without(everything, holes)]
     for table in [MAIN_TABLE, *sorted(environment.tables - _KERNELS_TABLES)]:
         for prefix in reachable:
             links.add_route(netlink, prefix, out_index, table=table)
     links.add_route(netlink, IPv6Network(_FLUSH_TARGET), out_index)
 
 
-def _prefix(text: str) -> IPv6Network:
+def _prefix(text: str) -> Network:
     try:
-        return IPv6Network(text)
+        return ip_network(text)
     except ValueError as error:
-        raise InputError(f"{text!r} is not an IPv6 prefix: {error}") from None
+        raise InputError(f"{text!r} is not a prefix: {error}") from None
 
 
-def without(whole: IPv6Network, holes: Iterable[IPv6Network]) -> list[IPv6Network]:
+def without(whole: Network, holes: Iterable[Network]) -> list[Network]:
     """The prefixes that cover `whole` but for the holes: a route with an error would answer another errno than no route."""
     parts = [whole]
     for hole in holes:
-        cut: list[IPv6Network] = []
-        for part in parts:
-            if hole.supernet_of(part):
-                continue
-            cut += part.address_exclude(hole) if hole.subnet_of(part) else [part]
-        parts = cut
+        parts = [rest for part in parts for rest in _cut(part, hole)]
     return parts
+
+
+def _cut(part: Network, hole: Network) -> list[Network]:
+    if isinstance(part, IPv4Network) and isinstance(hole, IPv4Network):
+        return [] if hole.supernet_of(part) else list(part.address_exclude(hole)) if hole.subnet_of(part) else [part]
+    if isinstance(part, IPv6Network) and isinstance(hole, IPv6Network):
+        return [] if hole.supernet_of(part) else list(part.address_exclude(hole)) if hole.subnet_of(part) else [part]
+    return [part]
 
 
 def _flush_packet() -> bytes:

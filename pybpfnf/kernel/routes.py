@@ -18,10 +18,10 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pybpfnf.errors import Error, InputError, KernelError, SystemLacksError
 from pybpfnf.kernel import netns
 from pybpfnf.kernel.bpf import Fd
-from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE
+from pybpfnf.kernel.encap import PROTOCOL
+from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE, Network
 from pybpfnf.kernel.netlink import CREATE, EXCL, Message, Netlink, NetlinkError, decoded, explained
 
-PROTOCOL = 182
 HOOK = "lwt_seg6local"  # the program type that an End.BPF route takes
 _LOCAL_TABLE = 255
 _RTN_UNICAST = 1
@@ -109,7 +109,7 @@ def device_index(name: str) -> int:
     return devices[name]
 
 
-def encode_end_bpf(sid: IPv6Network, table: int, index: int, program: Fd, name: str) -> Message:
+def encode_end_bpf(sid: Network, table: int, index: int, program: Fd, name: str) -> Message:
     """The request for an End.BPF route, without its netlink header."""
     message = rtmsg()
     message["family"], message["dst_len"], message["type"] = socket.AF_INET6, sid.prefixlen, _RTN_UNICAST

@@ -1,6 +1,7 @@
-"""Programs run by the kernel itself: a real End.BPF route in a private namespace, real packets in and out.
+"""Programs run by the kernel itself: a real route in a private namespace, real packets in and out.
 
-BPF_PROG_TEST_RUN answers ENOTSUPP for lwt_seg6local, so this is how the kernel runs one packet and shows what became of it.
+BPF_PROG_TEST_RUN answers ENOTSUPP for lwt_seg6local, and routes nothing for the others, so this
+is how the kernel runs one packet and shows what became of it.
 `docs/runners.md` says what of an Environment holds here, what is compared with the VM, and what the kernel hides.
 """
 
@@ -9,24 +10,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from types import TracebackType
 from typing import Self, final
 
+from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.errors import InputError, InternalError, SystemLacksError, VerifierError
 from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
+from pybpfnf.kernel.encap import Encode
+from pybpfnf.kernel.hook_routes import HOOK_ROUTES
 from pybpfnf.kernel.info import statistics
-from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE
+from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
 from pybpfnf.kernel.maps import Map
 from pybpfnf.kernel.netlink import CREATE, EXCL, NetlinkError, explained
 from pybpfnf.kernel.router import Router
-from pybpfnf.kernel.routes import HOOK, encode_end_bpf
 from pybpfnf.runner import Environment, Fault, FaultKind, Outcome
 
-_DESTINATION = slice(24, 40)  # of the IPv6 header
 _COUNTER_SIZE = 8
 _KEY = bytes(4)
 
@@ -42,7 +44,7 @@ class KernelRunner:
         self._exact = exact
 
     def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> KernelSession:
-        """Load the program and build its router. Raises what `load_program` does, and SystemLacksError for no seg6local."""
+        """Load the program and build its router. Raises what `load_program` does, and SystemLacksError for no such routes."""
         return KernelSession(image, program, environment, exact=self._exact)
 
 
@@ -52,8 +54,9 @@ class KernelSession:
 
     def __init__(self, image: ObjectImage, program: ProgramImage, environment: Environment, *, exact: bool) -> None:
         row = program_type(program)
-        if row.name != HOOK:
-            raise InputError(f"program {program.name} is of type {row.name}: the kernel runner has routes for {HOOK} alone")
+        if row.name not in HOOK_ROUTES:
+            raise InputError(f"program {program.name} is of type {row.name}: the kernel runner has routes for {', '.join(HOOK_ROUTES)}")
+        self._hook = HOOK_ROUTES[row.name]
         self.image = image
         self.program = program
         self._exact = exact
@@ -65,25 +68,26 @@ class KernelSession:
             self._router = stack.enter_context(Router(environment))
             if exact:
                 stack.enter_context(statistics())
-            self._sid = _Sid(self._router, self._loaded.fd, program.name)
+            self._binding = _Binding(self._router, self._hook.encode, self._loaded.fd, program.name)
             self._follow_destination = environment.sid is None
             if environment.sid is not None:
-                self._sid.bind(environment.sid)
+                self._binding.bind(environment.sid)
             self._stack = stack.pop_all()
 
     def run(self, packet: bytes) -> Outcome:
         """Send one packet, given from its IPv6 header on, and wait until it has left the router or was dropped."""
-        if self._follow_destination and len(packet) >= _DESTINATION.stop:
-            self._sid.bind(IPv6Address(packet[_DESTINATION]))
+        ether_type = self._hook.ether_type(packet)
+        if self._follow_destination and (destination := _destination(packet, ether_type)) is not None:
+            self._binding.bind(destination)
         counts = self._fault_counts()
         runs_before = self._start()
         with _on_cpu(self._cpu):
-            arrived = self._router.wire.cross(packet)
+            arrived = self._router.wire.cross(packet, ether_type)
         verdict, runs, mark = self._finish(runs_before)
         if len(arrived) > 1:
             raise InternalError(f"{len(arrived)} packets left the router for one that came in")
         fault = self._fault_since(counts)
-        left = arrived[0] if arrived else None
+        left = self._hook.restore(packet, arrived[0], verdict) if arrived else None
         return Outcome(
             verdict=verdict,
             packet=left,
@@ -134,31 +138,40 @@ class KernelSession:
 
 
 @final
-class _Sid:
-    """The one End.BPF route of a session. It moves with the packets' destinations where the SID is not fixed: were older ones
-    left behind, a packet with one of them as its next segment would run the program again."""
+class _Binding:
+    """The one route of a session that leads to its program. It moves with the packets' destinations where the SID is not fixed:
+    were older ones left behind, a packet with one of them as its next segment would run the program again."""
 
-    def __init__(self, router: Router, program: Fd, name: str) -> None:
+    def __init__(self, router: Router, encode: Encode, program: Fd, name: str) -> None:
         self._router = router
+        self._encode = encode
         self._program = program
         self._name = name
-        self._bound: IPv6Address | None = None
+        self._bound: Network | None = None
 
-    def bind(self, sid: IPv6Address) -> None:
-        if sid == self._bound:
+    def bind(self, address: IPv4Address | IPv6Address) -> None:
+        prefix = ip_network(address)
+        if prefix == self._bound:
             return
         if self._bound is not None:
             self._request(self._bound, DELROUTE, 0)
             self._bound = None
-        self._request(sid, NEWROUTE, CREATE | EXCL)
-        self._bound = sid
+        self._request(prefix, NEWROUTE, CREATE | EXCL)
+        self._bound = prefix
 
-    def _request(self, sid: IPv6Address, kind: int, flags: int) -> None:
-        message = encode_end_bpf(IPv6Network(sid), MAIN_TABLE, self._router.out_index, self._program, self._name)
+    def _request(self, prefix: Network, kind: int, flags: int) -> None:
+        message = self._encode(prefix, MAIN_TABLE, self._router.out_index, self._program, self._name)
         try:
             self._router.netlink.request(message, kind, flags)
         except NetlinkError as error:
-            raise explained(f"bind {sid} in the runner's namespace", error) from None
+            raise explained(f"bind {prefix} in the runner's namespace", error) from None
+
+
+def _destination(packet: bytes, ether_type: int) -> IPv4Address | IPv6Address | None:
+    """Where a packet goes; None where it is too short to say."""
+    if ether_type == ETHER_TYPES["ipv4"]:
+        return IPv4Address(packet[16:20]) if len(packet) >= 20 else None
+    return IPv6Address(packet[24:40]) if len(packet) >= 40 else None
 
 
 def _load(image: ObjectImage, program: ProgramImage, exact: bool) -> LoadedProgram:

@@ -11,9 +11,11 @@ from typing import Self, final
 
 from pybpfnf.errors import InputError, InternalError, KernelError, SystemLacksError
 
-_ETH_P_IPV6 = 0x86DD
+_ETH_P_ALL, _ETH_P_IP, _ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
+_VERSIONS = {_ETH_P_IP: 4, _ETH_P_IPV6: 6}
 _HOP_LIMIT = 7  # offset in the IPv6 header
-_IPV6_HEADER = 40
+_IPV4_HEADER, _IPV6_HEADER = 20, 40
+_TTL, _CHECKSUM = 8, slice(10, 12)  # in the IPv4 header
 _LARGEST = 1 << 17
 _PATIENCE = 5.0  # seconds for a packet that takes microseconds; only a broken kernel needs them
 
@@ -30,7 +32,7 @@ class Wire:
     NUMBER_SIZE = 8
 
     def __init__(self, into: str, out_of: str, mac: str, flush: bytes, mark: int) -> None:
-        self._ethernet = bytes.fromhex(mac.replace(":", "")) + bytes(6) + _ETH_P_IPV6.to_bytes(2, "big")
+        self._addresses = bytes.fromhex(mac.replace(":", "")) + bytes(6)
         self._flush = flush
         self._runs = 0
         with ExitStack() as stack:
@@ -38,32 +40,38 @@ class Wire:
             self._receiver = stack.enter_context(_packet_socket(socket.SOCK_DGRAM))
             self._sender.bind((into, 0))
             self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("=I", mark))
-            self._receiver.bind((out_of, _ETH_P_IPV6))
+            self._receiver.bind((out_of, _ETH_P_ALL))
             self._receiver.settimeout(_PATIENCE)
             stack.pop_all()
 
-    def cross(self, packet: bytes) -> list[bytes]:
-        """Send a packet; what came out, each from its IPv6 header on and with the hop limit that it had before its last hop."""
+    def cross(self, packet: bytes, ether_type: int = _ETH_P_IPV6) -> list[bytes]:
+        """Send a packet; what came out, each from its IP header on."""
         self._runs += 1
         flush = self._flush + self._runs.to_bytes(self.NUMBER_SIZE, "big")
-        self._send(packet)
-        self._send(flush)
+        self._send(packet, ether_type)
+        self._send(flush, _ETH_P_IPV6)
         arrived: list[bytes] = []
-        while (received := self._receive()) != flush:
-            arrived.append(received)
-        return arrived
+        while True:
+            protocol, received = self._receive()
+            if hop_put_back(received) == flush:
+                return arrived
+            # A frame that calls its packet what it is not is dropped by whoever receives it.
+            if _VERSIONS.get(protocol) == received[0] >> 4:
+                arrived.append(received)
 
-    def _send(self, packet: bytes) -> None:
+    def _send(self, packet: bytes, ether_type: int) -> None:
         try:
-            self._sender.send(self._ethernet + packet)
+            self._sender.send(self._addresses + ether_type.to_bytes(2, "big") + packet)
         except OSError as error:
             if error.errno == errno.EMSGSIZE:
                 raise InputError(f"a packet of {len(packet)} bytes is larger than the device takes") from None
             raise KernelError(f"cannot send a packet: {error.strerror}", errno=error.errno or 0) from None
 
-    def _receive(self) -> bytes:
+    def _receive(self) -> tuple[int, bytes]:
+        """The next packet, with its EtherType."""
         try:
-            return hop_put_back(self._receiver.recv(_LARGEST))
+            packet, address = self._receiver.recvfrom(_LARGEST)
+            return address[1], packet
         except TimeoutError:
             raise InternalError("the packet that marks the end of a run did not cross the router") from None
 
@@ -86,7 +94,14 @@ def _packet_socket(kind: int) -> socket.socket:
 
 
 def hop_put_back(packet: bytes) -> bytes:
-    """The packet as it was before forwarding took one off its hop limit (ip6_forward, net/ipv6/ip6_output.c)."""
+    """The packet as it was before forwarding took one off its hop limit (ip6_forward, net/ipv6/ip6_output.c), or off its TTL, with
+    the checksum mended (ip_decrease_ttl, include/net/ip.h)."""
+    if len(packet) >= _IPV4_HEADER and packet[0] >> 4 == 4:
+        before = bytearray(packet)
+        before[_TTL] = (packet[_TTL] + 1) & 0xFF
+        word = int.from_bytes(packet[_CHECKSUM], "little")
+        before[_CHECKSUM] = (word - 1 if word else 0xFFFE).to_bytes(2, "little")
+        return bytes(before)
     if len(packet) < _IPV6_HEADER:
         return packet
     return packet[:_HOP_LIMIT] + bytes([(packet[_HOP_LIMIT] + 1) & 0xFF]) + packet[_HOP_LIMIT + 1 :]

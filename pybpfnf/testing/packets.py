@@ -13,7 +13,7 @@ import hmac as keyed_hash
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import final
 
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, ROUTING_TYPES, SRH_FLAGS, SRH_TLVS
@@ -305,3 +305,29 @@ def _internet_checksum(data: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total ^ 0xFFFF
+
+
+def ipv4(
+    destination: str,
+    *,
+    payload: Payload,
+    source: str = "192.0.2.1",
+    ttl: int = 64,
+    dscp: int = 0,
+    total_length: int | None = None,
+    checksum: int | None = None,
+) -> bytes:
+    """An IPv4 packet without options (RFC 791). Checksums in the payload stay as they are: 0 is none to UDP."""
+    header = pack(
+        "ipv4",
+        version=4,
+        ihl=5,
+        dscp=dscp,
+        total_length=20 + len(payload.data) if total_length is None else total_length,
+        ttl=ttl,
+        protocol=payload.number,
+        source=int(IPv4Address(source)),
+        destination=int(IPv4Address(destination)),
+    )
+    summed = _internet_checksum(header) if checksum is None else checksum
+    return header[:10] + _CHECKSUM.pack(summed) + header[12:] + payload.data

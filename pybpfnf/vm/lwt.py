@@ -46,6 +46,8 @@ def _input(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -> R
         if passage.verdict != _REROUTE:
             _forward_as(skb, arrived, routed_anew=skb.dst is not route)
             return skb.dst
+        if ip.protocol(skb.data) != skb.protocol:
+            raise Drop("bpf_lwt_input_reroute: the seg6 encapsulation of an IPv4 packet is still called IPv4, and routed as that")
         route = _lookup(host, skb)
     return route
 
@@ -57,7 +59,7 @@ def _forward_as(skb: Skb, arrived: int, *, routed_anew: bool) -> None:
     the first byte of its source for the TTL, and the third and fourth for the checksum.
     """
     leaves_as = ip.ETH_P_IPV6 if routed_anew else arrived
-    if leaves_as != skb.protocol:
+    if leaves_as != ip.protocol(skb.data):
         raise Drop("the packet has changed its IP version and is forwarded by its old route: return REROUTE")
     if arrived == ETH_P_IP and leaves_as != ETH_P_IP:
         ipv4.forward(skb.data)

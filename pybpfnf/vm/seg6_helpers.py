@@ -188,7 +188,7 @@ def insert_inline(host: Host, skb: Skb, header: bytes) -> int:
 
 def encapsulate(host: Host, skb: Skb, header: bytes) -> int:
     """`seg6_do_srh_encap`: an outer IPv6 header and the SRH in front; traffic class and hop limit are the inner
-    ones, of an IPv6 packet. What is inside is called IPv6 in any case."""
+    ones, of an IPv6 packet. What is inside is called IPv6 in any case, and what an IPv4 packet has become is still called IPv4."""
     inserted = bytearray(header)
     inserted[0] = ipv6.IPV6
     environment = host.environment
@@ -199,7 +199,7 @@ def encapsulate(host: Host, skb: Skb, header: bytes) -> int:
     outer = (6 << 28 | traffic_class << 20 | _flow_label(host, skb)).to_bytes(4, "big")
     outer += bytes((0, 0, ipv6.ROUTING, hop_limit)) + tunnel_source.packed + _first_segment(inserted)
     skb.data[0:0] = outer + inserted
-    skb.protocol, skb.encapsulation = ETH_P_IPV6, True
+    skb.encapsulation = True
     return ipv6.IPV6_SIZE
 
 

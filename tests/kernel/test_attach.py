@@ -19,10 +19,11 @@ from pybpfnf.errors import Error, InputError, KernelError, SystemLacksError, Ver
 from pybpfnf.kernel import bpf as bpf_module
 from pybpfnf.kernel import bpffs
 from pybpfnf.kernel.attach import attach, attachments, detach, find
+from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.libc import LIBC
 from pybpfnf.kernel.netlink import Netlink, NetlinkError
 from pybpfnf.kernel.netns import Namespace, current_inode
-from pybpfnf.kernel.routes import PROTOCOL, our_routes
+from pybpfnf.kernel.routes import our_routes
 from tests.kernel.programs import COUNTER, OK, STATE, TABLE, faulty, image, program
 from tests.kernel.system import as_nobody, descriptors
 from tests.kernel_support import add_devices, run_tool

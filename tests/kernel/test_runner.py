@@ -245,8 +245,8 @@ def test_a_packet_that_is_too_large_for_any_device_is_refused() -> None:
 
 
 def test_programs_of_other_hooks_are_refused() -> None:
-    whole = image(type_name="lwt_in")
-    with pytest.raises(InputError, match="is of type lwt_in: the kernel runner has routes for lwt_seg6local alone"):
+    whole = image(type_name="sched_cls")
+    with pytest.raises(InputError, match="is of type sched_cls: the kernel runner has routes for lwt_seg6local, lwt_in"):
         KernelRunner().open(whole, whole.program(), Environment())
 
 
