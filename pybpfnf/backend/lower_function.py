@@ -58,7 +58,8 @@ def lower_if(frame: Frame, node: ir.If) -> None:
 
 
 def lower_return(frame: Frame, node: ir.Return) -> None:
-    frame.writer.ret(f"i32 {frame.value(node.value)}")
+    # Opaque, so that it is set where it is returned, and not before each check on the way there.
+    frame.writer.ret(f"i32 {frame.writer.barrier('i32', frame.value(node.value))}")
 
 
 def lower_assert(frame: Frame, node: ir.Assert) -> None:

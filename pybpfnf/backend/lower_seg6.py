@@ -20,7 +20,7 @@ _NEW_SRH = frozenset({Seg6Action.END_DT6, Seg6Action.END_B6, Seg6Action.END_B6_E
 
 def lower_seg6_action_call(frame: Frame, node: ir.Seg6ActionCall) -> str:
     w = frame.writer
-    parameter, size = _parameter(frame, node.parameter)
+    parameter, size = _parameter(frame, node)
     status = frame.call("lwt_seg6_action", f"ptr {CONTEXT}", f"i32 {node.action.value}", f"ptr {parameter}", f"i32 {size}")
     frame.fault_if(w.icmp("ne", "i64", status, 0), f"{node.action.name.lower()} failed")
     # The action has validated the SRH, and so has written its length byte.
@@ -30,10 +30,11 @@ def lower_seg6_action_call(frame: Frame, node: ir.Seg6ActionCall) -> str:
     return str(frame.function.hook.verdicts["REDIRECT"])
 
 
-def _parameter(frame: Frame, parameter: ir.Expr | ir.SrhValue) -> tuple[str, int]:
+def _parameter(frame: Frame, node: ir.Seg6ActionCall) -> tuple[str, int]:
     """The stack memory that holds it, and its size in bytes."""
+    parameter = node.parameter
     if isinstance(parameter, ir.SrhValue):
-        image = _srh_image(frame, parameter)
+        image = _srh_image(frame, parameter, keeps_destination=node.action is Seg6Action.END_B6)
         buffer = frame.scratch("buffer", len(image))
         image.write(frame, buffer)
         return buffer, len(image)
@@ -47,14 +48,19 @@ def _parameter(frame: Frame, parameter: ir.Expr | ir.SrhValue) -> tuple[str, int
     raise InternalError(f"a seg6 action with a parameter of type {parameter.type}")
 
 
-def _srh_image(frame: Frame, srh: ir.SrhValue) -> Image:
+def _srh_image(frame: Frame, srh: ir.SrhValue, *, keeps_destination: bool) -> Image:
     """A whole SRH (RFC 8754 section 2): segments last first, so that Segments Left indexes the next one; the kernel fills in
-    the next header."""
-    segments_end = _SRH.size + SEGMENT_SIZE * len(srh.path)
+    the next header.
+
+    `keeps_destination`: the SRH is inserted, and the kernel writes the packet's destination over segment 0
+    (net/ipv6/seg6_iptunnel.c, seg6_do_srh_inline), which must therefore be none of the path.
+    """
+    count = len(srh.path) + keeps_destination
+    segments_end = _SRH.size + SEGMENT_SIZE * count
     tlvs = sum(tlv.layout.size for tlv in srh.tlvs)
     padding = padding_after(tlvs)
     image = Image(bytearray(segments_end + tlvs + padding))
-    last = len(srh.path) - 1
+    last = count - 1
     fixed = {"hdr_ext_len": len(image) // 8 - 1, "routing_type": ROUTING_TYPES["srh"], "segments_left": last, "last_entry": last}
     for name, value in fixed.items():
         image.constant[_SRH.fields[name].offset] = value

@@ -1,0 +1,71 @@
+"""What LLVM would die of, and what the kernel would refuse, is a diagnostic at the author's line."""
+
+from __future__ import annotations
+
+import pytest
+
+from pybpfnf import backend
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.ir import Seg6Action
+from pybpfnf.dsl.types import ADDRESS, U32, U64
+from pybpfnf.errors import CompileError
+from tests.backend.build_ir import SPAN, action, assign, at, binary, const, function, give, local, module, new_srh, read
+
+
+def refused(wrong: ir.Module) -> list[tuple[str, str, int]]:
+    """(code, message, line) of each diagnostic."""
+    with pytest.raises(CompileError) as caught:
+        backend.build(wrong)
+    return [(each.code, each.message, each.span.line) for each in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize("name", ["lwt_seg6local", "license"])
+def test_a_function_named_as_a_section_is_refused(name: str) -> None:
+    assert refused(module(function(name, give(), span=at(12)))) == [
+        ("name", f"a function cannot be called {name!r}: a section of the object has that name", 12)
+    ]
+
+
+def test_a_variable_may_be_named_as_a_section() -> None:
+    assert backend.build(module(function("f", give()), variables=(ir.State("license", U32, 1),)))
+
+
+def test_names_that_btf_does_not_take_are_refused() -> None:
+    found = refused(module(function("größe", give()), function("x" * 200, give())))
+    assert [code for code, _, _ in found] == ["name", "name"]
+
+
+def test_the_names_that_the_backend_uses_itself_are_refused() -> None:
+    ((code, message, _),) = refused(module(function("f", give()), variables=(ir.State("__pybpfnf_faults", U64, 0),)))
+    assert (code, message) == ("name", "the variable '__pybpfnf_faults' has a name that is reserved")
+
+
+def test_one_name_for_two_things_is_refused() -> None:
+    counts = ir.Map("f", "array", U32, U64, 1)
+    assert refused(module(function("f", give()), maps=(counts,))) == [("name", "'f' names two things of one object", 7)]
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    assert len(refused(module(function("license", give()), function("ä", give())))) == 2
+
+
+def test_a_parameter_may_have_any_name() -> None:
+    assert backend.build(module(function("f", give(), packet="päckchen")))
+
+
+def test_more_stack_than_there_is_is_refused_at_the_function() -> None:
+    path = [const(bytes([number] * 16), ADDRESS) for number in range(40)]
+    large = function("large", give(action(Seg6Action.END_B6_ENCAPS, new_srh(*path))), span=at(30))
+    assert refused(module(function("small", give()), large)) == [
+        ("stack", "large needs more than the 512 bytes of stack that there are", 30)
+    ]
+
+
+def test_more_values_at_once_than_registers_and_stack_hold_are_refused() -> None:
+    states = [ir.State(f"S{number}", U64, 1) for number in range(90)]
+    locals_ = [local(f"l{number}", U64, number) for number in range(90)]
+    reads = [assign(each, read(state)) for each, state in zip(locals_, states, strict=True)]
+    pairs = zip(states, locals_, reversed(locals_), strict=True)
+    writes = [ir.SetState(state, binary("*", read(one), read(other)), SPAN) for state, one, other in pairs]
+    ((code, _, _),) = refused(module(function("f", *reads, *writes, give()), variables=tuple(states)))
+    assert code == "stack"
