@@ -82,7 +82,7 @@ class _FaultError(Exception):
         self.fault = Fault(FaultKind.EXIT, message, span.file, span.line, span.column)
 
 
-_RAISED: Mapping[type[Exception], str] = {
+RAISED: Mapping[type[Exception], str] = {
     ZeroDivisionError: "division by zero",
     IndexError: "index out of range",
     KeyError: "no such key",
@@ -99,8 +99,8 @@ def _faulting(span: Span) -> Iterator[None]:
         yield
     except PacketError as error:
         raise _FaultError(str(error), span) from None
-    except tuple(_RAISED) as error:
-        raise _FaultError(_RAISED[type(error)], span) from None
+    except tuple(RAISED) as error:
+        raise _FaultError(RAISED[type(error)], span) from None
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import final
 
+from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import CompileError, Error
 from pybpfnf.runner import Runner
 from tests.fuzz import engines
@@ -22,23 +24,25 @@ from tests.fuzz.shrink import shrink
 @final
 @dataclass
 class Report:
-    """`refused`: functions that the compiler takes for too large for the stack, which is its right."""
+    """`refused`: functions that the compiler takes for too large for the stack, which is its right. `nodes`: the classes of the
+    IR's nodes that were met; `faults`: the messages of the fault exits that were taken."""
 
     functions: int = 0
     runs: int = 0
-    faults: int = 0
     forwarded: int = 0
     refused: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    nodes: set[type] = field(default_factory=set)
     differences: list[str] = field(default_factory=list)
 
-    def __iadd__(self, other: Report) -> Report:
+    def add(self, other: Report) -> None:
         self.functions += other.functions
         self.runs += other.runs
-        self.faults += other.faults
         self.forwarded += other.forwarded
         self.refused += other.refused
+        self.faults += other.faults
+        self.nodes |= other.nodes
         self.differences += other.differences
-        return self
 
 
 class _StackError(Exception):
@@ -106,7 +110,8 @@ class Trial:
         around, given = environment(random), inputs(random, compiled.module, self._inputs_each)
         expected = engines.evaluate(compiled, around, given)
         report.runs += len(given)
-        report.faults += sum(each.fault is not None for each in expected)
+        report.faults.update(each.fault[-1] for each in expected if each.fault is not None)
+        report.nodes.update(type(node) for node in walk(compiled.module.functions[0].body))
         report.forwarded += sum(each.packet is not None for each in expected)
         found: dict[str, list[Observed]] = {}
         for runner in self._runners:

@@ -35,7 +35,7 @@ def main() -> int:
     for report in _reports(options, with_kernel=lack is None):
         for difference in report.differences:
             print(f"{difference}\n{'=' * 100}", flush=True)
-        total += report
+        total.add(report)
         print(f"\r{total.functions} functions, {len(total.differences)} different", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     print(f"{summary(total)}; {time.monotonic() - start:.0f} seconds")
@@ -44,8 +44,8 @@ def main() -> int:
 
 def summary(report: Report) -> str:
     return (
-        f"{report.functions} functions, {report.runs} runs, of which {report.faults} end in a fault exit and {report.forwarded} forward; "
-        f"{report.refused} functions left out for their stack; {len(report.differences)} functions differ"
+        f"{report.functions} functions, {report.runs} runs, of which {report.faults.total()} end in a fault exit and "
+        f"{report.forwarded} forward; {report.refused} functions left out for their stack; {len(report.differences)} functions differ"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, MutableMapping
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import pytest
 
@@ -31,18 +31,30 @@ def runners() -> list[Runner]:
     return [VmRunner()] if features.first_lack(*features.RUNNER) else [VmRunner(), KernelRunner()]
 
 
-def _check(record_property: RecordProperty, runners: list[Runner], seed: int, count: int) -> Report:
-    report = check(seed, range(count), INPUTS, runners)
-    names = ", ".join(runner.name for runner in runners)
-    record_property("table", f"random functions, evaluator against {names}: {summary(report)}")
+@pytest.fixture(scope="module")
+def report(runners: list[Runner]) -> Report:
+    """What the suite's functions show."""
+    return check(1, range(FAST), INPUTS, runners)
+
+
+def _table(report: Report, runners: list[Runner]) -> str:
+    return f"random functions, evaluator against {', '.join(runner.name for runner in runners)}: {summary(report)}"
+
+
+def test_random_functions_mean_the_same_to_all_engines(record_property: RecordProperty, report: Report, runners: list[Runner]) -> None:
+    record_property("table", _table(report, runners))
     assert not report.differences, "\n\n".join(report.differences)
-    return report
 
 
-def test_random_functions_mean_the_same_to_all_engines(record_property: RecordProperty, runners: list[Runner]) -> None:
-    report = _check(record_property, runners, seed=1, count=FAST)
-    assert report.forwarded > report.runs // 3
-    assert report.faults > report.runs // 10
+def test_random_functions_forward_and_fault(report: Report) -> None:
+    """One that always faults, or never, would show little."""
+    assert report.runs // 3 < report.forwarded
+    assert report.runs // 10 < report.faults.total() < report.runs * 2 // 3
+
+
+def test_random_functions_have_every_node_class_and_take_every_kind_of_fault(report: Report) -> None:
+    assert {*get_args(ir.Expr), *get_args(ir.Stmt)} - report.nodes == evaluate.NOT_EVALUATED.keys()
+    assert not set(evaluate.RAISED.values()) - report.faults.keys()
 
 
 @pytest.mark.kernel
@@ -53,7 +65,9 @@ def test_the_kernel_is_one_of_the_engines(runners: list[Runner]) -> None:
 @pytest.mark.slow
 @pytest.mark.kernel
 def test_many_random_functions_mean_the_same_to_all_engines(record_property: RecordProperty, runners: list[Runner]) -> None:
-    report = _check(record_property, runners, seed=2, count=SLOW)
+    report = check(2, range(SLOW), INPUTS, runners)
+    record_property("table", _table(report, runners))
+    assert not report.differences, "\n\n".join(report.differences)
     assert report.functions + report.refused == SLOW
     assert report.refused < SLOW // 20
 
