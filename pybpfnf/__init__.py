@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import Seg6Packet as Seg6Packet
     from pybpfnf.dsl.surface import Srh as Srh
     from pybpfnf.dsl.surface import State as State
+    from pybpfnf.dsl.surface import Struct as Struct
     from pybpfnf.dsl.surface import Tlv as Tlv
     from pybpfnf.dsl.surface import Verdict as Verdict
+    from pybpfnf.dsl.surface import array as array
+    from pybpfnf.dsl.surface import bits as bits
     from pybpfnf.dsl.surface import cpu as cpu
     from pybpfnf.dsl.surface import helpers as helpers
     from pybpfnf.dsl.surface import monotonic as monotonic
@@ -76,8 +79,8 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
-        "Array Config DROP Hash Hook IPv6Address Ipv6 OK PerCpuArray Program REDIRECT Seg6Packet Srh State Tlv Verdict "
-        "cpu helpers monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
+        "Array Config DROP Hash Hook IPv6Address Ipv6 OK PerCpuArray Program REDIRECT Seg6Packet Srh State Struct Tlv Verdict "
+        "array bits cpu helpers monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -126,12 +129,15 @@ __all__ = [
     "Span",
     "Srh",
     "State",
+    "Struct",
     "SystemLacksError",
     "Tlv",
     "Verdict",
     "VerifierError",
+    "array",
     "attach",
     "attached",
+    "bits",
     "build",
     "cpu",
     "detach",

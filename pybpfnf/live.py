@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final, overlo
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultSite, ObjectImage, Role, Variable
-from pybpfnf.image.values import format_value, parse_value
+from pybpfnf.image.structs import ElementType, Record, as_values, decode, encode
+from pybpfnf.image.values import SCALARS
 from pybpfnf.runner import MapAccess
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ class FaultCount:
 class _Entries(Generic[K, V]):
     """What arrays and hashes have in common: typed values, and a sum where each CPU has its own."""
 
-    def __init__(self, access: MapAccess) -> None:
+    def __init__(self, access: MapAccess, key_class: object = None, value_class: object = None) -> None:
+        """`key_class`, `value_class`: what the author wrote as types, where it is known."""
         self.spec = access.spec
         self._access = access
         self._is_per_cpu = MAP_TYPES[self.spec.type].per_cpu
-        self._key_type = self.spec.key_type or _INTEGERS.get(self.spec.key_size)
-        self._value_type = self.spec.value_type or _INTEGERS.get(self.spec.value_size)
+        self._key_class, self._value_class = key_class, value_class
+        self._key_type = self.spec.key_layout or _scalar(self.spec.key_type, self.spec.key_size)
+        self._value_type = self.spec.value_layout or _scalar(self.spec.value_type, self.spec.value_size)
 
     def __getitem__(self, key: K) -> V:
         """The value; the sum over all CPUs where each has its own. Raises KeyError or IndexError when it is missing."""
@@ -82,7 +85,7 @@ class _Entries(Generic[K, V]):
         data, size = self._look_up(key), self.spec.value_size
         stride = (size + 7) // 8 * 8  # bpf(2) pads each CPU's value to 8 bytes
         starts = range(0, len(data), stride) if self._is_per_cpu else (0,)
-        return [_decode(data[start : start + size], self._value_type) for start in starts]
+        return [_decode(data[start : start + size], self._value_type, self._value_class) for start in starts]
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -127,7 +130,7 @@ class LiveHash(_Entries[K, V], MutableMapping[K, V]):
         return sum(1 for _ in self._access.keys())  # noqa: SIM118 an access is no dict
 
     def __iter__(self) -> Iterator[K]:
-        return (_decode(key, self._key_type) for key in self._access.keys())  # noqa: SIM118 an access is no dict
+        return (_decode(key, self._key_type, self._key_class) for key in self._access.keys())  # noqa: SIM118 an access is no dict
 
     def __delitem__(self, key: K) -> None:
         if not self._access.delete(self._encode_key(key)):
@@ -161,7 +164,8 @@ class Live:
             raise self._unknown(name)
         if not MAP_TYPES[access.spec.type].has_keys:
             raise InputError(f"map {name} is a {access.spec.type}, which has no keys to read")
-        return LiveArray(access) if access.spec.type in _ARRAYS else LiveHash(access)
+        classes = (getattr(key, "key_class", None), getattr(key, "value_class", None))
+        return LiveArray(access, *classes) if access.spec.type in _ARRAYS else LiveHash(access, *classes)
 
     def __setitem__(self, key: object, value: object) -> None:
         """Change a State while packets flow; the value as itself or as text (`"0x10"`, `"fc00::1"`)."""
@@ -229,17 +233,29 @@ class Live:
         return InputError(f"the program has no variable or map {name!r}", hint=f"did you mean {near[0]}?" if near else known)
 
 
-def _encode(value: object, type_name: str | None, size: int, what: str) -> bytes:
-    if type_name is not None:
-        try:
-            return parse_value(type_name, value)
-        except InputError as error:
-            raise InputError(f"{what}: {error.message}", hint=error.hint) from None
+def _scalar(name: str | None, size: int) -> str | None:
+    """A scalar's name; an unsigned integer where the object says nothing and the size is one's."""
+    return name if name in SCALARS else _INTEGERS.get(size) if name is None else None
+
+
+@runtime_checkable
+class _StructClass(Protocol):
+    """An author's class of structs (`dsl.surface.structs.Struct`)."""
+
+    def of_fields(self, values: Mapping[str, Any]) -> object: ...
+
+
+def _encode(value: object, type_: ElementType | None, size: int, what: str) -> bytes:
+    if type_ is not None:
+        return encode(type_, value, what)
     if not isinstance(value, bytes) or len(value) != size:
         raise InputError(f"{what}: {value!r} is not {size} bytes", hint="the object does not say the type")
     return value
 
 
-def _decode(data: bytes, type_name: str | None) -> Any:
-    """The value; its Python type follows from the spelling, which a type checker cannot know."""
-    return data if type_name is None else format_value(type_name, data)
+def _decode(data: bytes, type_: ElementType | None, kind: object = None) -> Any:
+    """The value; its Python type follows from the object's, which a type checker cannot know. `kind`: the author's class."""
+    if type_ is None:
+        return data
+    value = decode(type_, data)
+    return kind.of_fields(value) if isinstance(type_, Record) and isinstance(kind, _StructClass) else as_values(type_, value)

@@ -12,7 +12,7 @@ from typing import final
 
 from pybpfnf.backend.values import string
 from pybpfnf.diagnostics import Span
-from pybpfnf.dsl.types import AddressType, BoolType, IntType, ValueType
+from pybpfnf.dsl.types import U8, AddressType, ArrayType, BoolType, FieldType, IntType, OctetsType, StructField, StructType
 from pybpfnf.errors import InternalError
 
 # Names as in C, so that `bpftool gen skeleton` and `btf dump` write C from them.
@@ -85,7 +85,7 @@ class DebugInfo:
 
     # ------------------------------------------------------------------------------------------------------ types
 
-    def type_of(self, type_: ValueType) -> str:
+    def type_of(self, type_: FieldType) -> str:
         match type_:
             case IntType():
                 sign = "s" if type_.signed else "u"
@@ -95,6 +95,24 @@ class DebugInfo:
                 return self._basic("_Bool", 8, "DW_ATE_boolean")
             case AddressType():
                 return self._address()
+            case OctetsType(size):
+                return self.array_of(self.type_of(U8), 8, size)
+            case ArrayType(item, count):
+                return self.array_of(self.type_of(item), item.size * 8, count)
+            case StructType():
+                return self._struct(type_)
+
+    def _struct(self, type_: StructType) -> str:
+        """As clang describes it, bit fields too."""
+        members = self.list_of([self._field(field) for field in type_.fields])
+        head = f'name: "{type_.name}", file: {self._main_file}, size: {type_.size * 8}'
+        return self.node(f"!DICompositeType(tag: DW_TAG_structure_type, {head}, elements: {members})")
+
+    def _field(self, field: StructField) -> str:
+        size, offset = field.bits or field.type.size * 8, field.offset * 8 + field.shift
+        head = f'tag: DW_TAG_member, name: "{field.name}", baseType: {self.type_of(field.type)}, size: {size}, offset: {offset}'
+        bit_field = f", flags: DIFlagBitField, extraData: i64 {field.offset * 8}" if field.bits else ""
+        return self.node(f"!DIDerivedType({head}{bit_field})")
 
     def _basic(self, name: str, bits: int, encoding: str) -> str:
         return self.node(f'!DIBasicType(name: "{name}", size: {bits}, encoding: {encoding})')

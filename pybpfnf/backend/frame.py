@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, final
 from pybpfnf.abi.helpers import HELPERS
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultExits, FaultSites
-from pybpfnf.backend.values import llvm_type
+from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.backend.writer import Writer
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
@@ -84,6 +84,7 @@ class Frame:
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}
         self._scratch: dict[str, int] = {}
+        self._rooms = 0
         self._arrivals: dict[str, Packet] = {}
 
     def context_field(self, offset: int) -> str:
@@ -125,7 +126,8 @@ class Frame:
     def local(self, local: ir.Local) -> str:
         """The stack slot of a local variable."""
         if local not in self._locals:
-            self._locals[local] = self.writer.slot(llvm_type(local.type))
+            type_ = local.type
+            self._locals[local] = self.room(type_.size) if is_in_memory(type_) else self.writer.slot(llvm_type(type_))
         return self._locals[local]
 
     def register(self, name: str, type_: str, initial: str) -> str:
@@ -133,6 +135,11 @@ class Frame:
         if name not in self._named:
             self._named[name] = self.writer.slot(type_, initial=initial)
         return self._named[name]
+
+    def room(self, size: int) -> str:
+        """New memory of `size` bytes for the whole function, aligned to 8 bytes and up to a multiple of 8."""
+        self._rooms += 1
+        return self.writer.buffer(f"room{self._rooms}", -(-size // 8) * 8)
 
     def scratch(self, name: str, size: int) -> str:
         """Memory for one helper's argument, aligned to 8 bytes and shared by all calls that use the name: filled just before a

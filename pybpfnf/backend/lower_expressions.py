@@ -9,21 +9,28 @@ from pybpfnf.backend.lower_maps import lower_map_contains, lower_map_get, lower_
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_header_read
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
-from pybpfnf.backend.values import literal, llvm_type
+from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
+from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.dsl import ir
-
-
-def lower_const(frame: Frame, node: ir.Const) -> str:
-    return literal(node.value)
+from pybpfnf.dsl.types import OctetsType, OptionalType, Type, ViewType, struct_of
 
 
 def lower_local_read(frame: Frame, node: ir.LocalRead) -> str:
+    if is_in_memory(node.type):
+        return frame.local(node.local)
     return frame.writer.load(llvm_type(node.local.type), frame.local(node.local))
 
 
 def lower_let(frame: Frame, node: ir.Let) -> str:
     frame.writer.store(llvm_type(node.local.type), frame.value(node.value), frame.local(node.local))
     return frame.value(node.body)
+
+
+def lower_any_compare(frame: Frame, node: ir.Compare) -> str:
+    if struct_of(node.left.type) is None and not isinstance(node.left.type, OctetsType):
+        return lower_compare(frame, node)
+    equal = lower_equal(frame, node.left, node.right)
+    return equal if node.op is ir.CompareOp.EQ else frame.writer.negate(equal)
 
 
 def lower_not(frame: Frame, node: ir.Not) -> str:
@@ -73,11 +80,20 @@ def lower_test(frame: Frame, node: ir.Expr, yes: str, no: str) -> None:
 
 
 def lower_is_none(frame: Frame, node: ir.IsNone) -> str:
+    if is_view(node.operand.type):
+        return frame.writer.icmp("eq", "ptr", frame.value(node.operand), "null")
     there = frame.writer.value(f"extractvalue {llvm_type(node.operand.type)} {frame.value(node.operand)}, 0")
     return frame.writer.negate(there)
 
 
+def is_view(type_: Type) -> bool:
+    """Whether a look-up that may miss is a pointer that may be null."""
+    return isinstance(type_, OptionalType) and isinstance(type_.inner, ViewType)
+
+
 def lower_unwrap(frame: Frame, node: ir.Unwrap) -> str:
+    if is_view(node.operand.type):
+        return frame.value(node.operand)
     return frame.writer.value(f"extractvalue {llvm_type(node.operand.type)} {frame.value(node.operand)}, 1")
 
 
@@ -91,7 +107,7 @@ def lower_helper_call(frame: Frame, node: ir.HelperCall) -> str:
 
 
 EXPRESSIONS: Expressions = {
-    ir.Const: lower_const,
+    ir.Const: lower_constant,
     ir.LocalRead: lower_local_read,
     ir.VariableRead: lower_variable_read,
     ir.HeaderRead: lower_header_read,
@@ -99,7 +115,7 @@ EXPRESSIONS: Expressions = {
     ir.Convert: lower_convert,
     ir.Binary: lower_binary,
     ir.Unary: lower_unary,
-    ir.Compare: lower_compare,
+    ir.Compare: lower_any_compare,
     ir.Logical: lower_logical,
     ir.Not: lower_not,
     ir.Let: lower_let,
@@ -111,4 +127,7 @@ EXPRESSIONS: Expressions = {
     ir.Unwrap: lower_unwrap,
     ir.HelperCall: lower_helper_call,
     ir.Seg6ActionCall: lower_seg6_action_call,
+    ir.StructValue: lower_struct_value,
+    ir.Member: lower_place,
+    ir.Item: lower_place,
 }

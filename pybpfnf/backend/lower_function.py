@@ -13,7 +13,8 @@ from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
 from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
 from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, lower_update_state
 from pybpfnf.backend.lower_packet import lower_set_header
-from pybpfnf.backend.values import llvm_type, string
+from pybpfnf.backend.lower_struct import copy, lower_set_place, lower_update_place, place_of
+from pybpfnf.backend.values import is_in_memory, llvm_type, string
 from pybpfnf.dsl import ir
 
 # no-builtins: else LLVM makes calls to memset and memcpy out of loops, and dies of them. no-jump-tables: else a chain of
@@ -44,6 +45,11 @@ def lower_body(frame: Frame, body: tuple[ir.Stmt, ...]) -> None:
 
 
 def lower_assign(frame: Frame, node: ir.Assign) -> None:
+    type_ = node.local.type
+    if is_in_memory(type_):
+        value, alignment = place_of(frame, node.value)
+        copy(frame, value, frame.local(node.local), type_.size, min(alignment, type_.alignment))
+        return
     frame.writer.store(llvm_type(node.local.type), frame.value(node.value), frame.local(node.local))
 
 
@@ -81,6 +87,8 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.SetMap: lower_set_map,
     ir.UpdateMap: lower_update_map,
     ir.DeleteMap: lower_delete_map,
+    ir.SetPlace: lower_set_place,
+    ir.UpdatePlace: lower_update_place,
     ir.AppendTlv: lower_append_tlv,
     ir.If: lower_if,
     ir.Return: lower_return,

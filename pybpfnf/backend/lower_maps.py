@@ -8,9 +8,10 @@ from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_arithmetic import combine, resize
 from pybpfnf.backend.lower_memory import atomic_update, is_atomic, load_value, store_value
+from pybpfnf.backend.lower_struct import constant_buffer, copy
 from pybpfnf.backend.values import literal, llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import U32, IntType, ValueType
+from pybpfnf.dsl.types import U32, IntType, StoredType, StructType, ValueType
 from pybpfnf.errors import InternalError
 
 _ANY, _NO_EXIST = 0, 1  # BPF_ANY, BPF_NOEXIST (include/uapi/linux/bpf.h)
@@ -19,16 +20,22 @@ _OUT_OF_RANGE, _MISSING, _FULL = "index out of range", "no such key", "the map i
 
 def lower_map_read(frame: Frame, node: ir.MapRead) -> str:
     key = frame.value(node.key)
+    value_type = node.map.value
+    if isinstance(value_type, StructType):
+        return _entry_or_new(frame, node.map, key, node.key)
     if node.map.default is None:
-        return load_value(frame, _entry(frame, node.map, key, node.key), node.map.value)
+        return load_value(frame, _entry(frame, node.map, key, node.key), value_type)
     result = frame.writer.slot(llvm_type(node.type), initial=literal(node.map.default))
-    _when_there(frame, node.map, key, node.key, lambda entry: _keep(frame, result, node.map.value, entry))
+    _when_there(frame, node.map, key, node.key, lambda entry: _keep(frame, result, value_type, entry))
     return frame.writer.load(llvm_type(node.type), result)
 
 
 def lower_map_get(frame: Frame, node: ir.MapGet) -> str:
     """The optional `{ i1, value }`; its value is zero where the key is missing."""
     key = frame.value(node.key)
+    value_type = node.map.value
+    if isinstance(value_type, StructType):
+        return _look_up(frame, node.map, key)  # a hash: arrays have no `get`
     w, inner, optional = frame.writer, llvm_type(node.type.inner), llvm_type(node.type)
     there, result = w.slot("i1"), w.slot(inner)
     w.store("i1", "false", there)
@@ -36,7 +43,7 @@ def lower_map_get(frame: Frame, node: ir.MapGet) -> str:
 
     def keep(entry: str) -> None:
         w.store("i1", "true", there)
-        _keep(frame, result, node.map.value, entry)
+        _keep(frame, result, value_type, entry)
 
     _when_there(frame, node.map, key, node.key, keep)
     flag, value = w.load("i1", there), w.load(inner, result)
@@ -57,7 +64,7 @@ def lower_set_map(frame: Frame, node: ir.SetMap) -> None:
     value = frame.value(node.value)  # Python evaluates the right side first
     key = frame.value(node.key)
     if _is_array(node.map):
-        store_value(frame, _entry(frame, node.map, key, node.key), node.map.value, value)
+        _store(frame, _entry(frame, node.map, key, node.key), node.map.value, value)
     else:
         status = _update(frame, node.map, key, value, _ANY)
         frame.fault_if(frame.writer.icmp("ne", "i64", status, 0), _FULL)
@@ -115,7 +122,11 @@ def _entry_or_new(frame: Frame, map_: ir.Map, key: str, node: ir.Expr) -> str:
     w.branch(w.icmp("eq", "ptr", entry, "null"), missing, there)
     w.place(missing)
     # When another CPU has made it in between, this fails and the look-up finds that one.
-    _update(frame, map_, key, literal(map_.default), _NO_EXIST)
+    value = literal(map_.default)
+    if isinstance(map_.value, StructType):
+        assert isinstance(map_.default, bytes)
+        value = constant_buffer(frame, map_.default)
+    _update(frame, map_, key, value, _NO_EXIST)
     entry = _look_up(frame, map_, key)
     w.store("ptr", entry, result)
     frame.fault_if(w.icmp("eq", "ptr", entry, "null"), _FULL)
@@ -176,7 +187,16 @@ def _update(frame: Frame, map_: ir.Map, key: str, value: str, flags: int) -> str
     return frame.call("map_update_elem", f"ptr @{map_.name}", f"ptr {key_slot}", f"ptr {value_slot}", f"i64 {flags}")
 
 
-def _in_memory(frame: Frame, name: str, type_: ValueType, value: str) -> str:
+def _store(frame: Frame, pointer: str, type_: StoredType, value: str) -> None:
+    if isinstance(type_, StructType):
+        copy(frame, value, pointer, type_.size, type_.alignment)
+    else:
+        store_value(frame, pointer, type_, value)
+
+
+def _in_memory(frame: Frame, name: str, type_: StoredType, value: str) -> str:
+    if isinstance(type_, StructType):
+        return value  # a pointer to it already
     slot = frame.scratch(name, type_.size)
     store_value(frame, slot, type_, value)
     return slot

@@ -99,7 +99,7 @@ def _meta(module: ir.Module, sites: FaultSites, counted: bool) -> Meta:
     return Meta(
         programs={function.name: MetaProgram(function.hook.name, function.on_fault, function.doc) for function in module.functions},
         variables={variable.name: _meta_variable(variable) for variable in module.variables},
-        maps={map_.name: MetaMap(str(map_.key), str(map_.value), _plain(map_.default)) for map_ in module.maps},
+        maps={map_.name: MetaMap(str(map_.key), str(map_.value), _default(map_)) for map_ in module.maps},
         sites=tuple(sites.sites),
         counted=counted,
     )
@@ -113,5 +113,8 @@ def _meta_variable(variable: ir.Variable) -> MetaVariable:
             return MetaVariable("state", str(variable.type), required=False)
 
 
-def _plain(value: int | bytes | None) -> int | str | None:
-    return str(IPv6Address(value)) if isinstance(value, bytes) else value
+def _default(map_: ir.Map) -> int | str | None:
+    """A struct as its bytes in hexadecimal."""
+    if not isinstance(map_.default, bytes):
+        return map_.default
+    return str(IPv6Address(map_.default)) if isinstance(map_.value, AddressType) else map_.default.hex()

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from pybpfnf.dsl.types import AddressType, BoolType, IntType, NoneType, OptionalType, Type, ValueType, VerdictType
+from typing import TypeGuard
+
+from pybpfnf.dsl.types import (
+    AddressType,
+    ArrayType,
+    BoolType,
+    IntType,
+    NoneType,
+    OctetsType,
+    OptionalType,
+    StructType,
+    Type,
+    ValueType,
+    VerdictType,
+    ViewType,
+)
 from pybpfnf.errors import InternalError
 
 _REGISTER_BITS = 64
 
 
 def llvm_type(type_: Type) -> str:
-    """In a register. An address is one i128 with the bytes of memory in its order; an optional says first whether it is there."""
+    """In a register. An address is one i128 with the bytes of memory in its order; an optional says first whether it is there.
+    What is larger is a pointer to its bytes, and a view that may be missing a pointer that may be null."""
     match type_:
         case IntType():
             return f"i{type_.width}"
@@ -19,10 +35,17 @@ def llvm_type(type_: Type) -> str:
             return "i128"
         case VerdictType():
             return "i32"
+        case ViewType() | StructType() | ArrayType() | OctetsType() | OptionalType(inner=ViewType()):
+            return "ptr"
         case OptionalType():
             return f"{{ i1, {llvm_type(type_.inner)} }}"
         case NoneType():
             raise InternalError("a value of type None has no place in a register")
+
+
+def is_in_memory(type_: Type) -> TypeGuard[StructType | ArrayType | OctetsType]:
+    """Whether a value of the type is a pointer to its bytes."""
+    return isinstance(type_, StructType | ArrayType | OctetsType)
 
 
 def memory_type(type_: ValueType) -> str:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_map import store_item, update_item
 from pybpfnf.dsl.build_packet import fresh, store_attribute, update_attribute
+from pybpfnf.dsl.build_struct import copied
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import PoisonBinding, ValueBinding, ViewBinding
 from pybpfnf.dsl.locals import bound_names, optional_of
@@ -16,7 +17,7 @@ from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.stores import StateVariable
-from pybpfnf.dsl.types import S64, VERDICT, IntType, OptionalType, Type
+from pybpfnf.dsl.types import S64, VERDICT, IntType, OptionalType, Type, struct_of
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import Appended, Choice, Constant, HeaderView, Literal, Nothing, PacketView, Poison, Typed, Value
 
@@ -46,8 +47,8 @@ def _assign_several(b: Builder, node: ast.Assign) -> Statements:
         return ()
     statements: Statements = ()
     held = []
-    for item in items:
-        taken, before = _hold(b, b.expr(item), item)
+    for place, item in zip(places, items, strict=True):
+        taken, before = _hold(b, b.expr(item), item, whole=not isinstance(place, ast.Name))
         held.append(taken)
         statements += before
     for place, taken, item in zip(places, held, items, strict=True):
@@ -55,12 +56,15 @@ def _assign_several(b: Builder, node: ast.Assign) -> Statements:
     return statements
 
 
-def _hold(b: Builder, value: Value, node: ast.expr) -> tuple[Value, Statements]:
-    """The value in a local of its own, so that it is evaluated once, and before the targets change."""
+def _hold(b: Builder, value: Value, node: ast.expr, *, whole: bool = False) -> tuple[Value, Statements]:
+    """The value in a local of its own, so that it is evaluated once, and before the targets change. `whole`: a view is copied."""
     if isinstance(value, Choice):
         value = default_typed(b, value, node)
     if not isinstance(value, Typed) or isinstance(value.expr, ir.Const):
         return value, ()
+    if whole and struct_of(value.expr.type) is not None:
+        copies, copy = copied(b, value.expr)
+        return Typed(copy), copies
     local = b.locals.temporary(value.expr.type)
     span = b.span(node)
     return Typed(ir.LocalRead(local, local.type, span)), (ir.Assign(local, value.expr, span),)

@@ -11,6 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_actions import append, run_action
 from pybpfnf.dsl.build_map import get
+from pybpfnf.dsl.build_struct import build_struct
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import as_number, convert, describe, present, settle
@@ -30,6 +31,7 @@ from pybpfnf.dsl.values import (
     Method,
     PacketView,
     Poison,
+    StructClass,
     TlvClass,
     Typed,
     Value,
@@ -48,6 +50,8 @@ def build_call(b: Builder, node: ast.Call) -> Value:
             return append(b, node)
         case TlvClass(layout):
             return build_tlv(b, layout, node)
+        case StructClass(type_):
+            return build_struct(b, type_, node)
         case Constant(thing):
             return _call_object(b, thing, node)
         case Poison():

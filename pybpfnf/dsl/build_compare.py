@@ -11,7 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_map import contains
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import article, as_number, describe, present, same_type, zero
-from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType
+from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OctetsType, OptionalType, Type, struct_of
 from pybpfnf.dsl.values import Choice, Literal, Nothing, Poison, Typed, Value
 
 ORDER_OPS: Mapping[type[ast.cmpop], ir.CompareOp] = {
@@ -52,12 +52,19 @@ def _compare(b: Builder, op: ir.CompareOp, values: tuple[Value, Value], nodes: t
         b.error("type", "None is asked for with `is`", whole, f"write `{other} {word} None`")
         return zero(BOOL, whole, b)
     left, right = present(b, left, nodes[0]), present(b, right, nodes[1])
-    if isinstance(left, Typed) and isinstance(right, Typed) and left.expr.type == right.expr.type in (BOOL, VERDICT, ADDRESS):
+    if isinstance(left, Typed) and isinstance(right, Typed) and _is_compared_whole(left.expr.type, right.expr.type):
         return _equal(b, op, left.expr, right.expr, whole)
     if _is_plain(left) and _is_plain(right):
         message = f"`{b.text(nodes[0])}` is {describe(left)}, and `{b.text(nodes[1])}` is {describe(right)}"
         return _differ(b, left, right, message, whole) or _compare_numbers(b, op, left, right, nodes, whole)
     return _compare_numbers(b, op, left, right, nodes, whole)
+
+
+def _is_compared_whole(one: Type, other: Type) -> bool:
+    """Whether two values are equal or not, without an order: by value, wherever they lie."""
+    return (one == other and (one in (BOOL, VERDICT, ADDRESS) or isinstance(one, OctetsType))) or (
+        struct_of(one) is not None and struct_of(one) == struct_of(other)
+    )
 
 
 def _is_plain(value: Value) -> bool:

@@ -7,9 +7,10 @@ import ast
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import from_object
+from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.operands import describe, to_type, zero
-from pybpfnf.dsl.types import OptionalType
+from pybpfnf.dsl.operands import article, describe, to_type, zero
+from pybpfnf.dsl.types import OptionalType, StructType, ValueType, ViewType
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, Typed, Value
 
@@ -21,7 +22,9 @@ def build_subscript(b: Builder, node: ast.Subscript) -> Value:
     holder = b.expr(node.value)
     match holder:
         case MapPlace(map_):
-            return Typed(ir.MapRead(map_, _key(b, map_, node.slice), map_.value, b.span(node)))
+            return Typed(ir.MapRead(map_, _key(b, map_, node.slice), _read_type(map_), b.span(node)))
+        case Typed() if has_items(holder):
+            return build_item(b, holder, node)
         case Constant(tuple() as items):
             return _element(b, items, node)
         case Poison():
@@ -39,6 +42,13 @@ def _element(b: Builder, items: tuple[object, ...], node: ast.Subscript) -> Valu
     if not -len(items) <= index.value < len(items):
         return b.error("overflow", f"index {index.value} is out of range: `{b.text(node.value)}` has {len(items)}", node, "count from 0")
     return from_object(b, items[index.value], node, b.text(node))
+
+
+def _read_type(map_: ir.Map) -> ValueType | ViewType:
+    """What `m[k]` gives: a copy of a scalar, a view of a struct."""
+    if isinstance(map_.value, StructType):
+        return ViewType(map_.value, map_.name, shared=not MAP_TYPES[map_.kind].per_cpu)
+    return map_.value
 
 
 def _key(b: Builder, map_: ir.Map, node: ast.expr) -> ir.Expr:
@@ -77,7 +87,7 @@ def get(b: Builder, map_: ir.Map, key: ast.expr, node: ast.Call) -> Value:
     """`m.get(key)`."""
     if not _is_hash(b, map_, "`get`", node):
         return POISON
-    return Typed(ir.MapGet(map_, _key(b, map_, key), OptionalType(map_.value), b.span(node)))
+    return Typed(ir.MapGet(map_, _key(b, map_, key), OptionalType(_read_type(map_)), b.span(node)))
 
 
 def _is_hash(b: Builder, map_: ir.Map, what: str, node: ast.expr | ast.stmt, hint: str | None = None) -> bool:
@@ -90,17 +100,37 @@ def _is_hash(b: Builder, map_: ir.Map, what: str, node: ast.expr | ast.stmt, hin
 
 def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) -> tuple[ir.Stmt, ...]:
     """`m[k] = value`."""
+    place = _item(b, target)
+    if place is not None:
+        return store_place(b, place, value, target, node)
     map_ = _target_map(b, target)
     if map_ is None:
         return ()
     stored = to_type(b, value, map_.value, node, f"a value of `{map_.name}`")
-    return (ir.SetMap(map_, _key(b, map_, target.slice), stored, b.span(target)),)
+    statement = ir.SetMap(map_, _key(b, map_, target.slice), stored, b.span(target))
+    if map_.kind == "hash":
+        b.flow.end_views(map_.name, b.span(target))
+    return (statement,)
+
+
+def _item(b: Builder, target: ast.Subscript) -> ir.Item | None:
+    """The item of an array in a struct that a target names; None where it names something else."""
+    if not isinstance(target.value, ast.Attribute | ast.Subscript):
+        return None
+    found = b.expr(target)
+    return found.expr if isinstance(found, Typed) and isinstance(found.expr, ir.Item) else None
 
 
 def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
     """`m[k] op= e`: one atomic update where there is an instruction for it, else read, compute, write."""
+    place = _item(b, target)
+    if place is not None:
+        return update_place(b, place, target, node)
     map_ = _target_map(b, target)
     if map_ is None:
+        return ()
+    if isinstance(map_.value, StructType):
+        b.error("type", f"`{b.text(target)}` is {article(map_.value)}, and this changes integers", node, "change one of its fields")
         return ()
     if map_.kind == "hash" and map_.default is None:
         message = f"`{map_.name}` has no default, so a missing key has no value to change"
@@ -142,4 +172,6 @@ def delete_item(b: Builder, target: ast.expr) -> tuple[ir.Stmt, ...]:
     map_ = _as_map(b, target.value)
     if map_ is None or not _is_hash(b, map_, "`del`", target, f"write `{b.text(target)} = 0`"):
         return ()
-    return (ir.DeleteMap(map_, _key(b, map_, target.slice), b.span(target)),)
+    statement = ir.DeleteMap(map_, _key(b, map_, target.slice), b.span(target))
+    b.flow.end_views(map_.name, b.span(target))
+    return (statement,)

@@ -11,6 +11,7 @@ from enum import EnumMeta
 from ipaddress import IPv6Address
 from types import ModuleType
 
+from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding
@@ -19,9 +20,10 @@ from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.calls import Helpers
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.stores import Array, ConfigVariable, Hash, StateVariable
+from pybpfnf.dsl.surface.structs import Struct, is_struct, pack
 from pybpfnf.dsl.surface.wire import Tlv
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType
-from pybpfnf.dsl.values import POISON, Constant, HeaderView, Literal, MapPlace, Nothing, TlvClass, Typed, Value
+from pybpfnf.dsl.values import POISON, Constant, HeaderView, Literal, MapPlace, Nothing, StructClass, TlvClass, Typed, Value
 
 
 def build_name(b: Builder, node: ast.Name) -> Value:
@@ -39,7 +41,9 @@ def build_constant(b: Builder, node: ast.Constant) -> Value:
 
 def _local(b: Builder, node: ast.Name) -> Value:
     match b.flow.bound.get(node.id):
-        case ValueBinding(local, found):
+        case ValueBinding(local, found, ended):
+            if ended is not None:
+                return _ended(b, node, ended)
             if b.locals.is_unknown(node.id) and not isinstance(local.type, OptionalType):
                 return Literal(0, unknown=True)
             read = ir.LocalRead(local, local.type, b.span(node))
@@ -53,6 +57,11 @@ def _local(b: Builder, node: ast.Name) -> Value:
             return POISON
         case None:
             return _unbound(b, node)
+
+
+def _ended(b: Builder, node: ast.Name, ended: Span) -> Value:
+    message = f"`{node.id}` is a view of an entry that line {ended.line} may have deleted or replaced"
+    return b.error("stale-view", message, node, f"look the entry up again after line {ended.line}")
 
 
 def found_value(b: Builder, read: ir.LocalRead, name: str) -> ir.Expr:
@@ -92,6 +101,10 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
             return _store(b, thing, node, name)
         case type() if issubclass(thing, Tlv) and thing is not Tlv:
             return TlvClass(thing.layout)
+        case type() if is_struct(thing):
+            return StructClass(thing.layout)
+        case Struct():
+            return Typed(ir.Const(pack(thing), thing.layout, span))
         case float() | complex():
             return b.error("unsupported", "floats are not part of the language", node, "count in smaller units, as integers")
         case list() | dict() | set() | bytearray():

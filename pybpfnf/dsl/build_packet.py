@@ -11,6 +11,7 @@ from pybpfnf.abi.headers import HEADERS, Field, Header
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import member
+from pybpfnf.dsl.build_struct import build_member, has_fields, store_place, update_place
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import HOOKS, METHODS
 from pybpfnf.dsl.operands import describe, to_type
@@ -42,6 +43,8 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
             return Method(holder, node.attr) if node.attr == "get" else _unknown(b, node, f"the map `{holder.map.name}`", ("get",))
         case Constant():
             return member(b, holder, node)
+        case Typed() if has_fields(holder):
+            return build_member(b, holder, node)
         case Poison():
             return POISON
         case _:
@@ -137,6 +140,8 @@ def store_attribute(b: Builder, target: ast.Attribute, value: Value, node: ast.e
     place = _writable(b, target)
     if isinstance(place, Poison):
         return ()
+    if isinstance(place, ir.Member):
+        return store_place(b, place, value, target, node)
     return (_write(b, place, to_type(b, value, place.type, node, f"`{b.text(target)}`"), target),)
 
 
@@ -145,6 +150,8 @@ def update_attribute(b: Builder, target: ast.Attribute, node: ast.AugAssign) -> 
     place = _writable(b, target)
     if isinstance(place, Poison):
         return ()
+    if isinstance(place, ir.Member):
+        return update_place(b, place, target, node)
     value = updated(b, place, node)
     return () if isinstance(value, Poison) else (_write(b, place, value, node),)
 
@@ -155,10 +162,12 @@ def _write(b: Builder, place: ir.HeaderRead | ir.ContextRead, value: ir.Expr, no
     return ir.SetContext(place.field, value, b.span(node))
 
 
-def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRead | Poison:
+def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRead | ir.Member | Poison:
     """The place that an attribute names, where the hook may write it."""
     place = b.expr(target)
     match place:
+        case Typed(ir.Member() as member_):
+            return member_
         case Typed(ir.HeaderRead(header, field) as read):
             writable = HOOKS[b.hook.name].writable.get(header.name, ())
             if field.name in writable:

@@ -19,7 +19,7 @@ from pybpfnf.dsl.types import VERDICT
 from pybpfnf.dsl.values import Appended, Constant, Literal, Poison, Typed
 
 # What cannot fault when it is read, nor do anything.
-_WITHOUT_EFFECT = (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead)
+_WITHOUT_EFFECT = (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.StructValue)
 
 
 def build_if(b: Builder, node: ast.If) -> Statements:

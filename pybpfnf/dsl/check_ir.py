@@ -6,7 +6,26 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import ADDRESS, BOOL, S32, U8, U16, U64, VERDICT, AddressType, BoolType, IntType, OptionalType, Type, VerdictType
+from pybpfnf.dsl.types import (
+    ADDRESS,
+    BOOL,
+    S32,
+    U8,
+    U16,
+    U64,
+    VERDICT,
+    AddressType,
+    ArrayType,
+    BoolType,
+    IntType,
+    OctetsType,
+    OptionalType,
+    StructType,
+    Type,
+    VerdictType,
+    ViewType,
+    struct_of,
+)
 from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
 
@@ -66,6 +85,8 @@ def _const(node: ir.Const) -> bool:
             return isinstance(node.value, bytes) and len(node.value) == ADDRESS.size
         case VerdictType():
             return isinstance(node.value, int)
+        case StructType() | OctetsType() | ArrayType():
+            return isinstance(node.value, bytes) and len(node.value) == node.type.size
         case _:
             return False
 
@@ -83,9 +104,46 @@ def _binary(node: ir.Binary) -> bool:
 
 
 def _compare(node: ir.Compare) -> bool:
+    if struct_of(node.left.type) is not None or isinstance(node.left.type, OctetsType):
+        return node.op not in _ORDER and _same(node.left.type, node.right.type)
     if node.left.type != node.right.type:
         return False
     return isinstance(node.left.type, IntType) or (node.op not in _ORDER and node.left.type in (BOOL, VERDICT, ADDRESS))
+
+
+def _same(one: Type, other: Type) -> bool:
+    """Whether a value of one type goes where the other is: the same, or a struct and a view of it."""
+    return one == other or (struct_of(one) is not None and struct_of(one) == struct_of(other))
+
+
+def _fits(value: Type, place: Type) -> bool:
+    """As `_same`, but a place that holds a view takes only a view of the same map."""
+    return value == place or (isinstance(place, StructType) and struct_of(value) == place)
+
+
+def _struct(node: ir.StructValue) -> bool:
+    return [field for field, _ in node.values] == list(node.type.fields) and all(
+        len(value) == field.type.size if isinstance(value, bytes) else _fits(value.type, field.type) for field, value in node.values
+    )
+
+
+def _member(node: ir.Member) -> bool:
+    struct = struct_of(node.base.type)
+    return struct is not None and node.field in struct.fields and node.type == node.field.type
+
+
+def _item(node: ir.Item) -> bool:
+    if not isinstance(node.index.type, IntType):
+        return False
+    base = node.base.type
+    return (isinstance(base, ArrayType) and node.type == base.item) or (isinstance(base, OctetsType) and node.type == U8)
+
+
+def _read(map_: ir.Map, type_: Type) -> bool:
+    """Whether a look-up gives this type: a copy of a scalar, a view of a struct."""
+    if isinstance(map_.value, StructType):
+        return isinstance(type_, ViewType) and type_.struct == map_.value and type_.map == map_.name
+    return type_ == map_.value
 
 
 def _convert(node: ir.Convert) -> bool:
@@ -97,7 +155,7 @@ def _unwrap(node: ir.Unwrap) -> bool:
 
 
 def _update_map(node: ir.UpdateMap) -> bool:
-    return node.key.type == node.map.key and node.value.type == node.map.value and isinstance(node.value.type, IntType)
+    return _fits(node.key.type, node.map.key) and node.value.type == node.map.value and isinstance(node.value.type, IntType)
 
 
 def _action(node: ir.Seg6ActionCall) -> bool:
@@ -133,23 +191,28 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Not: lambda node: node.operand.type == BOOL,
     ir.Let: lambda node: node.value.type == node.local.type and node.body.type == node.type,
     ir.Conditional: lambda node: node.test.type == BOOL and node.then.type == node.orelse.type == node.type,
-    ir.MapRead: lambda node: node.key.type == node.map.key and node.type == node.map.value,
-    ir.MapGet: lambda node: node.key.type == node.map.key and node.type.inner == node.map.value,
-    ir.MapContains: lambda node: node.key.type == node.map.key,
+    ir.MapRead: lambda node: _fits(node.key.type, node.map.key) and _read(node.map, node.type),
+    ir.MapGet: lambda node: _fits(node.key.type, node.map.key) and _read(node.map, node.type.inner),
+    ir.MapContains: lambda node: _fits(node.key.type, node.map.key),
     ir.IsNone: lambda node: isinstance(node.operand.type, OptionalType),
     ir.Unwrap: _unwrap,
     ir.HelperCall: lambda node: node.type == U64 and all(argument.type == U64 for argument in node.args),
     ir.Seg6ActionCall: _action,
     ir.TlvValue: _tlv,
     ir.SrhValue: _srh,
-    ir.Assign: lambda node: node.value.type == node.local.type,
+    ir.StructValue: _struct,
+    ir.Member: _member,
+    ir.Item: _item,
+    ir.SetPlace: lambda node: _fits(node.value.type, node.place.type),
+    ir.UpdatePlace: lambda node: node.value.type == node.place.type and isinstance(node.value.type, IntType),
+    ir.Assign: lambda node: _fits(node.value.type, node.local.type),
     ir.SetState: lambda node: node.value.type == node.state.type,
     ir.UpdateState: lambda node: node.value.type == node.state.type and isinstance(node.value.type, IntType),
     ir.SetHeader: lambda node: isinstance(node.value.type, IntType) and node.value.type.width >= node.field.width,
     ir.SetContext: lambda node: isinstance(node.value.type, IntType) and node.value.type.size == node.field.size,
-    ir.SetMap: lambda node: node.key.type == node.map.key and node.value.type == node.map.value,
+    ir.SetMap: lambda node: _fits(node.key.type, node.map.key) and _fits(node.value.type, node.map.value),
     ir.UpdateMap: _update_map,
-    ir.DeleteMap: lambda node: node.key.type == node.map.key,
+    ir.DeleteMap: lambda node: _fits(node.key.type, node.map.key),
     ir.If: lambda node: node.test.type == BOOL,
     ir.Return: lambda node: node.value.type == VERDICT,
     ir.Assert: lambda node: node.test.type == BOOL,

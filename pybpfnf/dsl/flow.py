@@ -8,17 +8,19 @@ from typing import TypeAlias, final
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import OptionalType
+from pybpfnf.dsl.types import OptionalType, Type, ViewType
 from pybpfnf.dsl.values import HeaderView, PacketView
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class ValueBinding:
-    """A name that holds a value in `local`; `found`: it is a look-up's result, known not to be None here."""
+    """A name that holds a value in `local`; `found`: it is a look-up's result, known not to be None here. `ended`: a view of an
+    entry that was deleted or replaced there."""
 
     local: ir.Local
     found: bool = False
+    ended: Span | None = None
 
 
 @final
@@ -73,6 +75,18 @@ class Flow:
             if isinstance(binding, ViewBinding) and isinstance(binding.view, HeaderView) and binding.moved is None:
                 self.bound[name] = replace(binding, moved=span)
 
+    def end_views(self, map_name: str, span: Span) -> None:
+        """An entry of the map may be another one after `span`: views of the map's entries are stale."""
+        for name, binding in self.bound.items():
+            if isinstance(binding, ValueBinding) and _views(binding.local.type) == map_name and binding.ended is None:
+                self.bound[name] = replace(binding, ended=span)
+
+
+def _views(type_: Type) -> str | None:
+    """The map that a value of this type is a view into."""
+    inner = type_.inner if isinstance(type_, OptionalType) else type_
+    return inner.map if isinstance(inner, ViewType) else None
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -126,7 +140,7 @@ def _join_binding(one: Binding, other: Binding) -> Binding:
         return replace(one, moved=one.moved or other.moved)
     if isinstance(one, ValueBinding) and isinstance(other, ValueBinding):
         if one.local == other.local:
-            return replace(one, found=one.found and other.found)
+            return replace(one, found=one.found and other.found, ended=one.ended or other.ended)
         if _takes_copy(one, other):
             return other
         if _takes_copy(other, one):

@@ -17,7 +17,19 @@ from pybpfnf.abi.headers import Field, Header
 from pybpfnf.abi.helpers import Helper
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
-from pybpfnf.dsl.types import BOOL, BoolType, IntType, OptionalType, TlvField, TlvLayout, Type, ValueType
+from pybpfnf.dsl.types import (
+    BOOL,
+    BoolType,
+    IntType,
+    OptionalType,
+    StoredType,
+    StructField,
+    StructType,
+    TlvField,
+    TlvLayout,
+    Type,
+    ValueType,
+)
 
 # ---------------------------------------------------------------------------------------------- things with names
 
@@ -60,13 +72,13 @@ Variable: TypeAlias = Config | State
 class Map:
     """A map. `kind` is a row name of abi.maps ("array", "percpu_array", "hash"); `key` is U32 for arrays.
 
-    `default`: what a missing key of a hash reads as; None: reading a missing key faults.
+    `default`: what a missing key of a hash reads as (a struct as its bytes); None: reading a missing key faults.
     """
 
     name: str
     kind: str
-    key: ValueType
-    value: ValueType
+    key: StoredType
+    value: StoredType
     max_entries: int
     default: int | bytes | None = None
 
@@ -244,7 +256,11 @@ class Conditional:
 @final
 @dataclass(frozen=True, slots=True)
 class MapRead:
-    """`m[key]`. Arrays: an index out of range faults. Hashes: a missing key is the map's default, else faults."""
+    """`m[key]`. Arrays: an index out of range faults. Hashes: a missing key is the map's default, else faults.
+
+    Where values are structs, this is a ViewType of the entry; a missing key of a hash with a default is then created from it,
+    as the entry must be somewhere, and a full map faults.
+    """
 
     map: Map
     key: Expr
@@ -301,6 +317,41 @@ class HelperCall:
     args: tuple[Expr, ...]
     type: Type
     span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StructValue:
+    """A new struct: each field of its type with its value; what is no field's is zero. Octets and fixed arrays are constant bytes."""
+
+    values: tuple[tuple[StructField, Expr | bytes], ...]
+    type: StructType
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`base.field`, where `base` is a struct or a view of one: the value for a scalar, the place for anything larger."""
+
+    base: Expr
+    field: StructField
+    type: Type
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Item:
+    """`base[index]` of a fixed array (or a byte of octets) in a struct; an index out of range faults."""
+
+    base: Expr
+    index: Expr
+    type: Type
+    span: Span
+
+
+Place: TypeAlias = Member | Item
 
 
 @final
@@ -371,6 +422,9 @@ Expr: TypeAlias = (
     | Unwrap
     | HelperCall
     | Seg6ActionCall
+    | StructValue
+    | Member
+    | Item
 )
 
 # ----------------------------------------------------------------------------------------------------- statements
@@ -450,6 +504,27 @@ class UpdateMap:
 
 @final
 @dataclass(frozen=True, slots=True)
+class SetPlace:
+    """`place = value`, of a field or an item; a struct is copied, a bit field keeps the low bits."""
+
+    place: Place
+    value: Expr
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UpdatePlace:
+    """`place op= value` (op is + - & | ^). In an entry of a map that CPUs share atomic, on 32 or 64 bits."""
+
+    place: Place
+    op: BinaryOp
+    value: Expr
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class DeleteMap:
     """`del m[key]`; a missing key faults (Python's KeyError)."""
 
@@ -506,7 +581,21 @@ class Evaluate:
 
 
 Stmt: TypeAlias = (
-    Assign | SetState | UpdateState | SetHeader | SetContext | SetMap | UpdateMap | DeleteMap | AppendTlv | If | Return | Assert | Evaluate
+    Assign
+    | SetState
+    | UpdateState
+    | SetHeader
+    | SetContext
+    | SetMap
+    | UpdateMap
+    | DeleteMap
+    | SetPlace
+    | UpdatePlace
+    | AppendTlv
+    | If
+    | Return
+    | Assert
+    | Evaluate
 )
 
 # -------------------------------------------------------------------------------------------------------- wholes

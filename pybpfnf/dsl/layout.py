@@ -24,9 +24,10 @@ def check_stack(function: ir.Function, source: FunctionSource) -> list[Diagnosti
 
 
 def stack_size(function: ir.Function) -> int:
-    """Bytes: each local in slots of 8, and the largest buffer that a statement writes from."""
+    """Bytes: each local and each new struct in slots of 8, and the largest buffer that a statement writes from."""
     buffers = max((_buffer(node) for node in walk(function.body)), default=0)
-    return sum(_slots(_size(local.type)) for local in function.locals) + buffers
+    made = sum(_slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.StructValue))
+    return sum(_slots(_size(local.type)) for local in function.locals) + made + buffers
 
 
 def _size(type_: Type) -> int:

@@ -15,9 +15,13 @@ from pybpfnf.dsl.types import (
     U64,
     VERDICT,
     AddressType,
+    ArrayType,
     IntType,
+    OctetsType,
     OptionalType,
+    StructType,
     Type,
+    struct_of,
 )
 from pybpfnf.dsl.values import (
     Appended,
@@ -32,6 +36,7 @@ from pybpfnf.dsl.values import (
     Number,
     PacketView,
     Poison,
+    StructClass,
     TlvClass,
     Typed,
     Value,
@@ -55,6 +60,8 @@ def describe(value: Value) -> str:
             return f"the method `{name}`, not called"
         case TlvClass(layout):
             return f"the class {layout.name}"
+        case StructClass(type_):
+            return f"the class {type_}"
         case Built(made):
             return f"a {made.layout.name}" if isinstance(made, ir.TlvValue) else "an Srh"
         case Constant(thing):
@@ -67,7 +74,9 @@ def describe(value: Value) -> str:
 
 def zero(type_: Type, where: ast.expr, b: Builder) -> ir.Const:
     """A stand-in for an expression that was found wrong; the module that has it is never given out."""
-    return ir.Const(bytes(16) if isinstance(type_, AddressType) else 0, type_, b.span(where))
+    if isinstance(type_, AddressType | StructType | OctetsType | ArrayType):
+        return ir.Const(bytes(type_.size), type_, b.span(where))
+    return ir.Const(0, type_, b.span(where))
 
 
 def present(b: Builder, value: Value, node: ast.expr) -> Value:
@@ -162,6 +171,8 @@ def to_type(b: Builder, value: Value, type_: Type, node: ast.expr, place: str) -
         source = value.expr.type
         if source == type_:
             return value.expr
+        if isinstance(type_, StructType) and struct_of(source) == type_:
+            return value.expr
         if isinstance(source, IntType) and isinstance(type_, IntType):
             return _to_integer(b, value.expr, source, type_, node, place)
     text = b.text(node)
@@ -199,6 +210,8 @@ def _conversion_hint(value: Value, type_: Type, text: str) -> str:
         return "write True or False"
     if type_ == BOOL and isinstance(value, Typed) and isinstance(value.expr.type, IntType):
         return f"write `{text} != 0`"
+    if isinstance(type_, StructType):
+        return f"write {type_}(...)"
     if type_ == ADDRESS:
         return 'write `IPv6Address("fc00::1")`, or read an address'
     return f"give it {article(type_)}"

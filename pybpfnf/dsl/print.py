@@ -105,6 +105,11 @@ def _helper(node: ir.HelperCall) -> str:
     return f"{node.helper.name}({', '.join(_expr(argument) for argument in node.args)})"
 
 
+def _struct(node: ir.StructValue) -> str:
+    values = (f"{field.name}={value.hex() if isinstance(value, bytes) else _expr(value)}" for field, value in node.values)
+    return f"{node.type}({', '.join(values)})"
+
+
 def _tlv(node: ir.TlvValue) -> str:
     values = (f"{field.name}={value.hex() if isinstance(value, bytes) else _expr(value)}" for field, value in node.values)
     return f"{node.layout.name}<{node.layout.number}, {node.layout.size} bytes>({', '.join(values)})"
@@ -138,6 +143,9 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.HelperCall: _helper,
     ir.Seg6ActionCall: lambda node: f"{node.action.name.lower()}({_expr(node.parameter)})",
     ir.SrhValue: _srh,
+    ir.StructValue: _struct,
+    ir.Member: lambda node: f"{_expr(node.base)}.{node.field.name}",
+    ir.Item: lambda node: f"{_expr(node.base)}[{_expr(node.index)}]",
 }
 
 _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
@@ -148,6 +156,8 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.SetContext: lambda node: f"ctx.{node.field.name} = {_expr(node.value)}",
     ir.SetMap: lambda node: f"{node.map.name}[{_expr(node.key)}] = {_expr(node.value)}",
     ir.UpdateMap: lambda node: f"{node.map.name}[{_expr(node.key)}] {node.op.value}={node.map.value} {_expr(node.value)}",
+    ir.SetPlace: lambda node: f"{_expr(node.place)} = {_expr(node.value)}",
+    ir.UpdatePlace: lambda node: f"{_expr(node.place)} {node.op.value}={node.place.type} {_expr(node.value)}",
     ir.DeleteMap: lambda node: f"del {node.map.name}[{_expr(node.key)}]",
     ir.AppendTlv: lambda node: f"append {_tlv(node.tlv)}",
     ir.Return: lambda node: f"return {_expr(node.value)}",

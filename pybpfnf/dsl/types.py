@@ -97,14 +97,107 @@ BOOL, ADDRESS, VERDICT, NONE = BoolType(), AddressType(), VerdictType(), NoneTyp
 class OptionalType:
     """A look-up that can miss: `inner | None`."""
 
-    inner: IntType | BoolType | AddressType
+    inner: IntType | BoolType | AddressType | ViewType
 
     def __str__(self) -> str:
         return f"{self.inner} | None"
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class OctetsType:
+    """`size` raw bytes."""
+
+    size: int
+    alignment: int = 1
+
+    def __str__(self) -> str:
+        return f"octets({self.size})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """`count` items of one type, one after the other as in C."""
+
+    item: FieldType
+    count: int
+
+    @property
+    def size(self) -> int:
+        return self.item.size * self.count
+
+    @property
+    def alignment(self) -> int:
+        return field_alignment(self.item)
+
+    def __str__(self) -> str:
+        return f"array({self.item}, {self.count})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StructField:
+    """A field at byte `offset` in host byte order. A bit field has the `bits` lowest bits of its type, from bit `shift` of the
+    integer at `offset`; `bits` 0: an ordinary field. `default`: an integer, a bool as 0 or 1, or bytes as they lie in memory."""
+
+    name: str
+    offset: int
+    type: FieldType
+    bits: int = 0
+    shift: int = 0
+    default: int | bytes | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StructType:
+    """An author's Struct, laid out as a C compiler does on the host; bytes that no field has are zero."""
+
+    name: str
+    size: int
+    alignment: int
+    fields: tuple[StructField, ...]
+
+    def field(self, name: str) -> StructField | None:
+        return next((field for field in self.fields if field.name == name), None)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ViewType:
+    """A struct where it lies, in an entry of `map`: fields are read there and written there. `shared`: with other CPUs."""
+
+    struct: StructType
+    map: str
+    shared: bool
+    size: int = 8  # of the pointer to it
+
+    def __str__(self) -> str:
+        return f"view of {self.struct}"
+
+
 ValueType: TypeAlias = IntType | BoolType | AddressType
-Type: TypeAlias = ValueType | VerdictType | NoneType | OptionalType
+FieldType: TypeAlias = ValueType | OctetsType | ArrayType | StructType
+StoredType: TypeAlias = ValueType | StructType
+Type: TypeAlias = ValueType | VerdictType | NoneType | OptionalType | FieldType | ViewType
+
+
+def field_alignment(type_: FieldType) -> int:
+    """As a C compiler aligns it on a host of 64 bits; struct in6_addr has the alignment of its 32-bit words (linux/in6.h)."""
+    if isinstance(type_, OctetsType | ArrayType | StructType):
+        return type_.alignment
+    return 4 if isinstance(type_, AddressType) else type_.size
+
+
+def struct_of(type_: object) -> StructType | None:
+    """The struct that a value of this type is, or is a view of; None for any other type."""
+    if isinstance(type_, ViewType):
+        return type_.struct
+    return type_ if isinstance(type_, StructType) else None
 
 
 @final

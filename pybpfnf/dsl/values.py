@@ -8,7 +8,7 @@ from typing import TypeAlias, final
 from pybpfnf.abi.headers import Header
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import TlvLayout
+from pybpfnf.dsl.types import StructType, TlvLayout
 
 
 @final
@@ -91,6 +91,14 @@ class TlvClass:
 
 @final
 @dataclass(frozen=True, slots=True)
+class StructClass:
+    """A class that an author derived from Struct."""
+
+    type: StructType
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Built:
     """A TLV or an SRH that the function makes."""
 
@@ -120,7 +128,20 @@ class Nothing:
 
 
 Value: TypeAlias = (
-    Literal | Choice | Typed | Poison | PacketView | HeaderView | MapPlace | Method | TlvClass | Built | Appended | Constant | Nothing
+    Literal
+    | Choice
+    | Typed
+    | Poison
+    | PacketView
+    | HeaderView
+    | MapPlace
+    | Method
+    | TlvClass
+    | StructClass
+    | Built
+    | Appended
+    | Constant
+    | Nothing
 )
 
 Number: TypeAlias = Literal | Choice | Typed

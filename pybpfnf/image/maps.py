@@ -13,6 +13,7 @@ from pybpfnf.image.btf import Btf, Kind, Type
 from pybpfnf.image.model import MapSpec
 from pybpfnf.image.objfile import ObjectFile, Section, Symbol, SymbolKind
 from pybpfnf.image.scalars import scalar_name
+from pybpfnf.image.structs import ArrayOf, Record, read_type
 
 BTF_SECTION, LEGACY_SECTION = ".maps", "maps"
 _RDONLY_PROG = 1 << 7  # BPF_F_RDONLY_PROG
@@ -130,7 +131,15 @@ def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
         btf_value_type=types.get("value", 0) if typed else 0,
         key_type=scalar_name(btf, types["key"]) if "key" in types else None,
         value_type=scalar_name(btf, types["value"]) if "value" in types else None,
+        key_layout=_layout(btf, types.get("key")),
+        value_layout=_layout(btf, types.get("value")),
     )
+
+
+def _layout(btf: Btf, number: int | None) -> Record | ArrayOf | None:
+    """What a key or value is made of, where it is more than a scalar."""
+    found = None if number is None else read_type(btf, number)
+    return None if isinstance(found, str) else found
 
 
 def _pointed(btf: Btf, name: str, member: str, number: int) -> Type:

@@ -10,6 +10,7 @@ from typing import final
 
 from pybpfnf.abi.forms import Insn
 from pybpfnf.errors import InputError
+from pybpfnf.image.structs import ArrayOf, Record
 
 
 @final
@@ -97,6 +98,8 @@ class MapSpec:
     btf_value_type: int = 0
     key_type: str | None = None  # the language's spelling, where `.pybpfnf` gives it: "u32"
     value_type: str | None = None
+    key_layout: Record | ArrayOf | None = None  # where the key is more than a scalar, as .BTF describes it
+    value_layout: Record | ArrayOf | None = None
     default: int | str | None = None  # what a missing key reads as, where `.pybpfnf` gives it; an address as text
 
 

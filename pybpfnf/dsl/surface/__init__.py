@@ -9,6 +9,7 @@ from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
 from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, Hook, Program, seg6local
 from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
 from pybpfnf.dsl.surface.stores import Array, Config, Hash, PerCpuArray, State
+from pybpfnf.dsl.surface.structs import Struct, array, bits
 from pybpfnf.dsl.surface.wire import Tlv, octets
 
 __all__ = [
@@ -26,8 +27,11 @@ __all__ = [
     "Seg6Packet",
     "Srh",
     "State",
+    "Struct",
     "Tlv",
     "Verdict",
+    "array",
+    "bits",
     "cpu",
     "helpers",
     "monotonic",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 from pybpfnf.dsl.surface.definitions import Birthplace, DefinitionError, birthplace, only_compiled
 from pybpfnf.dsl.surface.scalars import constant_of, value_type
-from pybpfnf.dsl.types import ADDRESS, BOOL, U32, IntType, ValueType
+from pybpfnf.dsl.surface.structs import Struct, pack, stored_type
+from pybpfnf.dsl.types import ADDRESS, BOOL, U32, IntType, StoredType, StructType, ValueType
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -16,8 +17,28 @@ T = TypeVar("T")
 def _checked_type(annotation: object, owner: str, part: str) -> ValueType:
     type_ = value_type(annotation)
     if type_ is None:
-        raise DefinitionError(f"{owner}: {annotation!r} is no {part} type", hint="write one of u8 to u64, s8 to s64, bool, IPv6Address")
+        raise _wrong_type(annotation, owner, part, "write one of u8 to u64, s8 to s64, bool, IPv6Address")
     return type_
+
+
+def _wrong_type(annotation: object, owner: str, part: str, hint: str) -> DefinitionError:
+    return DefinitionError(f"{owner}: {annotation!r} is no {part} type", hint=hint)
+
+
+def _stored_type(annotation: object, owner: str, part: str) -> StoredType:
+    """As `_checked_type`, for what a map holds: structs too."""
+    type_ = stored_type(annotation)
+    if type_ is None:
+        raise _wrong_type(annotation, owner, part, "write one of u8 to u64, s8 to s64, bool, IPv6Address, or a Struct")
+    return type_
+
+
+def _default(value: object, type_: StoredType, owner: str) -> int | bytes:
+    if not isinstance(type_, StructType):
+        return _checked_constant(value, type_, owner, "default")
+    if not isinstance(value, Struct) or value.layout != type_:
+        raise DefinitionError(f"{owner}: default {value!r} is no {type_}", hint=f"write default={type_}(...)")
+    return pack(value)
 
 
 def _checked_constant(value: object, type_: ValueType, owner: str, part: str) -> int | bytes:
@@ -40,8 +61,10 @@ class _Map(Generic[K, V]):
 
     kind: str  # a row of abi.maps
 
-    key: ValueType
-    value: ValueType
+    key: StoredType
+    value: StoredType
+    value_class: object  # what the author gave as types
+    key_class: object = None
     size: int
     default: int | bytes | None
     _birthplace: Birthplace
@@ -73,7 +96,8 @@ class Array(_Map[int, V]):
     def __init__(self, value: type[V], size: int) -> None:
         owner = type(self).__name__
         self.key = U32
-        self.value = _checked_type(value, owner, "value")
+        self.value = _stored_type(value, owner, "value")
+        self.value_class = value
         self.size = _checked_size(size, owner)
         self.default = None
         self._birthplace = birthplace()
@@ -96,12 +120,13 @@ class Hash(_Map[K, V]):
     kind = "hash"
 
     def __init__(self, key: type[K], value: type[V], size: int, *, default: V | None = None) -> None:
-        self.key = _checked_type(key, "Hash", "key")
+        self.key = _stored_type(key, "Hash", "key")
         if self.key is BOOL:
             raise DefinitionError("Hash: a bool is no key type", hint="use an Array of two")
-        self.value = _checked_type(value, "Hash", "value")
+        self.value = _stored_type(value, "Hash", "value")
+        self.key_class, self.value_class = key, value
         self.size = _checked_size(size, "Hash")
-        self.default = None if default is None else _checked_constant(default, self.value, "Hash", "default")
+        self.default = None if default is None else _default(default, self.value, "Hash")
         self._birthplace = birthplace()
 
     def get(self, key: K) -> V | None:

@@ -28,7 +28,9 @@ _MOST_OCTETS = 255  # of a TLV's value: the length field has 8 bits
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Octets:
+class Octets:
+    """What `octets` gives, for the class that has the field."""
+
     count: int
     default: bytes | None
 
@@ -39,7 +41,7 @@ def octets(count: int, *, default: bytes | None = None) -> Any:
         raise DefinitionError(f"octets: {count!r} is no number of bytes from 1 to {_MOST_OCTETS}", hint="write octets(5)")
     if default is not None and len(default) != count:
         raise DefinitionError(f"octets: the default has {len(default)} bytes, not {count}", hint=f"give {count} bytes")
-    return _Octets(count, default)
+    return Octets(count, default)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(octets,))
@@ -64,7 +66,7 @@ def _layout(cls: type[Tlv], number: int, scope: Mapping[str, object]) -> TlvLayo
     fields: list[TlvField] = []
     offset = 2  # after the type and length bytes
     for name, annotation in get_annotations(cls).items():
-        field = _field(cls, name, _evaluate(cls, name, annotation, scope), offset)
+        field = _field(cls, name, evaluate_annotation(f"TLV {cls.__name__}", name, annotation, scope), offset)
         fields.append(field)
         offset += field.size
     if offset - 2 > _MOST_OCTETS:
@@ -74,21 +76,21 @@ def _layout(cls: type[Tlv], number: int, scope: Mapping[str, object]) -> TlvLayo
     return TlvLayout(cls.__name__, number, offset, tuple(fields))
 
 
-def _evaluate(cls: type[Tlv], name: str, annotation: object, scope: Mapping[str, object]) -> object:
-    """An annotation is text under `from __future__ import annotations`."""
+def evaluate_annotation(owner: str, name: str, annotation: object, scope: Mapping[str, object]) -> object:
+    """An annotation is text under `from __future__ import annotations`; `owner` is what has the field, in a message."""
     if not isinstance(annotation, str):
         return annotation
     try:
         return eval(annotation, dict(scope))
     except NameError as error:
-        raise DefinitionError(f"TLV {cls.__name__}: field {name}: {error}", code="name", hint="import or define the type before") from None
+        raise DefinitionError(f"{owner}: field {name}: {error}", code="name", hint="import or define the type before") from None
 
 
 def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvField:
     where = f"TLV {cls.__name__}: field {name}"
     given = cls.__dict__.get(name, None)
     if annotation is bytes:
-        if not isinstance(given, _Octets):
+        if not isinstance(given, Octets):
             raise DefinitionError(f"{where} has no length", hint=f"write `{name}: bytes = octets(5)`")
         return TlvField(name, offset, given.count, None, given.default)
     type_ = value_type(annotation)

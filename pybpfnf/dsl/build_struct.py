@@ -1,0 +1,214 @@
+"""Structs: making one, their fields and items, writes to those, and what ends a view."""
+
+from __future__ import annotations
+
+import ast
+from difflib import get_close_matches
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.arguments import Parameter, bind
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.operands import describe, present, to_type, zero
+from pybpfnf.dsl.types import U8, U32, ArrayType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
+from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
+from pybpfnf.dsl.values import POISON, Constant, Literal, Poison, Typed, Value
+
+
+def build_struct(b: Builder, type_: StructType, node: ast.Call) -> Value:
+    """`Path(sid=..., weight=1)`: a struct of its own."""
+    parameters = [Parameter(field.name, required=field.default is None, keyword_only=True) for field in type_.fields]
+    bound = bind(b, node, parameters, type_.name)
+    if bound is None:
+        return POISON
+    values = tuple((field, _field_value(b, type_, field, bound.get(field.name), node)) for field in type_.fields)
+    return Typed(ir.StructValue(values, type_, b.span(node)))
+
+
+def _field_value(b: Builder, type_: StructType, field: StructField, given: ast.expr | None, node: ast.Call) -> ir.Expr | bytes:
+    if given is None:
+        assert field.default is not None
+        if isinstance(field.default, bytes) and isinstance(field.type, StructType | OctetsType):
+            return field.default
+        return ir.Const(field.default, field.type, b.span(node))
+    return field_value(b, field.type, field.bits, b.expr(given), given, f"`{field.name}` of {type_.name}")
+
+
+def field_value(b: Builder, type_: Type, bits: int, value: Value, node: ast.expr, where: str) -> ir.Expr | bytes:
+    """What a field or an item of `type_` takes; anything else is reported. `bits`: of a bit field, else 0."""
+    if isinstance(type_, OctetsType):
+        return _octets(b, type_, value, node, where)
+    if isinstance(type_, ArrayType):
+        return _array(b, type_, value, node, where)
+    if bits and isinstance(value, Literal) and not 0 <= value.value < 1 << bits:
+        b.error("overflow", f"{value.value} does not fit the {bits} bits of {where}", node, f"write 0 to {(1 << bits) - 1}")
+        return zero(type_, node, b)
+    return to_type(b, value, type_, node, where)
+
+
+def _octets(b: Builder, type_: OctetsType, value: Value, node: ast.expr, where: str) -> ir.Expr | bytes:
+    match value:
+        case Constant(bytes() as data) if len(data) == type_.size:
+            return data
+        case Constant(bytes() as data):
+            b.error("type", f"{where} has {type_.size} bytes, and this has {len(data)}", node, f"write {type_.size} bytes")
+        case Typed(ir.Member() as member) if member.type == type_:
+            return member
+        case Poison():
+            pass
+        case _:
+            b.error("type", f"{where} is {type_.size} bytes, and `{b.text(node)}` is {describe(value)}", node, 'write b"..."')
+    return bytes(type_.size)
+
+
+def _array(b: Builder, type_: ArrayType, value: Value, node: ast.expr, where: str) -> ir.Expr | bytes:
+    if isinstance(value, Typed) and value.expr.type == type_:
+        return value.expr
+    if isinstance(value, Constant) and isinstance(value.value, tuple) and isinstance(type_.item, IntType):
+        items = value.value
+        if len(items) == type_.count and all(isinstance(item, int) and type_.item.holds(item) for item in items):
+            return b"".join(item.to_bytes(type_.item.size, "little", signed=type_.item.signed) for item in items)
+    if not isinstance(value, Poison):
+        hint = "write a tuple of constants at module level, and its name here"
+        b.error("type", f"{where} is {type_}, and `{b.text(node)}` is {describe(value)}", node, hint)
+    return bytes(type_.size)
+
+
+# ------------------------------------------------------------------------------------------------------------- places
+
+
+def has_fields(value: Value) -> bool:
+    """Whether it is a struct or a view of one, or a look-up that may be."""
+    return isinstance(value, Typed) and _looked_up(value.expr.type) is not None
+
+
+def _looked_up(type_: Type) -> StructType | None:
+    inner = getattr(type_, "inner", None)
+    return struct_of(type_ if inner is None else inner)
+
+
+def build_member(b: Builder, holder: Value, node: ast.Attribute) -> Value:
+    """`path.credit`."""
+    holder = present(b, holder, node.value)
+    if not isinstance(holder, Typed):
+        return POISON
+    struct = struct_of(holder.expr.type)
+    assert struct is not None
+    field = struct.field(node.attr)
+    if field is not None:
+        return Typed(ir.Member(holder.expr, field, field.type, b.span(node)))
+    names = [other.name for other in struct.fields]
+    near = get_close_matches(node.attr, names, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(names)}"
+    return b.error("name", f"{struct} has no field `{node.attr}`", node, hint)
+
+
+def has_items(value: Value) -> bool:
+    return isinstance(value, Typed) and isinstance(value.expr.type, ArrayType | OctetsType)
+
+
+def build_item(b: Builder, holder: Value, node: ast.Subscript) -> Value:
+    """`path.hops[i]`, and a byte of octets."""
+    assert isinstance(holder, Typed)
+    type_ = holder.expr.type
+    assert isinstance(type_, ArrayType | OctetsType)
+    count = type_.count if isinstance(type_, ArrayType) else type_.size
+    index = b.expr(node.slice)
+    if isinstance(index, Literal) and not index.unknown and not 0 <= index.value < count:
+        text = b.text(node.value)
+        return b.error("overflow", f"index {index.value} is out of range: `{text}` has {count}", node.slice, f"write 0 to {count - 1}")
+    number = _index(b, index, node.slice)
+    item = type_.item if isinstance(type_, ArrayType) else U8
+    return number if isinstance(number, Poison) else Typed(ir.Item(holder.expr, number, item, b.span(node)))
+
+
+def _index(b: Builder, index: Value, node: ast.expr) -> ir.Expr | Poison:
+    if isinstance(index, Typed) and isinstance(index.expr.type, IntType):
+        return index.expr
+    from_literal = to_type(b, index, U32, node, "an index")
+    return POISON if isinstance(index, Poison) else from_literal
+
+
+def is_place(value: Value) -> bool:
+    return isinstance(value, Typed) and isinstance(value.expr, ir.Member | ir.Item)
+
+
+def store_place(b: Builder, place: ir.Place, value: Value, target: ast.expr, node: ast.expr) -> tuple[ir.Stmt, ...]:
+    """`path.credit = value`."""
+    stored = field_value(b, place.type, _bits(place), value, node, f"`{b.text(target)}`")
+    if isinstance(stored, bytes):
+        stored = ir.Const(stored, place.type, b.span(node))
+    return (ir.SetPlace(place, stored, b.span(target)),)
+
+
+def update_place(b: Builder, place: ir.Place, target: ast.expr, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
+    """`path.credit op= e`: one atomic update where there is an instruction for it, else read, compute, write."""
+    text = b.text(target)
+    if not isinstance(place.type, IntType):
+        b.error("type", f"`{text}` is {describe(Typed(place))}, and this changes integers", node, "assign the new value")
+        return ()
+    shared = is_shared(place)
+    if is_atomic(node.op) and not _bits(place):
+        update = atomic_update(b, place, node, text, shared=shared)
+        return () if isinstance(update, Poison) else (ir.UpdatePlace(place, update.op, update.operand, b.span(node)),)
+    if shared and is_atomic(node.op):
+        b.error(
+            "type",
+            f"`{text}` is shared by all CPUs, and a bit field cannot change atomically",
+            node,
+            f"widen `{text}` to {place.type} without bits(...)",
+        )
+        return ()
+    before, held = _held(b, place)
+    value = updated(b, held, node)
+    return () if isinstance(value, Poison) else (*before, ir.SetPlace(held, value, b.span(node)))
+
+
+def _bits(place: ir.Place) -> int:
+    return place.field.bits if isinstance(place, ir.Member) else 0
+
+
+def root_of(place: ir.Expr) -> ir.Expr:
+    """The struct or view that a place is in."""
+    while isinstance(place, ir.Member | ir.Item):
+        place = place.base
+    return place
+
+
+def is_shared(place: ir.Expr) -> bool:
+    """Whether it lies in an entry of a map that CPUs share."""
+    type_ = root_of(place).type
+    return isinstance(type_, ViewType) and type_.shared
+
+
+def _held(b: Builder, place: ir.Place) -> tuple[tuple[ir.Stmt, ...], ir.Place]:
+    """The place with what leads to it in locals, so that it is evaluated once though it is used twice."""
+    statements: list[ir.Stmt] = []
+
+    def hold(expr: ir.Expr) -> ir.Expr:
+        if isinstance(expr, ir.Const | ir.LocalRead) or (isinstance(expr, ir.Unwrap) and isinstance(expr.operand, ir.LocalRead)):
+            return expr
+        local = b.locals.temporary(expr.type)
+        statements.append(ir.Assign(local, expr, expr.span))
+        return ir.LocalRead(local, local.type, expr.span)
+
+    def walk(expr: ir.Expr) -> ir.Expr:
+        match expr:
+            case ir.Member(base, field, type_, span):
+                return ir.Member(walk(base), field, type_, span)
+            case ir.Item(base, index, type_, span):
+                inner = walk(base)
+                return ir.Item(inner, hold(index), type_, span)
+            case _:
+                return hold(expr)
+
+    held = walk(place)
+    assert isinstance(held, ir.Member | ir.Item)
+    return tuple(statements), held
+
+
+def copied(b: Builder, expr: ir.Expr) -> tuple[tuple[ir.Stmt, ...], ir.Expr]:
+    """A struct's value in a local of its own, apart from where it was read."""
+    struct = struct_of(expr.type)
+    assert struct is not None
+    local = b.locals.temporary(struct)
+    return (ir.Assign(local, expr, expr.span),), ir.LocalRead(local, struct, expr.span)
