@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TypeAlias
 
+from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_map import store_item, update_item
 from pybpfnf.dsl.build_packet import fresh, store_attribute, update_attribute
@@ -17,7 +18,7 @@ from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.stores import StateVariable
-from pybpfnf.dsl.types import S64, VERDICT, IntType, OptionalType, Type, struct_of
+from pybpfnf.dsl.types import S64, U32, VERDICT, IntType, OptionalType, Type, struct_of
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import Appended, Choice, Constant, HeaderView, Literal, Nothing, PacketView, Poison, Typed, Value
 
@@ -59,7 +60,7 @@ def _assign_several(b: Builder, node: ast.Assign) -> Statements:
 def _hold(b: Builder, value: Value, node: ast.expr, *, whole: bool = False) -> tuple[Value, Statements]:
     """The value in a local of its own, so that it is evaluated once, and before the targets change. `whole`: a view is copied."""
     if isinstance(value, Choice):
-        value = default_typed(b, value, node)
+        return _hold_choice(b, value, node)
     if not isinstance(value, Typed) or isinstance(value.expr, ir.Const):
         return value, ()
     if whole and struct_of(value.expr.type) is not None:
@@ -68,6 +69,28 @@ def _hold(b: Builder, value: Value, node: ast.expr, *, whole: bool = False) -> t
     local = b.locals.temporary(value.expr.type)
     span = b.span(node)
     return Typed(ir.LocalRead(local, local.type, span)), (ir.Assign(local, value.expr, span),)
+
+
+def _hold_choice(b: Builder, choice: Choice, node: ast.expr) -> tuple[Value, Statements]:
+    """Which of its literals it is, as a number in a local: they stay literals, of whatever type a target takes."""
+    span = b.span(node)
+    literals: list[Literal] = []
+    number = b.locals.temporary(U32)
+    statement = ir.Assign(number, _numbered(choice, literals, span), span)
+    held: Literal | Choice = literals[-1]
+    for index, literal in reversed(list(enumerate(literals[:-1]))):
+        is_it = ir.Compare(ir.CompareOp.EQ, ir.LocalRead(number, U32, span), ir.Const(index, U32, span), span)
+        held = Choice(is_it, literal, held, span)
+    return held, (statement,)
+
+
+def _numbered(choice: Literal | Choice, literals: list[Literal], span: Span) -> ir.Expr:
+    """The literals in order, each as its index in the list that is filled."""
+    if isinstance(choice, Literal):
+        literals.append(choice)
+        return ir.Const(len(literals) - 1, U32, span)
+    then, orelse = _numbered(choice.then, literals, span), _numbered(choice.orelse, literals, span)
+    return ir.Conditional(choice.test, then, orelse, U32, span)
 
 
 def store(b: Builder, target: ast.expr, value: Value, node: ast.expr) -> Statements:
