@@ -13,12 +13,13 @@ from pybpfnf.dsl.types import ADDRESS, BOOL, S64, U8, U16, U32, IntType, ValueTy
 from tests.fuzz.scope import Scope, Weighted, any_integer, narrower
 
 HARD = (0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 0x7FFF, 0xFFFF, 1 << 31, (1 << 32) - 1, 1 << 63)
+CONSTANTS = {"ZERO": 0, "SMALL": 7, "BYTE": 255, "NEGATIVE": -3, "MANY[0]": 1, "MANY[-1]": 65536, "len(MANY)": 3}
 ADDRESSES = ("::", "::1", "fc00:a::1", "fc00:c::1", "fd00::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
 TYPE_NAMES = {BOOL: "bool", ADDRESS: "IPv6Address"}
 
 _FIELDS: dict[IntType, tuple[str, ...]] = {
     U8: ("ipv6.version", "ipv6.traffic_class", "ipv6.next_header", "ipv6.hop_limit", "srh.flags", "srh.segments_left", "srh.last_entry",
-         "srh.routing_type", "srh.next_header"),
+         "srh.routing_type", "srh.next_header", "srh.hdr_ext_len"),
     U16: ("srh.tag", "ipv6.payload_length"),
     U32: ("ipv6.flow_label", "len", "mark", "priority", "ifindex", "ingress_ifindex"),
 }  # fmt: skip
@@ -62,8 +63,10 @@ def condition(scope: Scope, depth: int) -> str:
 
 
 def literal(scope: Scope, type_: IntType) -> str:
-    """A number that the type holds, more often one at which something changes."""
+    """A number that the type holds, more often one at which something changes; now and then by its name in the module."""
     random = scope.random
+    if random.randrange(10) == 0:
+        return random.choice([name for name, value in CONSTANTS.items() if type_.holds(value)])
     hard = [number for each in HARD for number in (each, -each, ~each) if type_.holds(number)]
     return str(random.choice([random.choice(hard), random.randint(type_.minimum, type_.maximum), type_.minimum, type_.maximum]))
 

@@ -12,12 +12,19 @@ from pybpfnf.dsl.types import ADDRESS, BOOL, S64, IntType, ValueType
 from tests.fuzz.expressions import ADDRESSES, literal, type_name
 from tests.fuzz.scope import INTEGERS, Global, Scope, Store
 from tests.fuzz.statements import block
+from tests.fuzz.structs import DECLARATIONS
 
 _IMPORTS = """\
+from collections.abc import Sequence
+
 from pybpfnf import (
-    DROP, OK, Array, Config, Hash, IPv6Address, PerCpuArray, Seg6Packet, State, Tlv, Verdict,
-    cpu, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
+    DROP, OK, Array, Config, Hash, IPv6Address, PerCpuArray, Seg6Packet, State, Struct, Tlv, Verdict,
+    array, bits, cpu, octets, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
 )
+
+
+ZERO, SMALL, BYTE, NEGATIVE = 0, 7, 255, -3
+MANY = (1, -70000, 65536)
 
 
 class Small(Tlv, type=9):
@@ -47,7 +54,7 @@ def generate(random: Random, statements: int = 10) -> str:
     head = [_declaration(each) for each in scope.globals] + [_definition(each) for each in scope.stores]
     head += [f"out = Array(s64, {_OUT})", f"seen = Array(IPv6Address, {_OUT})"]
     text = [*head, "", "", on_fault, "def function(pkt: Seg6Packet) -> Verdict:", *("    " + line for line in lines)]
-    return _IMPORTS + "\n".join(text) + "\n"
+    return _IMPORTS + DECLARATIONS + "\n".join(text) + "\n"
 
 
 def _globals(scope: Scope) -> list[Global]:

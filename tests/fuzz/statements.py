@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pybpfnf.dsl.types import ADDRESS, S64, U8, U16, U32, IntType, ValueType
+from tests.fuzz import structs
 from tests.fuzz.expressions import condition, divisor, element, key, literal, operand, placed, type_name, typed
-from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, partners
+from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, narrower, partners
 
 Lines = list[str]
 _DEPTH = 3  # of expressions
@@ -103,6 +104,34 @@ def _swap(scope: Scope, depth: int) -> Lines | None:
     return [f"{first}, {other} = {other}, {placed(scope, scope.locals[first], 2)}"] if first and other else None
 
 
+def _several(scope: Scope, depth: int) -> Lines:
+    """All values first, then the targets from the left: `a, m[k] = x, y`."""
+    places = [_place(scope) for _ in range(scope.random.randint(2, 3))]
+    values = [placed(scope, type_, 2) for _, type_ in places]
+    return [f"{', '.join(place for place, _ in places)} = {', '.join(values)}"]
+
+
+def _chained(scope: Scope, depth: int) -> Lines | None:
+    """`a = m[k] = x`: one value for places that all take it."""
+    first, type_ = _place(scope)
+    source = scope.random.choice(narrower(type_)) if isinstance(type_, IntType) else type_
+    others = [place for place, other in (_place(scope) for _ in range(4)) if _takes(other, source)]
+    return [f"{' = '.join([first, *others])} = {typed(scope, source, _DEPTH)}"] if others else None
+
+
+def _takes(type_: ValueType, source: ValueType) -> bool:
+    return source in narrower(type_) if isinstance(type_, IntType) and isinstance(source, IntType) else source == type_
+
+
+def _place(scope: Scope) -> tuple[str, ValueType]:
+    """Somewhere to store a value, and what it takes."""
+    places = [(name, type_) for name, type_ in scope.locals.items() if name not in scope.literal_only]
+    places += [(each.name, each.type) for each in scope.globals if each.kind == "State"]
+    places += [(f"{each.name}[{key(scope, each.name, 1)}]", each.value) for each in scope.stores]
+    places += [("pkt.mark", U32), ("pkt.srh.tag", U16)]
+    return scope.random.choice(places)
+
+
 def _update(scope: Scope, depth: int) -> Lines | None:
     name = scope.pick(name for name, type_ in scope.locals.items() if isinstance(type_, IntType))
     if name is None:
@@ -175,6 +204,8 @@ def _look_up(scope: Scope, depth: int) -> Lines | None:
         return None
     name = scope.fresh("found")
     lines = [f"{name} = {store.name}.get({key(scope, store.name, 2)})"]
+    if scope.chance(4):
+        lines += [f"if {name} is None:", f"{_INDENT}{name} = {store.name}.get({key(scope, store.name, 1)})"]
     return lines + _asked(scope, name, store.value, depth)
 
 
@@ -266,6 +297,8 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, _bind_view),
     (4, _assign),
     (1, _swap),
+    (2, _several),
+    (1, _chained),
     (5, _update),
     (2, _set_state),
     (3, _update_state),
@@ -278,5 +311,6 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, _leave),
     (1, _assert),
     (1, _evaluate),
+    (2, structs.uses),
 )
 _STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if))
