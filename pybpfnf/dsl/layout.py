@@ -1,4 +1,8 @@
-"""What a function needs of the 512 bytes of BPF stack: a conservative sum, locals and the buffers of calls side by side."""
+"""What a function is sure to need of the 512 bytes of BPF stack: structs, and the largest buffer that a call writes from.
+
+Integers and addresses are not counted: LLVM keeps them in registers, or spills a few. What it cannot place in the end
+`backend.legal` reports.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_wire import padded, srh_size
 from pybpfnf.dsl.signature import name_span
 from pybpfnf.dsl.source import FunctionSource
-from pybpfnf.dsl.types import NoneType, OptionalType, Type
+from pybpfnf.dsl.types import StructType
 from pybpfnf.dsl.walk import walk
 
 STACK_LIMIT = 512  # MAX_BPF_STACK (include/linux/filter.h)
@@ -20,20 +24,15 @@ def check_stack(function: ir.Function, source: FunctionSource) -> list[Diagnosti
     if needed <= STACK_LIMIT:
         return []
     message = f"`{function.name}` needs {needed} bytes of stack, and the kernel gives {STACK_LIMIT}"
-    return [source.file.diagnostic("stack", message, name_span(source), "use fewer locals, a shorter path, or smaller TLVs")]
+    return [source.file.diagnostic("stack", message, name_span(source), "use fewer structs at once, a shorter path, or smaller TLVs")]
 
 
 def stack_size(function: ir.Function) -> int:
     """Bytes: each local and each new struct in slots of 8, and the largest buffer that a statement writes from."""
     buffers = max((_buffer(node) for node in walk(function.body)), default=0)
     made = sum(_slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.StructValue))
-    return sum(_slots(_size(local.type)) for local in function.locals) + made + buffers
-
-
-def _size(type_: Type) -> int:
-    if isinstance(type_, OptionalType):
-        return _SLOT + _slots(type_.inner.size)
-    return 0 if isinstance(type_, NoneType) else type_.size
+    kept = sum(_slots(local.type.size) for local in function.locals if isinstance(local.type, StructType))
+    return kept + made + buffers
 
 
 def _slots(size: int) -> int:

@@ -75,7 +75,7 @@ BUGS: Final[tuple[Bug | TableBug, ...]] = (
     Bug(
         "End.B6 goes to the segment that is left", seg6_helpers._first_segment, "srh.last_entry(header, 0)", "srh.segments_left(header, 0)"
     ),
-    Bug("End.B6 takes a reduced SRH", seg6_helpers._push, "reduced=False", "reduced=True"),
+    Bug("End.B6 takes a reduced SRH", seg6_helpers.push_seg6, "reduced=False", "reduced=True"),
     Bug("the helpers edit the old SRH after End.B6", seg6_helpers._push, "if not error:", "if error:"),
     TableBug("a 32-bit addition keeps the high half", alu.ALU, ("add", 32), lambda a, b: (a + b) & alu.U64),
     TableBug("a byte swap of 16 bits swaps 32", alu.SWAPS, "be", lambda value, width: alu.swap_bytes(value, max(width, 32))),
