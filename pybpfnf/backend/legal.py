@@ -26,34 +26,21 @@ _STACK_COMPLAINT = re.compile(r"in function (\w+) .*BPF stack limit is exceeded"
 
 def check(module: ir.Module) -> None:
     """Raises CompileError with everything that is wrong."""
-    found = [*_functions(module), *_symbols(module)]
+    found = list(_wrong_names(module))
     if found:
         raise CompileError(found)
 
 
-def _functions(module: ir.Module) -> Iterator[Diagnostic]:
+def _wrong_names(module: ir.Module) -> Iterator[Diagnostic]:
+    """Functions, maps and variables are symbols of one object, in which sections have names too."""
     sections = {function.hook.sections[0] for function in module.functions} | {_LICENSE_SECTION}
-    for function in module.functions:
-        if function.name in sections:
-            yield _diagnostic(
-                module,
-                "name",
-                f"a function cannot be called {function.name!r}: a section of the object has that name",
-                function.span,
-                "call it something else",
-            )
-
-
-def _symbols(module: ir.Module) -> Iterator[Diagnostic]:
-    """Functions, maps and variables are symbols of one object."""
     seen: set[str] = set()
-    # Maps and variables have no place in the source here: they are reported at the first function.
-    first = module.functions[0].span
-    named = [(function.name, "function", function.span) for function in module.functions]
-    named += [(map_.name, "map", first) for map_ in module.maps] + [(variable.name, "variable", first) for variable in module.variables]
-    for name, kind, span in named:
+    for name, kind, span in _symbols(module):
         if not _KERNEL_NAME.fullmatch(name):
             yield _diagnostic(module, "name", f"the {kind} {name!r} has a name that the kernel does not take", span, _HOW_TO_NAME)
+        elif name in sections:
+            message = f"a {kind} cannot be called {name!r}: a section of the object has that name"
+            yield _diagnostic(module, "name", message, span, "call it something else")
         elif name.startswith(RESERVED_PREFIX):
             yield _diagnostic(
                 module, "name", f"the {kind} {name!r} has a name that is reserved", span, f"names with {RESERVED_PREFIX} are ours"
@@ -61,6 +48,17 @@ def _symbols(module: ir.Module) -> Iterator[Diagnostic]:
         elif name in seen:
             yield _diagnostic(module, "name", f"{name!r} names two things of one object", span, "call one of them something else")
         seen.add(name)
+
+
+def _symbols(module: ir.Module) -> Iterator[tuple[str, str, Span]]:
+    """(name, kind, place). Maps and variables have no place of their own in the IR: theirs is the first function's."""
+    first = module.functions[0].span
+    for function in module.functions:
+        yield function.name, "function", function.span
+    for map_ in module.maps:
+        yield map_.name, "map", first
+    for variable in module.variables:
+        yield variable.name, "variable", first
 
 
 _HOW_TO_NAME = "use ASCII letters, digits and underscores, at most 127"

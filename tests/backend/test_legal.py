@@ -26,8 +26,11 @@ def test_a_function_named_as_a_section_is_refused(name: str) -> None:
     ]
 
 
-def test_a_variable_may_be_named_as_a_section() -> None:
-    assert backend.build(module(function("f", give()), variables=(ir.State("license", U32, 1),)))
+@pytest.mark.parametrize("name", ["lwt_seg6local", "license"])
+def test_so_are_a_map_and_a_variable(name: str) -> None:
+    counts, state = ir.Map(name, "array", U32, U64, 1), ir.State(name, U32, 1)
+    assert len(refused(module(function("f", give()), maps=(counts,)))) == 1
+    assert len(refused(module(function("f", give()), variables=(state,)))) == 1
 
 
 def test_names_that_btf_does_not_take_are_refused() -> None:
