@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.backend.frame import CONTEXT, Frame
-from pybpfnf.backend.lower_packet import REFUSED, extension_length, require, srh_offset, srh_view, store_bytes
+from pybpfnf.backend.lower_packet import REFUSED, extension_length, growth_slot, require, srh_offset, srh_view, store_bytes
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
 
@@ -41,12 +41,6 @@ def lower_append_tlv(frame: Frame, node: ir.AppendTlv) -> None:
     slot = growth_slot(frame)
     growth = w.op("sub", "i64", added, old_padding)
     w.store("i64", w.op("add", "i64", w.load("i64", slot), growth), slot)
-
-
-def growth_slot(frame: Frame) -> str:
-    """How many bytes the SRH has grown by since its length byte was right: the kernel updates that byte only when it next
-    validates the SRH (net/ipv6/seg6_local.c, seg6_bpf_has_valid_srh)."""
-    return frame.register("srh_growth", "i64", "0")
 
 
 def _walk(frame: Frame) -> tuple[str, str]:

@@ -24,7 +24,13 @@ _WRITABLE = range(_SRH.fields["flags"].offset, _SRH.size)
 
 
 def lower_header_read(frame: Frame, node: ir.HeaderRead) -> str:
-    return read_field(frame, _view(frame, node.header.name), node.field, node.type)
+    value = read_field(frame, _view(frame, node.header.name), node.field, node.type)
+    if (node.header.name, node.field.name) != (_SRH.name, "hdr_ext_len"):
+        return value
+    # What was appended counts too, whether or not the kernel has written it down by now.
+    w = frame.writer
+    units = w.op("lshr", "i64", w.load("i64", growth_slot(frame)), 3)
+    return w.op("add", "i8", value, w.cast("trunc", "i64", units, "i8"))
 
 
 def read_field(frame: Frame, header: str, field: Field, type_: object) -> str:
@@ -145,6 +151,12 @@ def srh_offset(frame: Frame) -> str:
     if not frame.packet.srh_found:
         _search_srh(frame)
     return frame.writer.load("i64", _srh_slot(frame))
+
+
+def growth_slot(frame: Frame) -> str:
+    """How many bytes the SRH has grown by since its length byte was right: the kernel updates that byte only when it next
+    validates the SRH (net/ipv6/seg6_local.c, seg6_bpf_has_valid_srh)."""
+    return frame.register("srh_growth", "i64", "0")
 
 
 def srh_view(frame: Frame) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.headers import HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.backend.frame import CONTEXT, Frame
-from pybpfnf.backend.lower_append import growth_slot
+from pybpfnf.backend.lower_packet import growth_slot
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir

@@ -142,6 +142,17 @@ def test_writes_to_the_srh_go_on_after_an_append() -> None:
         assert area_of(outcome.packet) == appended(b"", new_tlv(9))
 
 
+@pytest.mark.parametrize("tlvs", [[], [pad(24)]], ids=["longer", "shorter"])
+def test_the_srhs_length_counts_what_was_appended(tlvs: list[Tlv]) -> None:
+    """The kernel writes the length byte only later."""
+    length = ir.State("LENGTH", U8, 0)
+    body = (append(raw_tlv(9)), ir.SetState(length, srh("hdr_ext_len"), SPAN))
+    with Engine(module(function("length", *body, give()), variables=(length,)), environment=ROUTER) as engine:
+        packet = engine.run(srv6(segments=SEGMENTS, tlvs=tlvs)).packet
+        assert packet is not None
+        assert engine.get("LENGTH") == packet[41] == 6
+
+
 def test_values_of_a_tlv_are_in_network_order_wherever_they_stand() -> None:
     fields = layout(
         "Odd", 77, ("a", 1, U8), ("b", 4, U32), ("c", 8, U64), ("d", 2, U16), ("e", 16, ADDRESS), ("f", 1, BOOL), ("g", 3, None)
