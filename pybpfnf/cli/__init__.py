@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, Row] = {
     "show": Row("build", "Print a program's instructions, Python lines beside them."),
     "run": Row("run", "Run a program in this process on the packets of a capture."),
     "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
-    "attach": Row("attach", "Load a program and bind it to a SID (root)."),
+    "attach": Row("attach", "Load a program and bind it to a SID or a route (root)."),
     "set": Row("attach", "Change a State of an attached program while packets flow (root)."),
     "status": Row("status", "Show what is attached, with fault counts (root)."),
     "detach": Row("attach", "Remove a binding made by attach (root)."),

@@ -10,25 +10,38 @@ from pybpfnf.cli.options import assignments, chosen, table_option
 from pybpfnf.kernel.routes import warnings_for
 from pybpfnf.verbs.attach import attach_configured, attached, detach
 
-sid_argument = click.argument("sid", metavar="SID")
+sid_argument = click.argument("sid", metavar="DESTINATION")
 
 
 @click.command("attach")
 @chosen
 @sid_argument
-@click.option("--dev", required=True, metavar="DEVICE", help="The device of the route: one that packets come in or go out by.")
+@click.option("--dev", metavar="DEVICE", help="The device of the route: for a SID, one that packets come in or go out by.")
+@click.option("--via", metavar="ADDRESS", help="The next hop, for a program that is not bound to a SID.")
+@click.option("--headroom", type=click.IntRange(0, 256), metavar="BYTES", help="What an lwt_xmit program puts in front of packets.")
 @table_option
 def attach_command(
-    target: str, sid: str, program: str | None, type_name: str | None, config: Mapping[str, str], dev: str, table: int | None
+    target: str,
+    sid: str,
+    program: str | None,
+    type_name: str | None,
+    config: Mapping[str, str],
+    dev: str | None,
+    via: str | None,
+    headroom: int | None,
+    table: int | None,
 ) -> None:
-    """Load a program and bind it to a SID (root).
+    """Load a program and bind it to a SID or a route (root).
 
-    SID is an IPv6 address or prefix. The binding stays until `pybpfnf detach`, or a reboot.
+    DESTINATION is an address or prefix: the SID of a seg6local program, with --dev; or, for lwt_in, lwt_out and lwt_xmit, where the
+    packets go. A route that is there keeps its next hops and metric; where there is none, --dev and --via make one. The
+    binding stays until `pybpfnf detach`, which puts such a route back as it was, or a reboot.
     """
-    made = attach_configured(target, sid, config, dev=dev, table=table, program=program, type=type_name)
-    name = made.route.program_name if made.route is not None else target
-    click.echo(f"{made.sid_text} on {dev} runs {name} (program {made.program_id})")
-    for warning in warnings_for(dev):
+    made = attach_configured(target, sid, config, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type_name)
+    assert made.route is not None  # it was read back
+    device = made.route.device
+    click.echo(f"{made.sid_text} on {device} runs {made.route.program_name} (program {made.program_id})")
+    for warning in warnings_for(device) if made.sid.version == 6 else ():
         click.echo(f"warning: {warning}", err=True)
 
 
@@ -51,6 +64,6 @@ def set_command(sid: str, changes: Mapping[str, str], table: int | None) -> None
 def detach_command(sid: str, table: int | None) -> None:
     """Remove a binding made by attach (root).
 
-    Only routes that are ours are touched.
+    Only routes that are ours are touched. What stood there before stands there again.
     """
     detach(sid, table=table)

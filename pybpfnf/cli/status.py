@@ -12,9 +12,10 @@ from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.verbs.attach import Status, status
 
 _COLUMNS = (
-    Column("SID"),
+    Column("DESTINATION"),
     Column("TABLE", right=True),
     Column("DEV"),
+    Column("HOOK"),
     Column("PROGRAM"),
     Column("ID", right=True),
     Column("TAG"),
@@ -60,6 +61,7 @@ def _cells(row: Status) -> tuple[str, ...]:
         attachment.sid_text,
         str(attachment.table),
         route.device if route is not None else _NOTHING,
+        attachment.record.type.removeprefix("lwt_") if attachment.record is not None else _NOTHING,
         program or _NOTHING,
         _NOTHING if attachment.program_id is None else str(attachment.program_id),
         _NOTHING if info is None else info.tag,
@@ -82,7 +84,7 @@ def _print_faults(found: Sequence[Status]) -> None:
     ]
     if rows:
         click.echo()
-        print_table((Column("SID"), Column("PACKETS", right=True), Column("WHERE"), Column("FAULT")), rows)
+        print_table((Column("DESTINATION"), Column("PACKETS", right=True), Column("WHERE"), Column("FAULT")), rows)
 
 
 def _document(row: Status, interval: float) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Attachments: a program bound to a SID that outlives the process, as pins under bpffs and an End.BPF route. All or nothing.
+"""Attachments: a program bound to a SID or a route that outlives the process, as pins under bpffs and that route. All or nothing.
 
     <bpffs>/pybpfnf/<inode of the network namespace>/<sid>@<table>/   prog, record, map_<name> ...
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias, final
@@ -20,17 +20,18 @@ from typing import Self, TypeAlias, final
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.kernel import bpffs, routes
+from pybpfnf.kernel.binding import Where, parse_destination, plan, unbind
 from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.info import ProgramInfo, program_info
-from pybpfnf.kernel.links import MAIN_TABLE
+from pybpfnf.kernel.links import MAIN_TABLE, Network, family_of
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
 from pybpfnf.kernel.maps import Map, open_map
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import current_inode
 from pybpfnf.kernel.record import Record, keep, recall
-from pybpfnf.kernel.routes import HOOK, Route, check_sid, check_table, detach_command, device_index, parse_sid, sid_text
+from pybpfnf.kernel.routes import Route, check_table, detach_command, sid_text
 
-Sid: TypeAlias = str | IPv6Address | IPv6Network
+Sid: TypeAlias = str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
 
 _PROGRAM, _RECORD = "prog", "record"
 
@@ -40,7 +41,7 @@ _PROGRAM, _RECORD = "prog", "record"
 class Attachment:
     """One SID of ours. `record` and `route` are None where they are gone; `problems` says so in words."""
 
-    sid: IPv6Network
+    sid: Network
     table: int
     record: Record | None
     route: Route | None
@@ -95,24 +96,25 @@ def attach(
     image: ObjectImage,
     program: ProgramImage,
     sid: Sid,
-    device: str,
+    device: str | None = None,
     *,
+    via: str | None = None,
+    headroom: int | None = None,
     table: int | None = None,
     type_name: str | None = None,
     digest: str = "",
 ) -> Attachment:
-    """Load, pin, and bind the SID (an address, or a prefix) to the program, on a device of this namespace.
+    """Load, pin, and bind a destination (an address, or a prefix) to the program.
 
-    When any step fails nothing is left: no pin, no route, no program. Raises InputError for a SID that is taken or no
-    SID, a device that does not exist, a program of another hook; SystemLacksError; what `load_program` raises.
+    For lwt_seg6local it is a SID, on a device of this namespace. For the other hooks it is a route: one that is there keeps its next
+    hops, metric and table; else `device` or `via` make one. When any step fails nothing is left: no pin, no route, no program, and a
+    route that was there is as it was. Raises InputError for a SID that is taken or no SID, a device that does not exist, a
+    program of another hook; SystemLacksError; what `load_program` raises.
     """
     prefix, number = _checked(sid, table)
     row = program_type(program, type_name)
-    if row.name != HOOK:
-        raise InputError(f"program {program.name} is of type {row.name}: a SID takes {HOOK} alone")
-    device_index(device)
     with Netlink() as netlink, ExitStack() as undo:
-        routes.refuse_taken(netlink, prefix, number)
+        planned = plan(netlink, row.name, Where(prefix, number, device, via, headroom))
         directory = _make_directory(prefix, number)
         undo.callback(_remove, directory)
         with load_program(image, program, type_name=type_name, shared=bpffs.mount_point()) as loaded:
@@ -122,35 +124,40 @@ def attach(
                 type=row.name,
                 sid=prefix,
                 table=number,
-                device=device,
+                device=device or "",
                 attached_at=time.time(),
                 digest=digest,
                 pins={name: _pin_name(position, name) for position, name in enumerate(loaded.maps)},
                 image=replace(image, programs=()),
+                original=planned.original,
             )
             _pin_all(directory, loaded, record)
             program_id = loaded.info().id
-            route = routes.bind(netlink, prefix, device, loaded.fd, program_id, program.name, table=number)
+            route = planned.bind(loaded.fd, program_id, program.name)
         undo.pop_all()
     return Attachment(prefix, number, record, route, program_id, (), directory)
 
 
 def detach(sid: Sid, table: int | None = None) -> None:
-    """Remove our route for the SID, then the pins; what is missing of them is fine. Raises InputError where nothing there is ours."""
+    """Remove our route for the SID, or put the route back that ours took the place of; then remove the pins. What is missing of them
+    is fine. Raises InputError where nothing there is ours."""
     prefix, number = _checked(sid, table)
     directory = _directory(prefix, number)
     with Netlink() as netlink:
-        route = next((route for route in routes.routes(netlink, table=number) if route.prefix == prefix), None)
+        found = [route for route in routes.routes(netlink, table=number, family=family_of(prefix)) if route.prefix == prefix]
+        route = next((route for route in found if route.is_ours), found[0] if found else None)
         pinned = _pinned_program(directory)
         if not bpffs.exists(directory) and (route is None or not route.is_ours):
-            found = "nothing is attached" if route is None else f"it is {route.description()}, and not ours"
-            raise InputError(f"cannot detach {sid_text(prefix)} in table {number}: {found}", hint="pybpfnf status")
+            there = "nothing is attached" if route is None else f"it is {route.description()}, and not ours"
+            raise InputError(f"cannot detach {sid_text(prefix)} in table {number}: {there}", hint="pybpfnf status")
         if route is not None and route.is_ours and pinned not in (None, route.program_id):
             raise InputError(
                 f"cannot detach {sid_text(prefix)}: its route leads to program {route.program_id}, and {pinned} is pinned",
-                hint=f"ip -6 route del {prefix} table {number} proto {PROTOCOL}",
+                hint=f"ip -{prefix.version} route del {prefix} table {number} proto {PROTOCOL}",
             )
-        routes.unbind(netlink, prefix, pinned, table=number)
+        if route is not None and route.is_ours:
+            recorded = route.place is not None and bpffs.exists(directory / _RECORD)
+            unbind(netlink, route, known=recorded, original=_recalled(directory).original if recorded else None)
     _remove(directory)
 
 
@@ -159,7 +166,7 @@ def attachments() -> list[Attachment]:
     with Netlink() as netlink:
         bound = {(route.prefix, route.table): route for route in routes.our_routes(netlink)}
     pinned = {_key(directory.name): directory for directory in _directories()}
-    keys = sorted({*bound, *pinned}, key=lambda key: (key[1], key[0]))
+    keys = sorted({*bound, *pinned}, key=lambda key: (key[1], key[0].version, key[0].network_address.packed, key[0].prefixlen))
     return [_attachment(*key, bound.get(key), pinned.get(key)) for key in keys]
 
 
@@ -174,7 +181,7 @@ def find(sid: Sid, table: int | None = None) -> Attachment:
     raise InputError(f"nothing is attached to {sid_text(prefix)} in table {number}", hint=f"there is: {others}" if others else None)
 
 
-def _attachment(sid: IPv6Network, table: int, route: Route | None, directory: Path | None) -> Attachment:
+def _attachment(sid: Network, table: int, route: Route | None, directory: Path | None) -> Attachment:
     problems: list[str] = []
     record = program = None
     if route is None:
@@ -218,7 +225,7 @@ def _pin_all(directory: Path, loaded: LoadedProgram, record: Record) -> None:
         bpffs.pin(kept.fd, directory / _RECORD, "the record")
 
 
-def _make_directory(sid: IPv6Network, table: int) -> Path:
+def _make_directory(sid: Network, table: int) -> Path:
     """A directory for the pins, made by us alone: two that attach at once cannot both have it."""
     directory = _directory(sid, table)
     if not bpffs.make_directory(directory):
@@ -243,22 +250,24 @@ def _namespace_directory() -> Path:
     return bpffs.mount_point() / "pybpfnf" / str(current_inode())
 
 
-def _directory(sid: IPv6Network, table: int) -> Path:
-    length = "" if sid.prefixlen == 128 else f"-{sid.prefixlen}"
-    return _namespace_directory() / f"{sid.network_address}{length}@{table}"
+def _directory(sid: Network, table: int) -> Path:
+    length = "" if sid.prefixlen == sid.max_prefixlen else f"-{sid.prefixlen}"
+    address = str(sid.network_address).replace(".", "_")  # bpffs takes no dots
+    return _namespace_directory() / f"{address}{length}@{table}"
 
 
 def _directories() -> list[Path]:
     return [each for each in bpffs.entries(_namespace_directory()) if _NAME.fullmatch(each.name)]
 
 
-_NAME = re.compile(r"([0-9a-f:]+)(?:-(\d+))?@(\d+)")
+_NAME = re.compile(r"([0-9a-f:]+|\d+_\d+_\d+_\d+)(?:-(\d+))?@(\d+)")
 
 
-def _key(name: str) -> tuple[IPv6Network, int]:
+def _key(name: str) -> tuple[Network, int]:
     match = _NAME.fullmatch(name)
     assert match is not None  # `_directories` gives no others
-    return IPv6Network((match[1], int(match[2] or 128))), int(match[3])
+    length = "" if match[2] is None else f"/{match[2]}"
+    return ip_network(match[1].replace("_", ".") + length), int(match[3])
 
 
 def _pin_name(position: int, name: str) -> str:
@@ -266,9 +275,8 @@ def _pin_name(position: int, name: str) -> str:
     return f"map_{position}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
 
 
-def _checked(sid: Sid, table: int | None) -> tuple[IPv6Network, int]:
-    prefix = sid if isinstance(sid, IPv6Network) else parse_sid(str(sid))
-    check_sid(prefix)
+def _checked(sid: Sid, table: int | None) -> tuple[Network, int]:
+    prefix = parse_destination(str(sid))
     number = MAIN_TABLE if table is None else table
     check_table(number)
     return prefix, number

@@ -58,6 +58,10 @@ class Netlink:
         encoded = _encoded(message, kind, flags | REQUEST | ACK)
         return self.exchange(encoded)
 
+    def send(self, payload: bytes, kind: int, flags: int = 0) -> list[bytes]:
+        """`request` for a message that is bytes already, without the netlink header."""
+        return self.exchange(_HEADER.pack(_HEADER.size + len(payload), kind, flags | REQUEST | ACK, 0, 0) + payload)
+
     def exchange(self, encoded: bytes) -> list[bytes]:
         """Send one encoded message that asks for an acknowledgement, with a sequence number of ours."""
         self._sequence += 1

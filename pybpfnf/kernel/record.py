@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from ipaddress import IPv6Network
+from ipaddress import ip_network
 from typing import Any, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultCounters, FaultSite, MapSpec, ObjectImage, Role, Variable
 from pybpfnf.kernel.bpf import Fd
+from pybpfnf.kernel.links import Network
 from pybpfnf.kernel.maps import Map, create_map, map_spec, open_map
 
 _VERSION = 1
@@ -24,13 +25,14 @@ class Record:
 
     program: str
     type: str
-    sid: IPv6Network
+    sid: Network
     table: int
-    device: str
+    device: str  # "" where there is none by name
     attached_at: float  # seconds since the Unix epoch
     digest: str
     pins: Mapping[str, str]
     image: ObjectImage  # without programs and without the maps' initial contents: names, types, variables, fault sites
+    original: bytes | None = None  # the route that ours took the place of, as rtnetlink's message
 
 
 def keep(record: Record) -> Map:
@@ -56,6 +58,7 @@ def _encode(record: Record) -> bytes:
         "program": record.program,
         "type": record.type,
         "sid": str(record.sid),
+        "original": None if record.original is None else record.original.hex(),
         "table": record.table,
         "device": record.device,
         "attached_at": record.attached_at,
@@ -86,7 +89,7 @@ def _decode(data: bytes) -> Record:
     return Record(
         program=document["program"],
         type=document["type"],
-        sid=IPv6Network(document["sid"]),
+        sid=ip_network(document["sid"]),
         table=document["table"],
         device=document["device"],
         attached_at=document["attached_at"],
@@ -98,6 +101,7 @@ def _decode(data: bytes) -> Record:
             variables={variable.name: variable for variable in variables},
             faults=_faults(document["faults"]),
         ),
+        original=bytes.fromhex(document["original"]) if document.get("original") is not None else None,
     )
 
 

@@ -10,7 +10,7 @@ import errno
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import final
 
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
@@ -18,9 +18,10 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pybpfnf.errors import Error, InputError, KernelError, SystemLacksError
 from pybpfnf.kernel import netns
 from pybpfnf.kernel.bpf import Fd
-from pybpfnf.kernel.encap import PROTOCOL
-from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE, Network
-from pybpfnf.kernel.netlink import CREATE, EXCL, Message, Netlink, NetlinkError, decoded, explained
+from pybpfnf.kernel.encap import ENCAP_BPF, PROTOCOL
+from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE, Network, family_of
+from pybpfnf.kernel.netlink import CREATE, EXCL, Message, Netlink, NetlinkError, explained
+from pybpfnf.kernel.route_message import DST, TABLE, RouteMessage, bpf_program, end_bpf_program
 
 HOOK = "lwt_seg6local"  # the program type that an End.BPF route takes
 _LOCAL_TABLE = 255
@@ -39,9 +40,10 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 @final
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route as the kernel has it. `program_id` where it is an End.BPF route; `device` is a name, "" where it has none."""
+    """A route as the kernel has it. `program_id` where it is an End.BPF route, or one of ours with a program at its `place` ("in",
+    "out", "xmit"; None for End.BPF); `device` is a name, that of the first next hop, "" where it has none."""
 
-    prefix: IPv6Network
+    prefix: Network
     table: int
     device: str
     protocol: int
@@ -49,6 +51,7 @@ class Route:
     metric: int
     program_id: int | None
     program_name: str | None
+    place: str | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -58,6 +61,8 @@ class Route:
         """What it is, for a message: `an End.BPF route to program 12 (end_t), of zebra`."""
         owner = _PROTOCOLS.get(self.protocol, f"protocol {self.protocol}")
         device = f" on {self.device}" if self.device else ""
+        if self.place is not None:
+            return f"a route with the program {self.program_name} at its {self.place}{device}, of {owner}"
         if self.program_id is not None:
             return f"an End.BPF route to program {self.program_id} ({self.program_name}){device}, of {owner}"
         return f"a route of type {_TYPES.get(self.type, str(self.type))}{device}, of {owner}"
@@ -83,9 +88,9 @@ def check_sid(sid: IPv6Network) -> None:
         raise InputError(f"{sid_text(sid)} cannot be a SID: routers do not forward to it", hint="use an address of your locator")
 
 
-def sid_text(sid: IPv6Network) -> str:
+def sid_text(sid: Network) -> str:
     """`fc00:f::2`, or with its length where that is not 128."""
-    return str(sid.network_address) if sid.prefixlen == 128 else str(sid)
+    return str(sid.network_address) if sid.prefixlen == sid.max_prefixlen else str(sid)
 
 
 def check_table(table: int) -> None:
@@ -157,7 +162,7 @@ def _taken_hint(route: Route) -> str:
     return f"detach it first: {detach_command(route.prefix, route.table)}"
 
 
-def detach_command(sid: IPv6Network, table: int) -> str:
+def detach_command(sid: Network, table: int) -> str:
     return f"pybpfnf detach {sid_text(sid)}" + ("" if table == MAIN_TABLE else f" --table {table}")
 
 
@@ -207,10 +212,22 @@ def _delete(netlink: Netlink, route: Route) -> None:
             raise explained(f"remove the route of {sid_text(route.prefix)}", error) from None
 
 
-def routes(netlink: Netlink, *, table: int | None = None, protocol: int | None = None) -> Iterator[Route]:
-    """The IPv6 routes of a table (None: of all), of one protocol (None: of all); the kernel filters."""
+def routes(netlink: Netlink, *, table: int | None = None, protocol: int | None = None, family: int = socket.AF_INET6) -> Iterator[Route]:
+    """The routes of a table (None: of all), of one protocol (None: of all), of a family; the kernel filters."""
+    names = dict(socket.if_nameindex())
+    return (_route(message, names) for message in _dump(netlink, table, protocol, family))
+
+
+def messages(netlink: Netlink, prefix: Network, table: int) -> Iterator[RouteMessage]:
+    """The routes to exactly this prefix in a table, as the kernel says them."""
+    for message in _dump(netlink, table, None, family_of(prefix)):
+        if _prefix(message) == prefix:
+            yield message
+
+
+def _dump(netlink: Netlink, table: int | None, protocol: int | None, family: int) -> Iterator[RouteMessage]:
     message = rtmsg()
-    message["family"] = socket.AF_INET6
+    message["family"] = family
     if protocol is not None:
         message["proto"] = protocol
     if table is not None:
@@ -221,35 +238,57 @@ def routes(netlink: Netlink, *, table: int | None = None, protocol: int | None =
     except NetlinkError as error:
         if table is not None and error.errno == errno.ENOENT:
             return  # a table without routes does not exist
-        raise explained("list the IPv6 routes", error) from None
-    names = dict(socket.if_nameindex())
+        raise explained("list the routes", error) from None
     for answer in answers:
-        yield _route(decoded(rtmsg, answer), names)
+        yield RouteMessage.decode(answer)
 
 
 def our_routes(netlink: Netlink) -> tuple[Route, ...]:
-    """Every End.BPF route of ours in the namespace."""
-    return tuple(route for route in routes(netlink, protocol=PROTOCOL) if route.is_ours)
+    """Every route of ours in the namespace."""
+    families = (socket.AF_INET6, socket.AF_INET)
+    return tuple(route for family in families for route in routes(netlink, protocol=PROTOCOL, family=family) if route.is_ours)
 
 
-def _route(message: Message, names: dict[int, str]) -> Route:
-    program_id = name = None
-    if message.get_attr("RTA_ENCAP_TYPE") == _ENCAP_SEG6_LOCAL:
-        bpf = message.get_attr("RTA_ENCAP").get_attr("SEG6_LOCAL_BPF")
-        if bpf is not None:
-            # In what the kernel tells, the attribute of the descriptor holds the program's id.
-            program_id, name = bpf.get_attr("LWT_BPF_PROG_FD"), bpf.get_attr("LWT_BPF_PROG_NAME")
-    index = message.get_attr("RTA_OIF")
+def route_of(message: RouteMessage) -> Route:
+    """What a route is, in the namespace of this thread."""
+    return _route(message, dict(socket.if_nameindex()))
+
+
+def _route(message: RouteMessage, names: dict[int, str]) -> Route:
+    program_id, name, place = _program(message)
     return Route(
-        prefix=IPv6Network((message.get_attr("RTA_DST") or "::", message["dst_len"])),
-        table=message.get_attr("RTA_TABLE") or message["table"],
-        device=names.get(index, "") if index else "",
-        protocol=message["proto"],
-        type=message["type"],
-        metric=message.get_attr("RTA_PRIORITY") or 0,
+        prefix=_prefix(message),
+        table=message.integer(TABLE) or message.table,
+        device=names.get(message.devices[0], "") if message.devices else "",
+        protocol=message.protocol,
+        type=message.type,
+        metric=message.metric,
         program_id=program_id,
         program_name=name,
+        place=place,
     )
+
+
+def _prefix(message: RouteMessage) -> Network:
+    address = message.get(DST)
+    if message.family == socket.AF_INET:
+        return IPv4Network((address or bytes(4), message.length))
+    return IPv6Network((address or bytes(16), message.length))
+
+
+def _program(message: RouteMessage) -> tuple[int | None, str | None, str | None]:
+    """Its program's id, name and place. Of a `bpf` encapsulation the kernel tells the name alone: the id is in names of ours."""
+    kind, encap = message.encapsulation or (0, b"")
+    if kind == _ENCAP_SEG6_LOCAL:
+        found = end_bpf_program(encap)
+        return (None, None, None) if found is None else (*found, None)
+    bound = bpf_program(encap) if kind == ENCAP_BPF else None
+    if bound is None:
+        return None, None, None
+    place, whole = bound
+    name, _, number = whole.rpartition("#")
+    ours = message.protocol == PROTOCOL and number.isdecimal()
+    return (int(number), name, place) if ours else (None, whole, place)
 
 
 # A setting, the value of it with which packets are dropped, and the cure. `seg6_enabled` is not among them: seg6local does

@@ -1,4 +1,4 @@
-"""`attach`, `attached`, `detach`, `status`: programs bound to SIDs that outlive this process."""
+"""`attach`, `attached`, `detach`, `status`: programs bound to SIDs and routes that outlive this process."""
 
 from __future__ import annotations
 
@@ -61,17 +61,22 @@ def attach(
     target: Target,
     sid: Sid,
     *,
-    dev: str,
+    dev: str | None = None,
+    via: str | None = None,
+    headroom: int | None = None,
     table: int | None = None,
     program: str | None = None,
     type: str | None = None,  # noqa: A002 the word of the command line
     **config: object,
 ) -> Attachment:
-    """Load a program, pin it, and bind a SID (an address or a prefix) to it on a device of this network namespace (root).
+    """Load a program, pin it, and bind a destination (an address or a prefix) to it in this network namespace (root).
 
-    When a step fails nothing is left of it. `table` is the main one unless given; `config` gives the Config by name.
+    A seg6local program's is a SID, on the device `dev`. The other hooks' is a route, IPv6 or IPv4: one that is there keeps its next
+    hops and metric, and `detach` puts it back as it was; else `dev` or `via` say where packets go. `headroom`: bytes that an
+    lwt_xmit program puts in front. When a step fails nothing is left of it. `table` is the main one unless given; `config`
+    gives the Config by name.
     """
-    return attach_configured(target, sid, config, dev=dev, table=table, program=program, type=type)
+    return attach_configured(target, sid, config, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type)
 
 
 def attach_configured(
@@ -79,23 +84,26 @@ def attach_configured(
     sid: Sid,
     config: Mapping[str, object],
     *,
-    dev: str,
+    dev: str | None = None,
+    via: str | None = None,
+    headroom: int | None = None,
     table: int | None = None,
     program: str | None = None,
     type: str | None = None,  # noqa: A002
 ) -> Attachment:
     """`attach`, with Config names that may be any (`dev` too)."""
     prepared = prepare(target, config, program=program, type_name=type)
-    return attachments.attach(prepared.image, prepared.program, sid, dev, table=table, digest=prepared.digest)
+    return attachments.attach(prepared.image, prepared.program, sid, dev, via=via, headroom=headroom, table=table, digest=prepared.digest)
 
 
 def attached(sid: Sid, *, table: int | None = None) -> Attached:
-    """The maps and variables of what is attached to a SID; raises InputError where nothing is."""
+    """The maps and variables of what is attached to a SID or a route; raises InputError where nothing is."""
     return Attached(attachments.find(sid, table).open())
 
 
 def detach(sid: Sid, *, table: int | None = None) -> None:
-    """Remove a binding made by `attach`, and nothing that is not ours. Raises InputError where there is none."""
+    """Remove a binding made by `attach`, and nothing that is not ours; a route that was there before is there again. Raises InputError
+    where there is none."""
     attachments.detach(sid, table)
 
 

@@ -147,9 +147,9 @@ def test_status_shows_program_tag_and_faults(command: Command, divides: Path) ->
         assert eventually(lambda: nf["packets"][0] == 3)
         tag = nf.info().tag
     out = command("status").out
-    assert out.splitlines()[0].split() == ["SID", "TABLE", "DEV", "PROGRAM", "ID", "TAG", "FAULTS"]
-    sid, table, device, program, _, shown, faults = out.splitlines()[1].split()
-    assert (sid, table, device, program, shown, faults) == (SID, str(MAIN_TABLE), "b0", "divides", tag, "3")
+    assert out.splitlines()[0].split() == ["DESTINATION", "TABLE", "DEV", "HOOK", "PROGRAM", "ID", "TAG", "FAULTS"]
+    sid, table, device, hook, program, _, shown, faults = out.splitlines()[1].split()
+    assert (sid, table, device, hook, program, shown, faults) == (SID, str(MAIN_TABLE), "b0", "seg6local", "divides", tag, "3")
     assert out.splitlines()[-1].split()[:2] == [SID, "3"]
     assert "divides.py:12" in out.splitlines()[-1]
 
@@ -227,7 +227,7 @@ def test_status_of_nothing_prints_nothing_on_stdout(command: Command) -> None:
         (["tag_increment", SID, "--dev", "lo"], "a SID on the device lo drops every packet"),
         (["tag_increment", "fc00::g", "--dev", "b0"], "'fc00::g' is not an IPv6 address or prefix"),
         (["tag_increment", SID, "--dev", "b0", "--table", "255"], "table 255 is the kernel's own"),
-        (["tag_increment", SID], "missing option '--dev'"),
+        (["tag_increment", SID], "the SID fc00:f::2 needs a device"),
         (["end_t", SID, "--dev", "b0", "--set", "TABLE=x"], "TABLE: x is not a u32"),
         (["nosuch", SID, "--dev", "b0"], "no file and no catalogue function"),
     ],

@@ -150,8 +150,8 @@ def test_what_could_not_work_is_refused_with_its_reason(
 
 
 def test_programs_of_other_hooks_are_refused(own_bpffs: Path, namespace: Namespace) -> None:
-    other = program(OK, type_name="lwt_in")
-    with pytest.raises(InputError, match="is of type lwt_in: a SID takes lwt_seg6local alone"):
+    other = program(OK, type_name="xdp")
+    with pytest.raises(InputError, match="a program of type xdp is bound to no route"):
         attach(image(), other, SID, "b0")
 
 

@@ -1,0 +1,140 @@
+"""Programs of lwt_in, lwt_out and lwt_xmit bound to routes: an existing route keeps its next hops, metric and table under the
+encapsulation, and is put back as it was. Works in the network namespace of the socket.
+
+The kernel tells of such a program only its name (net/core/lwt_bpf.c, bpf_fill_lwt_prog), so the name says the program's id too:
+`shape#12`.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from ipaddress import IPv4Address, IPv6Address
+
+from pybpfnf.errors import InputError, KernelError
+from pybpfnf.kernel.bpf import Fd
+from pybpfnf.kernel.encap import PROTOCOL
+from pybpfnf.kernel.links import DELROUTE, NEWROUTE, Network, family_of
+from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, explained
+from pybpfnf.kernel.route_message import DST, GATEWAY, NH_ID, OIF, TABLE, RouteMessage, bpf_encap
+from pybpfnf.kernel.routes import Route, detach_command, device_index, messages, route_of, routes, sid_text
+
+PLACES = {"lwt_in": "in", "lwt_out": "out", "lwt_xmit": "xmit"}
+"""By program type, where at a route the program runs."""
+
+MAX_HEADROOM = 256  # LWT_BPF_MAX_HEADROOM
+_RTN_UNICAST = 1
+_RTPROT_BOOT = 3
+_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+_LONGEST_NAME = 255
+
+Address = IPv4Address | IPv6Address
+
+
+def find_original(netlink: Netlink, prefix: Network, table: int) -> RouteMessage | None:
+    """The route that packets for the prefix take, the one with the lowest metric; None where there is none.
+
+    Raises InputError for one that is ours already, or that could not be put back as it was.
+    """
+    found = sorted(messages(netlink, prefix, table), key=lambda message: message.metric)
+    if not found:
+        return None
+    problem = _why_not(found[0])
+    if problem is not None:
+        route = route_of(found[0])
+        raise InputError(f"the route {sid_text(prefix)} in table {table} cannot carry a program: {problem}", hint=_hint(route))
+    return found[0]
+
+
+def _why_not(message: RouteMessage) -> str | None:
+    if message.encapsulation is not None:
+        return f"it has an encapsulation already, {route_of(message).description()}"
+    if message.type != _RTN_UNICAST:
+        return f"it is {route_of(message).description()}"
+    if message.get(NH_ID) is not None:
+        return "its next hops are a nexthop object, which has no encapsulation beside it"
+    return "it will expire, as router advertisements say" if message.expires else None
+
+
+def _hint(route: Route) -> str:
+    if route.is_ours:
+        return f"detach it first: {detach_command(route.prefix, route.table)}"
+    return "add a route of your own for the prefix, or choose a longer one with --dev or --via"
+
+
+def new_route(prefix: Network, table: int, device: str | None, via: Address | None) -> RouteMessage:
+    """A route to the prefix through a device, a gateway, or both. Raises InputError where neither is given."""
+    if device is None and via is None:
+        raise InputError(
+            f"there is no route to {sid_text(prefix)} in table {table}", hint="say where its packets go: --dev DEVICE, --via ADDRESS"
+        )
+    if via is not None and via.version != prefix.version:
+        raise InputError(f"{via} is no gateway of an IPv{prefix.version} route")
+    attributes = [(DST, prefix.network_address.packed)] if prefix.prefixlen else []
+    attributes += [(GATEWAY, via.packed)] if via is not None else []
+    attributes += [(OIF, device_index(device).to_bytes(4, "little"))] if device is not None else []
+    scope = _SCOPE_LINK if via is None and prefix.version == 4 else _SCOPE_UNIVERSE
+    return RouteMessage(
+        family_of(prefix), prefix.prefixlen, 0, table if table < 256 else 0, PROTOCOL, scope, _RTN_UNICAST, 0,
+        (*attributes, (TABLE, table.to_bytes(4, "little"))),
+    )  # fmt: skip
+
+
+def bind(
+    netlink: Netlink, base: RouteMessage, original: RouteMessage | None, place: str, program: Fd, program_id: int, name: str, *,
+    headroom: int | None = None,
+) -> Route:  # fmt: skip
+    """Put the program at `place` of the route `base`, in one step with taking the place of `original`, and read it back.
+
+    Nothing is left on failure, and the original is as it was.
+    """
+    suffix = f"#{program_id}"
+    encap = bpf_encap(place, program.number, name[: _LONGEST_NAME - len(suffix)] + suffix, headroom)
+    wanted = route_of(base)
+    attempt = f"put a program on the route {sid_text(wanted.prefix)}"
+    try:
+        netlink.send(base.encapsulated(encap, PROTOCOL).encode(), NEWROUTE, CREATE | EXCL if original is None else REPLACE)
+    except NetlinkError as error:
+        if error.errno == errno.ENETDOWN:
+            raise InputError(f"cannot {attempt}: the device is down", hint="ip link set up dev ...") from None
+        raise explained(attempt, error) from None
+    try:
+        for route in routes(netlink, table=wanted.table, protocol=PROTOCOL, family=base.family):
+            if route.prefix == wanted.prefix and route.program_id == program_id:
+                return route
+        raise KernelError(f"cannot {attempt}: the kernel took the route, but does not have it", errno=errno.ENOENT)
+    except BaseException:
+        restore(netlink, base, original)
+        raise
+
+
+def restore(netlink: Netlink, ours: RouteMessage, original: RouteMessage | None) -> None:
+    """Take our route away: the original stands in its place in one step, nothing where there was none."""
+    attempt = f"put the route {sid_text(route_of(ours).prefix)} back"
+    try:
+        if original is None:
+            netlink.send(ours.bare(PROTOCOL).encode(), DELROUTE)
+        else:
+            netlink.send(original.encode(), NEWROUTE, REPLACE)
+    except NetlinkError as error:
+        if error.errno not in (errno.ESRCH, errno.ENOENT):  # gone in the meantime, and not ours to bring back
+            raise explained(attempt, error) from None
+
+
+def unbind(netlink: Netlink, route: Route, *, known: bool, original: bytes | None) -> None:
+    """Remove our encapsulation. `known`: whether what was there before is on record, as `original`; where it is not, the route
+    stays with its next hops, as one of boot."""
+    ours = next(message for message in messages(netlink, route.prefix, route.table) if route_of(message) == route)
+    before = ours.bare(_RTPROT_BOOT) if not known else None if original is None else RouteMessage.read(original)
+    restore(netlink, ours, before)
+
+
+def parse_gateway(text: str) -> Address:
+    """A gateway as a user writes it. Raises InputError."""
+    for family, kind in ((socket.AF_INET, IPv4Address), (socket.AF_INET6, IPv6Address)):
+        try:
+            socket.inet_pton(family, text)
+        except OSError:
+            continue
+        return kind(text)
+    raise InputError(f"{text!r} is not an IP address")
