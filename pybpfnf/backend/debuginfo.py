@@ -38,6 +38,7 @@ class DebugInfo:
         self._nodes: list[str] = []
         self._known: dict[str, str] = {}
         self._globals: list[str] = []
+        self._files: dict[str, str] = {}
         self._unit = self._reserve()
         self._main_file = self.file(main_file)
 
@@ -73,7 +74,10 @@ class DebugInfo:
     def file(self, name: str) -> str:
         if name not in self._sources:
             raise InternalError(f"the module has no text for the file {name!r}")
-        return self.node(f'!DIFile(filename: {string(name.encode())}, directory: "", source: {string(self._sources[name].encode())})')
+        if name not in self._files:
+            source = string(self._sources[name].encode())
+            self._files[name] = self.node(f'!DIFile(filename: {string(name.encode())}, directory: "", source: {source})')
+        return self._files[name]
 
     def location(self, span: Span, subprogram: str, subprogram_file: str) -> str:
         """The place of an instruction; code that comes from another file has a scope there."""

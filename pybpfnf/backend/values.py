@@ -78,4 +78,7 @@ def wire_bytes(value: int | bytes, size: int) -> bytes:
 
 def string(data: bytes) -> str:
     """A quoted LLVM string: what is not plain ASCII in hexadecimal."""
-    return '"' + "".join(chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\{byte:02X}" for byte in data) + '"'
+    return '"' + "".join(map(_ESCAPED.__getitem__, data)) + '"'
+
+
+_ESCAPED = [chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\{byte:02X}" for byte in range(256)]
