@@ -8,23 +8,49 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv6Address
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from types import TracebackType
 from typing import Protocol, Self, final
 
+from pybpfnf.errors import InputError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 
 _UNSPECIFIED = IPv6Address("::")
 _ROUTER = IPv6Address("fc00:b::b")
+HMAC_ALGORITHMS = ("sha1", "sha256")
+HMAC_SECRET_SIZE = 64  # SEG6_HMAC_SECRET_LEN
+
+
+_S32, _U32, _U64 = (1 << 31) - 1, (1 << 32) - 1, (1 << 64) - 1
+# What an Environment's numbers may be, both ends included.
+_RANGES = (("ifindex", 1, _S32), ("mark", 0, _U32), ("fuel", 1, _U64), ("clock_tai", 0, _U64), ("clock_boot", 0, _U64))
+
+
+@cache
+def _network(prefix: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(prefix)
+    except ValueError as error:
+        raise InputError(f"{prefix!r} is no prefix: {error}") from None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class HmacKey:
-    """An HMAC key of the router (`ip sr hmac set`): `algorithm` is "sha1" or "sha256"."""
+    """An HMAC key of the router (`ip sr hmac set`): `algorithm` is "sha1" or "sha256", `secret` 1 to 64 bytes.
+
+    Raises InputError for another (include/uapi/linux/seg6_hmac.h).
+    """
 
     algorithm: str
     secret: bytes
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in HMAC_ALGORITHMS:
+            raise InputError(f"no HMAC algorithm {self.algorithm!r}", hint=f"the kernel has {' and '.join(HMAC_ALGORITHMS)}")
+        if not 1 <= len(self.secret) <= HMAC_SECRET_SIZE:
+            raise InputError(f"an HMAC secret has 1 to {HMAC_SECRET_SIZE} bytes, not {len(self.secret)}")
 
 
 @final
@@ -49,8 +75,28 @@ class Environment:
     flowlabel: int = 0  # net.ipv6.seg6_flowlabel
     tables: frozenset[int] = frozenset({0, 253, 254, 255})  # routing tables that exist; 0 stands for the ordinary rules
     unreachable: tuple[str, ...] = ()  # prefixes without a route, of either version: look-ups answer -ENETUNREACH
-    sid: IPv6Address | None = None  # the SID, or the destination of the route, that the function is bound to; None: the packet's
+    sid: IPv6Address | IPv4Address | None = None  # the route's destination, a SID in seg6local; None: the packet's
     fuel: int = 1_000_000  # instructions before a run is called endless (the verifier's own limit)
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a router that cannot be."""
+        if not 0 <= self.cpu < self.cpus:
+            raise InputError(f"there is no CPU {self.cpu} where there are {self.cpus}", hint="they count from 0")
+        for name, low, high in (
+            ("ifindex", 1, _S32),
+            ("mark", 0, _U32),
+            ("fuel", 1, _U64),
+            ("clock_tai", 0, _U64),
+            ("clock_boot", 0, _U64),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"{name} is {getattr(self, name)}, and goes from {low} to {high}")
+        for prefix in self.unreachable:
+            _network(prefix)
+
+    def is_unreachable(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether the router has no route to it."""
+        return any(address in _network(prefix) for prefix in self.unreachable)
 
 
 class FaultKind(Enum):

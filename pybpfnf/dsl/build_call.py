@@ -16,7 +16,7 @@ from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import as_number, convert, describe, present, settle
 from pybpfnf.dsl.rules import is_gpl_compatible
-from pybpfnf.dsl.surface.calls import NAMED_HELPERS, HelperFunction, is_scalar_helper
+from pybpfnf.dsl.surface.calls import FORMS, NAMED_HELPERS, HelperFunction, is_scalar_helper
 from pybpfnf.dsl.surface.packets import Srh
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.surface.scalars import Width
@@ -136,6 +136,8 @@ def call_helper(b: Builder, row: Helper, node: ast.Call) -> Value:
     if row.gpl_only and not is_gpl_compatible(b.license):
         message = f"the helper `{row.name}` is for GPL programs, and the license is {b.license!r}"
         return b.error("not-here", message, node, 'write `license="GPL"`')
+    if row.name in FORMS:
+        return b.error("unsupported", f"the helper `{row.name}` is called by the language alone", node, FORMS[row.name])
     if not is_scalar_helper(row):
         return b.error(
             "unsupported", f"the helper `{row.name}` takes or gives more than integers", node, "use what the language has for it"

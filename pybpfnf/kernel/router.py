@@ -128,19 +128,12 @@ def _add_devices(netlink: Netlink, in_index: int) -> tuple[int, int, int, int]:
 
 
 def _add_routes(netlink: Netlink, environment: Environment, out_index: int) -> None:
-    holes = [_prefix(text) for text in environment.unreachable]
+    holes = [ip_network(prefix) for prefix in environment.unreachable]
     reachable = [prefix for everything in _EVERYTHING for prefix in without(everything, holes)]
     for table in [MAIN_TABLE, *sorted(environment.tables - _KERNELS_TABLES)]:
         for prefix in reachable:
             links.add_route(netlink, prefix, out_index, table=table)
     links.add_route(netlink, IPv6Network(_FLUSH_TARGET), out_index)
-
-
-def _prefix(text: str) -> Network:
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        raise InputError(f"{text!r} is not a prefix: {error}") from None
 
 
 def without(whole: Network, holes: Iterable[Network]) -> list[Network]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address
 from typing import final
 
 from pybpfnf.runner import Environment
@@ -38,7 +38,7 @@ def lookup(environment: Environment, sid: Address, address: Address, table: int)
             return local
     if address == sid and table in (_ORDINARY, _MAIN):
         return Route(to_function=True)
-    if table == _LOCAL or any(address in ip_network(prefix) for prefix in environment.unreachable):
+    if table == _LOCAL or environment.is_unreachable(address):
         return _no_route(address)
     return Route()
 

@@ -98,18 +98,9 @@ def test_seg6_settings_are_those_that_ip_shows(namespace: Namespace) -> None:
     assert run_tool("ip", "sr", "hmac", "show").split() == ["hmac", "7", "algo", "sha1", "secret", '"another"']
 
 
-@pytest.mark.parametrize(
-    ("number", "key", "message"),
-    [
-        (7, HmacKey("md5", b"x"), "no HMAC algorithm 'md5'"),
-        (7, HmacKey("sha1", b""), "the secret has 1 to 64 bytes"),
-        (7, HmacKey("sha1", bytes(65)), "the secret has 1 to 64 bytes"),
-        (0, HmacKey("sha1", b"x"), "the number 32 bits and is not 0"),
-    ],
-)
-def test_hmac_keys_are_checked(namespace: Namespace, number: int, key: HmacKey, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        seg6.set_hmac_key(number, key)
+def test_the_number_of_an_hmac_key_is_not_zero(namespace: Namespace) -> None:
+    with pytest.raises(InputError, match="the number has 32 bits and is not 0"):
+        seg6.set_hmac_key(0, HmacKey("sha1", b"x"))
 
 
 def test_warnings_name_what_would_drop_packets_all_the_same(namespace: Namespace) -> None:

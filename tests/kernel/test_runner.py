@@ -133,9 +133,9 @@ def test_the_mark_comes_with_the_packet_and_goes_with_it() -> None:
 def test_the_device_and_the_cpu_are_those_of_the_environment() -> None:
     cpu = max(os.sched_getaffinity(0))
     assert run("r0 = *(u32 *)(r1 + 40)\nexit", environment=Environment(ifindex=77)).verdict == 77
-    assert run("call get_smp_processor_id\nexit", environment=Environment(cpu=cpu)).verdict == cpu
+    assert run("call get_smp_processor_id\nexit", environment=Environment(cpu=cpu, cpus=cpu + 1)).verdict == cpu
     with pytest.raises(SystemLacksError, match="may not run on CPU 4095"):
-        run(OK, environment=Environment(cpu=4095))
+        run(OK, environment=Environment(cpu=4095, cpus=4096))
     with pytest.raises(InputError, match="cannot have the index 1"):
         run(OK, environment=Environment(ifindex=1))
 

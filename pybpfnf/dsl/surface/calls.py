@@ -27,14 +27,22 @@ class HelperFunction:
         return f"<helper {self.row.name} ({self.row.id})>"
 
 
+# Helpers that only the language's own forms may call, and those forms: called beside them, they would break what the
+# compiler knows of the packet (how far the SRH has grown).
+FORMS: Mapping[str, str] = {"lwt_seg6_adjust_srh": "write `pkt.srh.append(tlv)`, which grows the SRH and fills it"}
+
+
 def is_scalar_helper(row: Helper) -> bool:
     """Whether the language can call it: its arguments are at most the context and scalars, its result a scalar."""
-    return row.ret is Arg.SCALAR and all(arg in (Arg.CTX, Arg.SCALAR) for arg in row.args)
+    return row.ret is Arg.SCALAR and all(arg in (Arg.CTX, Arg.SCALAR) for arg in row.args) and row.name not in FORMS
 
 
 @final
 class Helpers:
-    """The kernel's helpers by name, as in `helpers.ktime_get_ns()`: every row whose arguments and result are scalars."""
+    """The kernel's helpers by name, as in `helpers.ktime_get_ns()`: every row whose arguments and result are scalars.
+
+    The result is the kernel's number as a u64, an error's too: nothing faults here by itself.
+    """
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         row = HELPERS.get(name)
