@@ -84,6 +84,3 @@ def test_a_device_address_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.kernel
-def test_a_prefix_that_is_none_is_refused() -> None:
-    with pytest.raises(InputError, match="'fc00::1/16' is not a prefix"):
-        Router(Environment(unreachable=("fc00::1/16",)))
