@@ -101,9 +101,10 @@ class Trial:
         try:
             compiled = engines.compile_function(path)
         except CompileError as error:
-            if {diagnostic.code for diagnostic in error.diagnostics} == {"stack"}:
+            codes = sorted({diagnostic.code for diagnostic in error.diagnostics})
+            if codes == ["stack"]:
                 raise _StackError from None
-            return f"the compiler refuses it: {error.diagnostics[0].code}\n{error}"
+            return f"the compiler refuses it: {', '.join(codes)}\n{error}"
         except Error as error:
             return f"the compiler fails: {type(error).__name__}\n{error}"
         random = Random(f"{name} inputs")

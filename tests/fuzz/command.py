@@ -36,8 +36,10 @@ def main() -> int:
         for difference in report.differences:
             print(f"{difference}\n{'=' * 100}", flush=True)
         total.add(report)
-        print(f"\r{total.functions} functions, {len(total.differences)} different", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"\r{total.functions} functions, {len(total.differences)} different", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     print(f"{summary(total)}; {time.monotonic() - start:.0f} seconds")
     return 1 if total.differences else 0
 

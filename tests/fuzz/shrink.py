@@ -5,69 +5,65 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import TypeAlias
 
-_MOST_TRIALS = 600
+_MOST_TRIALS = 1000
+Change: TypeAlias = Callable[[], ast.Module]
 
 
 def shrink(text: str, still_wrong: Callable[[str], bool]) -> str:
     """The smallest text that was found; what no longer compiles is not `still_wrong`."""
-    trials = 0
     tree = ast.parse(text)
-    changed = True
-    while changed:
-        changed = False
-        for smaller in _smaller(tree):
-            trials += 1
-            if trials > _MOST_TRIALS:
-                return ast.unparse(tree)
-            if still_wrong(ast.unparse(smaller)):
-                tree, changed = smaller, True
-                break
+    position, changed = 0, False
+    for _ in range(_MOST_TRIALS):
+        change = next(islice(_changes(tree), position, None), None)
+        if change is None and not changed:
+            break
+        if change is None:  # once more from the start: a part may be needless now
+            position, changed = 0, False
+        elif still_wrong(ast.unparse(smaller := change())):
+            tree, changed = smaller, True
+        else:
+            position += 1
     return ast.unparse(tree)
 
 
-def _smaller(tree: ast.Module) -> Iterator[ast.Module]:
-    """Copies with one thing less, those with much less first."""
-    for path, field, index in _bodies(tree):
-        yield _without(tree, path, field, index)
-    for number, node in enumerate(ast.walk(tree)):
-        if isinstance(node, ast.expr):
-            for part in ast.iter_child_nodes(node):
-                if isinstance(part, ast.expr):
-                    yield _replaced(tree, number, part)
-            if not isinstance(node, ast.Constant | ast.Name):
-                yield _replaced(tree, number, ast.Constant(1))
-
-
-def _bodies(tree: ast.Module) -> Iterator[tuple[int, str, int]]:
-    """Each statement: its parent's number in a walk, the list that it stands in, its index there."""
+def _changes(tree: ast.Module) -> Iterator[Change]:
+    """What makes a copy with one thing less, those that take much away first."""
     for number, node in enumerate(ast.walk(tree)):
         for field in ("body", "orelse"):
             statements = getattr(node, field, None)
-            if isinstance(statements, list):
-                for index in range(len(statements)):
-                    yield number, field, index
+            for index, statement in enumerate(statements if isinstance(statements, list) else []):
+                yield partial(_replaced_statement, tree, number, field, index, [])
+                if isinstance(statement, ast.If):
+                    yield partial(_replaced_statement, tree, number, field, index, [*statement.body, *statement.orelse])
+    for number, node in enumerate(ast.walk(tree)):
+        if isinstance(node, ast.expr):
+            yield from (partial(_replaced, tree, number, part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+            if not isinstance(node, ast.Constant | ast.Name):
+                yield partial(_replaced, tree, number, ast.Constant(1))
 
 
-def _without(tree: ast.Module, parent: int, field: str, index: int) -> ast.Module:
-    """Without the statement; a branch leaves its arms behind."""
+def _replaced_statement(tree: ast.Module, parent: int, field: str, index: int, by: list[ast.stmt]) -> ast.Module:
+    """With other statements in the place of one: the parent is the so manieth node of a walk."""
     smaller = copy.deepcopy(tree)
     statements = getattr(list(ast.walk(smaller))[parent], field)
-    gone = statements[index]
-    statements[index : index + 1] = [*gone.body, *gone.orelse] if isinstance(gone, ast.If) else []
+    statements[index : index + 1] = copy.deepcopy(by)
     if not statements and field == "body":
         statements.append(ast.Pass())
     return ast.fix_missing_locations(smaller)
 
 
 def _replaced(tree: ast.Module, number: int, part: ast.expr) -> ast.Module:
+    """With a part of an expression, or a number, in its place."""
     smaller = copy.deepcopy(tree)
-    target = list(ast.walk(smaller))[number]
-    new = copy.deepcopy(part)
+    target, new = list(ast.walk(smaller))[number], copy.deepcopy(part)
     for parent in ast.walk(smaller):
         for name, value in ast.iter_fields(parent):
             if value is target:
                 setattr(parent, name, new)
-            elif isinstance(value, list) and any(each is target for each in value):
+            elif isinstance(value, list):
                 setattr(parent, name, [new if each is target else each for each in value])
     return ast.fix_missing_locations(smaller)

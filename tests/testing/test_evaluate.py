@@ -11,7 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment
 from pybpfnf.testing.evaluate import EXPRESSIONS, NOT_EVALUATED, STATEMENTS, Evaluation, Evaluator
-from pybpfnf.testing.packets import Tlv, srv6
+from pybpfnf.testing.packets import Tlv, pad, srv6
 from tests.dsl.cases import compile_text, function
 
 PACKET = srv6(segments=["fc00:3::3", "fc00:2::2"], tag=7, hop_limit=9)
@@ -136,6 +136,14 @@ def test_an_appended_tlv_stands_before_padding_and_lengths_follow(tmp_path: Path
     old, new = Tlv(9, b"abcd"), Tlv(124, bytes((0, 0, 0, 7)))
     done = evaluator(tmp_path, "pkt.srh.append(Hop(node=7))\nreturn OK", before).run(srv6(segments=["fc00:3::3", "fc00:2::2"], tlvs=[old]))
     assert done.packet == srv6(segments=["fc00:3::3", "fc00:2::2"], tlvs=[old, new])
+
+
+def test_an_appended_tlv_stands_before_an_hmac(tmp_path: Path) -> None:
+    before = "class Hop(Tlv, type=124):\n    node: u32\n"
+    new, hmac = Tlv(124, bytes((0, 0, 0, 7))), Tlv(5, bytes(38))
+    packet = srv6(segments=["fc00:3::3", "fc00:2::2"], tlvs=[pad(8), hmac])
+    done = evaluator(tmp_path, "pkt.srh.append(Hop(node=7))\nreturn OK", before).run(packet)
+    assert done.packet == srv6(segments=["fc00:3::3", "fc00:2::2"], tlvs=[new, pad(2), hmac])
 
 
 def test_the_environment_is_what_the_context_and_helpers_say(tmp_path: Path) -> None:
