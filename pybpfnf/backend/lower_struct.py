@@ -80,6 +80,11 @@ def lower_place(frame: Frame, node: ir.Member | ir.Item) -> str:
 
 def place_of(frame: Frame, node: ir.Expr) -> tuple[str, int]:
     """The pointer to a place, and how it is aligned."""
+    with frame.at(node.span):
+        return _place_of(frame, node)
+
+
+def _place_of(frame: Frame, node: ir.Expr) -> tuple[str, int]:
     match node:
         case ir.Member(base, field):
             pointer, alignment = place_of(frame, base)

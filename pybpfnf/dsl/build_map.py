@@ -101,6 +101,8 @@ def _is_hash(b: Builder, map_: ir.Map, what: str, node: ast.expr | ast.stmt, hin
 def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) -> tuple[ir.Stmt, ...]:
     """`m[k] = value`."""
     place = _item(b, target)
+    if isinstance(place, Poison):
+        return ()
     if place is not None:
         return store_place(b, place, value, target, node)
     map_ = _target_map(b, target)
@@ -113,17 +115,21 @@ def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) 
     return (statement,)
 
 
-def _item(b: Builder, target: ast.Subscript) -> ir.Item | None:
-    """The item of an array in a struct that a target names; None where it names something else."""
-    if not isinstance(target.value, ast.Attribute | ast.Subscript):
+def _item(b: Builder, target: ast.Subscript) -> ir.Item | Poison | None:
+    """The item of an array in a struct that a target names; None where it names an entry of a map, or what has no entries."""
+    if not isinstance(target.value, ast.Attribute):
         return None
     found = b.expr(target)
-    return found.expr if isinstance(found, Typed) and isinstance(found.expr, ir.Item) else None
+    if isinstance(found, Typed) and isinstance(found.expr, ir.Item):
+        return found.expr
+    return found if isinstance(found, Poison) else None
 
 
 def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
     """`m[k] op= e`: one atomic update where there is an instruction for it, else read, compute, write."""
     place = _item(b, target)
+    if isinstance(place, Poison):
+        return ()
     if place is not None:
         return update_place(b, place, target, node)
     map_ = _target_map(b, target)

@@ -99,7 +99,7 @@ def build_member(b: Builder, holder: Value, node: ast.Attribute) -> Value:
     names = [other.name for other in struct.fields]
     near = get_close_matches(node.attr, names, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(names)}"
-    return b.error("name", f"{struct} has no field `{node.attr}`", node, hint)
+    return b.error("name", f"`{struct}` has no field `{node.attr}`", node, hint)
 
 
 def has_items(value: Value) -> bool:

@@ -219,7 +219,7 @@ def _conversion_hint(value: Value, type_: Type, text: str) -> str:
 
 def article(type_: Type) -> str:
     name = str(type_)
-    return f"{'an' if name[0] in 'Is' else 'a'} {name}"
+    return f"{'an' if name[0] in 'AEIOaos' else 'a'} {name}"
 
 
 def same_type(b: Builder, left: Number, right: Number, nodes: tuple[ast.expr, ast.expr]) -> tuple[ir.Expr, ir.Expr] | Poison:

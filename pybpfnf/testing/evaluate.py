@@ -22,6 +22,7 @@ from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault, FaultKind
 from pybpfnf.testing.model_maps import Contents, Value, empty_map, stored
 from pybpfnf.testing.model_packet import ModelPacket, PacketError
+from pybpfnf.testing.model_structs import is_whole, own, read, read_field, write, write_field
 
 Look: TypeAlias = Any
 """A Value, or None for a look-up that missed."""
@@ -157,7 +158,7 @@ OPERATORS: Mapping[ir.BinaryOp | ir.UnaryOp | ir.CompareOp, Callable[..., Any]] 
 
 
 def _const(run: _Run, node: ir.Const) -> Look:
-    return node.value
+    return own(node.value) if is_whole(node.type) and isinstance(node.value, bytes) else node.value
 
 
 def _local_read(run: _Run, node: ir.LocalRead) -> Look:
@@ -226,18 +227,29 @@ def _conditional(run: _Run, node: ir.Conditional) -> Look:
     return run.value(node.then) if run.value(node.test) else run.value(node.orelse)
 
 
+def _key(run: _Run, node: ir.Expr) -> Look:
+    """A key's value: of a struct its bytes, which do not change afterwards."""
+    key = run.value(node)
+    return bytes(key) if isinstance(key, memoryview) else key
+
+
+def _copy(value: Look) -> Look:
+    """What is stored: a struct is copied."""
+    return own(value) if isinstance(value, memoryview) else value
+
+
 def _map_read(run: _Run, node: ir.MapRead) -> Look:
-    key = run.value(node.key)
+    key = _key(run, node.key)
     with _faulting(node.span):
         return stored(run.maps[node.map.name], node.map, key)
 
 
 def _map_get(run: _Run, node: ir.MapGet) -> Look:
-    return run.maps[node.map.name].get(run.value(node.key))
+    return run.maps[node.map.name].get(_key(run, node.key))
 
 
 def _map_contains(run: _Run, node: ir.MapContains) -> Look:
-    return int(run.value(node.key) in run.maps[node.map.name])
+    return int(_key(run, node.key) in run.maps[node.map.name])
 
 
 def _is_none(run: _Run, node: ir.IsNone) -> Look:
@@ -265,6 +277,33 @@ def _helper_call(run: _Run, node: ir.HelperCall) -> Look:
     return _HELPERS[node.helper.name](run)
 
 
+def _struct_value(run: _Run, node: ir.StructValue) -> Look:
+    made = own(bytes(node.type.size))
+    for field, value in node.values:
+        write_field(made, field, value if isinstance(value, bytes) else run.value(value))
+    return made
+
+
+def _place(run: _Run, node: ir.Place) -> Look:
+    return _read_place(node, _window(run, node))
+
+
+def _read_place(node: ir.Place, window: memoryview) -> Look:
+    return read_field(window, node.field) if isinstance(node, ir.Member) else read(window, node.type)
+
+
+def _window(run: _Run, node: ir.Place) -> memoryview:
+    """What a field is in; where an item begins."""
+    base: memoryview = run.value(node.base)
+    if isinstance(node, ir.Member):
+        return base
+    index = run.value(node.index)
+    assert hasattr(node.type, "size")
+    with _faulting(node.span):
+        start = range(0, len(base), node.type.size)[index if index >= 0 else len(base)]
+    return base[start:]
+
+
 EXPRESSIONS: Mapping[type, Callable[[_Run, Any], Look]] = {
     ir.Const: _const,
     ir.LocalRead: _local_read,
@@ -285,9 +324,14 @@ EXPRESSIONS: Mapping[type, Callable[[_Run, Any], Look]] = {
     ir.IsNone: _is_none,
     ir.Unwrap: _unwrap,
     ir.HelperCall: _helper_call,
+    ir.StructValue: _struct_value,
+    ir.Member: _place,
+    ir.Item: _place,
 }
 
 NOT_EVALUATED: Mapping[type, str] = {
+    ir.HasHeader: "packets here are those of seg6local, which have every header",
+    ir.PushEncap: "what an encapsulation leads to is the router's: its routes, and its own addresses",
     ir.Seg6ActionCall: "what an action does is the router's: its routes, and the headers that it adds and takes off",
 }
 """Node classes without a meaning of their own in the language, and why."""
@@ -296,7 +340,8 @@ NOT_EVALUATED: Mapping[type, str] = {
 
 
 def _assign(run: _Run, node: ir.Assign) -> None:
-    run.locals[node.local] = run.value(node.value)
+    value = run.value(node.value)
+    run.locals[node.local] = _copy(value) if is_whole(node.local.type) else value
 
 
 def _set_state(run: _Run, node: ir.SetState) -> None:
@@ -319,14 +364,14 @@ def _set_context(run: _Run, node: ir.SetContext) -> None:
 
 
 def _set_map(run: _Run, node: ir.SetMap) -> None:
-    value = run.value(node.value)  # before the key, as in Python
-    key = run.value(node.key)
+    value = _copy(run.value(node.value))  # before the key, as in Python
+    key = _key(run, node.key)
     with _faulting(node.span):
         run.maps[node.map.name][key] = value
 
 
 def _update_map(run: _Run, node: ir.UpdateMap) -> None:
-    key = run.value(node.key)
+    key = _key(run, node.key)
     contents = run.maps[node.map.name]
     with _faulting(node.span):
         old: Any = stored(contents, node.map, key)
@@ -335,8 +380,27 @@ def _update_map(run: _Run, node: ir.UpdateMap) -> None:
         contents[key] = new
 
 
+def _set_place(run: _Run, node: ir.SetPlace) -> None:
+    value = run.value(node.value)  # before the place, as in Python
+    value = bytes(value) if isinstance(value, memoryview) else value  # the place may be part of it
+    _write_place(node.place, _window(run, node.place), value)
+
+
+def _update_place(run: _Run, node: ir.UpdatePlace) -> None:
+    window = _window(run, node.place)
+    old: Any = _read_place(node.place, window)
+    _write_place(node.place, window, _operate(node.op, node.place.type, old, run.value(node.value), node.span))
+
+
+def _write_place(place: ir.Place, window: memoryview, value: Look) -> None:
+    if isinstance(place, ir.Member):
+        write_field(window, place.field, value)
+    else:
+        write(window, place.type, value)
+
+
 def _delete_map(run: _Run, node: ir.DeleteMap) -> None:
-    key = run.value(node.key)
+    key = _key(run, node.key)
     with _faulting(node.span):
         del run.maps[node.map.name][key]
 
@@ -386,6 +450,8 @@ STATEMENTS: Mapping[type, Callable[[_Run, Any], int | None]] = {
     ir.SetMap: _set_map,
     ir.UpdateMap: _update_map,
     ir.DeleteMap: _delete_map,
+    ir.SetPlace: _set_place,
+    ir.UpdatePlace: _update_place,
     ir.AppendTlv: _append_tlv,
     ir.If: _if,
     ir.Return: _return,

@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import Any, TypeAlias, final
 
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import BoolType, IntType
+from pybpfnf.dsl.types import BoolType, IntType, StructType
+from pybpfnf.testing.model_structs import own
 
 Value: TypeAlias = int | bytes
-"""An integer in its type's range, a bool or a verdict as its number, an address as 16 bytes."""
+"""An integer in its type's range, a bool or a verdict as its number, an address as 16 bytes. A map may hold windows on structs."""
 
 
 @final
-class HashContents(dict[Value, Value]):
+class HashContents(dict[Value, Any]):
     """A hash of at most `max_entries` keys; one more raises OverflowError."""
 
     def __init__(self, max_entries: int) -> None:
         super().__init__()
         self.max_entries = max_entries
 
-    def __setitem__(self, key: Value, value: Value) -> None:
+    def __setitem__(self, key: Value, value: Any) -> None:
         if key not in self and len(self) >= self.max_entries:
             raise OverflowError("the map is full")
         super().__setitem__(key, value)
@@ -32,12 +33,17 @@ def empty_map(map_: ir.Map) -> Contents:
     """A new map's contents: an array has all its indexes, each value all zeros."""
     if map_.kind == "hash":
         return HashContents(map_.max_entries)
+    if isinstance(map_.value, StructType):
+        return [own(bytes(map_.value.size)) for _ in range(map_.max_entries)]
     zero = 0 if isinstance(map_.value, IntType | BoolType) else bytes(map_.value.size)
     return [zero] * map_.max_entries
 
 
 def stored(contents: Contents, map_: ir.Map, key: Value) -> Any:
-    """`m[key]`: the value, or the map's default. Raises KeyError or IndexError."""
+    """`m[key]`: the value, or the map's default, which becomes an entry where values are structs. Raises KeyError, IndexError, or
+    OverflowError."""
+    if isinstance(map_.value, StructType) and isinstance(map_.default, bytes) and key not in contents:
+        contents[key] = own(map_.default)
     if map_.default is not None and key not in contents:
         return map_.default
     return contents[key]

@@ -11,11 +11,12 @@ from typing import TypeAlias, final
 from pybpfnf import backend, dsl, image
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import ADDRESS, BOOL, INT_TYPES, IntType, Type
+from pybpfnf.dsl.types import ADDRESS, BOOL, INT_TYPES, IntType, StructType, Type
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.runner import Environment, Fault, MapAccess, Runner, Session
 from pybpfnf.testing.evaluate import Evaluator
 from pybpfnf.testing.model_maps import HashContents
+from pybpfnf.testing.model_structs import own
 from tests.fuzz.inputs import Input, Value, at_the_hook
 
 Site: TypeAlias = tuple[str | None, int | None, int | None, str]
@@ -81,7 +82,8 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
             evaluator.maps[map_.name] = HashContents(map_.max_entries)
             evaluator.maps[map_.name].update(contents)
         else:
-            evaluator.maps[map_.name] = [contents[index] for index in range(map_.max_entries)]
+            whole = isinstance(map_.value, StructType)
+            evaluator.maps[map_.name] = [_held(contents[index], whole) for index in range(map_.max_entries)]
     done = evaluator.run(at_the_hook(given.packet))
     return Observed(
         done.verdict,
@@ -91,6 +93,11 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
         {name: evaluator.variables[name] for name in given.variables},
         {name: dict(held) if isinstance(held, HashContents) else dict(enumerate(held)) for name, held in evaluator.maps.items()},
     )
+
+
+def _held(value: Value, whole: bool) -> Value | memoryview:
+    """A map's value as the evaluator has it: a struct can be changed in place."""
+    return own(value) if whole and isinstance(value, bytes) else value
 
 
 def run(runner: Runner, compiled: Compiled, environment: Environment, inputs: list[Input]) -> list[Observed]:
@@ -193,6 +200,6 @@ def _bytes(value: Value, size: int) -> bytes:
 
 
 def _decode(type_: Type, data: bytes | bytearray) -> Value:
-    if type_ == ADDRESS:
+    if type_ == ADDRESS or isinstance(type_, StructType):
         return bytes(data)
     return int.from_bytes(data, "little", signed=isinstance(type_, IntType) and type_.signed)

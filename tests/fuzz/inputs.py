@@ -10,7 +10,7 @@ from typing import Final, TypeAlias, final
 
 from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import ADDRESS, BOOL, IntType, Type
+from pybpfnf.dsl.types import ADDRESS, BOOL, IntType, StructType, Type
 from pybpfnf.runner import Environment
 from pybpfnf.testing import packets
 from pybpfnf.testing.packets import Tlv
@@ -63,6 +63,8 @@ def _value(random: Random, type_: Type) -> Value:
 
 
 def _contents(random: Random, map_: ir.Map) -> dict[Value, Value]:
+    if isinstance(map_.value, StructType):  # written by the functions alone
+        return {} if map_.kind == "hash" else dict.fromkeys(range(map_.max_entries), bytes(map_.value.size))
     if map_.kind != "hash":
         return {index: _value(random, map_.value) for index in range(map_.max_entries)}
     near = [_value(random, map_.key) if map_.key == ADDRESS else random.randrange(4) for _ in range(random.randint(0, map_.max_entries))]
