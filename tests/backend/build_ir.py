@@ -15,6 +15,8 @@ from pybpfnf.dsl.types import (
     U32,
     U64,
     VERDICT,
+    AddressType,
+    BoolType,
     IntType,
     OptionalType,
     TlvField,
@@ -94,7 +96,7 @@ def action(action_: ir.Seg6Action, parameter: ir.Expr | ir.SrhValue) -> ir.Seg6A
 
 
 def get(map_: ir.Map, key: ir.Expr) -> ir.MapGet:
-    assert not isinstance(map_.value, OptionalType)
+    assert isinstance(map_.value, IntType | BoolType | AddressType)
     return ir.MapGet(map_, key, OptionalType(map_.value), SPAN)
 
 

@@ -74,7 +74,8 @@ class Generator:
         return self.random.choice(simple)()
 
     def assign(self) -> ir.Stmt:
-        type_: IntType | BoolType = self.random.choice((*INTEGERS, BOOL))
+        types: tuple[IntType | BoolType, ...] = (*INTEGERS, BOOL)
+        type_ = self.random.choice(types)
         existing = [local for local in self.locals if local.type == type_]
         value = self.expression(type_, 3)
         if existing and self.random.random() < 0.5:
