@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from pybpfnf.image.model import MapSpec as MapSpec
     from pybpfnf.image.model import ObjectImage as ObjectImage
     from pybpfnf.image.model import ProgramImage as ProgramImage
+    from pybpfnf.kernel.runner import KernelRunner as KernelRunner
     from pybpfnf.runner import Environment as Environment
     from pybpfnf.runner import Event as Event
     from pybpfnf.runner import Fault as Fault
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from pybpfnf.verbs.read import read as read
     from pybpfnf.verbs.run import run as run
     from pybpfnf.verbs.run import simulate as simulate
+    from pybpfnf.vm import VmRunner as VmRunner
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
@@ -85,12 +87,14 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
     "pybpfnf.image.model": "MapSpec ObjectImage ProgramImage",
+    "pybpfnf.kernel.runner": "KernelRunner",
     "pybpfnf.runner": "Environment Event Fault FaultKind HmacKey MapAccess Outcome Runner Session",
     "pybpfnf.verbs.attach": "attach attached detach status",
     "pybpfnf.verbs.build": "build",
     "pybpfnf.verbs.load": "load",
     "pybpfnf.verbs.read": "read",
     "pybpfnf.verbs.run": "run simulate",
+    "pybpfnf.vm": "VmRunner",
 }
 _MODULE_OF: Mapping[str, str] = {name: module for module, names in _NAMES.items() for name in names.split()}
 
@@ -113,6 +117,7 @@ __all__ = [
     "InternalError",
     "Ipv6",
     "KernelError",
+    "KernelRunner",
     "MapAccess",
     "MapSpec",
     "OK",
@@ -134,6 +139,7 @@ __all__ = [
     "Tlv",
     "Verdict",
     "VerifierError",
+    "VmRunner",
     "array",
     "attach",
     "attached",

@@ -8,7 +8,7 @@ import click
 
 from pybpfnf.cli.options import assignments, chosen, table_option
 from pybpfnf.kernel.routes import warnings_for
-from pybpfnf.verbs.attach import attach_configured, attached, detach
+from pybpfnf.verbs.attach import attach, attached, detach
 
 sid_argument = click.argument("sid", metavar="DESTINATION")
 
@@ -37,7 +37,7 @@ def attach_command(
     packets go. A route that is there keeps its next hops and metric; where there is none, --dev and --via make one. The
     binding stays until `pybpfnf detach`, which puts such a route back as it was, or a reboot.
     """
-    made = attach_configured(target, sid, config, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type_name)
+    made = attach(target, sid, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type_name, config=config)
     assert made.route is not None  # it was read back
     device = made.route.device
     click.echo(f"{made.sid_text} on {device} runs {made.route.program_name} (program {made.program_id})")

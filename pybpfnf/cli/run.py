@@ -15,7 +15,7 @@ from pybpfnf.cli.reports import JsonReport, Report, TextReport
 from pybpfnf.runner import Outcome
 from pybpfnf.testing.capture import Record
 from pybpfnf.testing.pcap import Writer, read_capture
-from pybpfnf.verbs.run import Simulation, open_simulation
+from pybpfnf.verbs.run import Simulation, simulate
 
 
 @click.command("run")
@@ -36,7 +36,7 @@ def run_command(
     before forwarding takes one hop off; a fault is null or an object of file, line and message.
     """
     with ExitStack() as stack:
-        simulation = stack.enter_context(open_simulation(target, config, program=program, type=type_name))
+        simulation = stack.enter_context(simulate(target, program=program, type=type_name, config=config))
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
         writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts

@@ -67,32 +67,17 @@ def attach(
     table: int | None = None,
     program: str | None = None,
     type: str | None = None,  # noqa: A002 the word of the command line
-    **config: object,
+    config: Mapping[str, object] | None = None,
+    **values: object,
 ) -> Attachment:
     """Load a program, pin it, and bind a destination (an address or a prefix) to it in this network namespace (root).
 
     A seg6local program's is a SID, on the device `dev`. The other hooks' is a route, IPv6 or IPv4: one that is there keeps its next
     hops and metric, and `detach` puts it back as it was; else `dev` or `via` say where packets go. `headroom`: bytes that an
-    lwt_xmit program puts in front. When a step fails nothing is left of it. `table` is the main one unless given; `config`
-    gives the Config by name.
+    lwt_xmit program puts in front. When a step fails nothing is left of it. `table` is the main one unless given; the
+    Config comes by name, in `config` or as keywords of their own.
     """
-    return attach_configured(target, sid, config, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type)
-
-
-def attach_configured(
-    target: Target,
-    sid: Sid,
-    config: Mapping[str, object],
-    *,
-    dev: str | None = None,
-    via: str | None = None,
-    headroom: int | None = None,
-    table: int | None = None,
-    program: str | None = None,
-    type: str | None = None,  # noqa: A002
-) -> Attachment:
-    """`attach`, with Config names that may be any (`dev` too)."""
-    prepared = prepare(target, config, program=program, type_name=type)
+    prepared = prepare(target, {**(config or {}), **values}, program=program, type_name=type)
     return attachments.attach(prepared.image, prepared.program, sid, dev, via=via, headroom=headroom, table=table, digest=prepared.digest)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self, final
@@ -71,10 +71,18 @@ def _bound(loaded: LoadedProgram, sid: Sid, dev: str, table: int) -> Iterator[No
             routes.unbind(netlink, prefix, number, table=table)
 
 
-def load(target: Target, *, program: str | None = None, type: str | None = None, **config: object) -> Loaded:  # noqa: A002
-    """Load a program into the running kernel (root); `config` gives its Config by name. What `simulate` is for the VM.
+def load(
+    target: Target,
+    *,
+    program: str | None = None,
+    type: str | None = None,  # noqa: A002 the word of the command line
+    config: Mapping[str, object] | None = None,
+    **values: object,
+) -> Loaded:
+    """Load a program into the running kernel (root). What `simulate` is for the VM.
 
-    Raises VerifierError where the kernel refuses it, SystemLacksError, InputError, CompileError.
+    Its Config comes by name, in `config` or as keywords of their own. Raises VerifierError where the kernel refuses it,
+    SystemLacksError, InputError, CompileError.
     """
-    prepared = prepare(target, config, program=program, type_name=type)
+    prepared = prepare(target, {**(config or {}), **values}, program=program, type_name=type)
     return Loaded(load_program(prepared.image, prepared.program))

@@ -1,4 +1,4 @@
-"""`run` and `simulate`: a program in this process, without root."""
+"""`run` and `simulate`: a program on packets, in this process and without root unless another runner is given."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Self, final, overload
 
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.live import Live
-from pybpfnf.runner import Environment, Outcome, Session
+from pybpfnf.runner import Environment, Outcome, Runner, Session
 from pybpfnf.targets import Target, prepare
 from pybpfnf.vm import VmRunner
 
 
 @final
 class Simulation(Live):
-    """A program in the VM: its maps and variables live from packet to packet, by the same names as in the kernel."""
+    """A program with packets to run on: its maps and variables live from packet to packet, by their names."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session.image, session.maps)
@@ -45,26 +45,18 @@ def simulate(
     program: str | None = None,
     type: str | None = None,  # noqa: A002 the word of the command line
     environment: Environment | None = None,
-    **config: object,
+    runner: Runner | None = None,
+    config: Mapping[str, object] | None = None,
+    **values: object,
 ) -> Simulation:
-    """Load a program into the VM; `config` gives its Config by name. What `load` is for the kernel.
+    """Load a program into the VM. What `load` is for the kernel.
 
-    `program` picks one of several, `type` says a program type where the object does not.
+    Its Config comes by name, in `config` or as keywords of their own. `program` picks one of several, `type` says a
+    program type where the object does not. `runner` is what runs it: with `KernelRunner()` (root) the same packets cross a
+    real route, in a network namespace of their own.
     """
-    return open_simulation(target, config, program=program, type=type, environment=environment)
-
-
-def open_simulation(
-    target: Target,
-    config: Mapping[str, object],
-    *,
-    program: str | None = None,
-    type: str | None = None,  # noqa: A002
-    environment: Environment | None = None,
-) -> Simulation:
-    """`simulate`, with Config names that may be any (`program` too)."""
-    prepared = prepare(target, config, program=program, type_name=type)
-    return Simulation(VmRunner().open(prepared.image, prepared.program, environment or Environment()))
+    prepared = prepare(target, {**(config or {}), **values}, program=program, type_name=type)
+    return Simulation((runner or VmRunner()).open(prepared.image, prepared.program, environment or Environment()))
 
 
 @overload
@@ -75,7 +67,9 @@ def run(
     program: str | None = ...,
     type: str | None = ...,
     environment: Environment | None = ...,
-    **config: object,
+    runner: Runner | None = ...,
+    config: Mapping[str, object] | None = ...,
+    **values: object,
 ) -> Outcome: ...
 @overload
 def run(
@@ -85,7 +79,9 @@ def run(
     program: str | None = ...,
     type: str | None = ...,
     environment: Environment | None = ...,
-    **config: object,
+    runner: Runner | None = ...,
+    config: Mapping[str, object] | None = ...,
+    **values: object,
 ) -> list[Outcome]: ...
 def run(
     target: Target,
@@ -94,13 +90,15 @@ def run(
     program: str | None = None,
     type: str | None = None,  # noqa: A002
     environment: Environment | None = None,
-    **config: object,
+    runner: Runner | None = None,
+    config: Mapping[str, object] | None = None,
+    **values: object,
 ) -> Outcome | list[Outcome]:
-    """Run a program in the VM on one packet, or on several in turn with the maps kept between them.
+    """Run a program in the VM (or by `runner`) on one packet, or on several in turn with the maps kept between them.
 
-    A packet begins at its IPv6 header. A drop and a fault are outcomes, not exceptions.
+    A packet begins at its IPv6 header. A drop and a fault are outcomes, not exceptions. The keywords are those of `simulate`.
     """
-    with open_simulation(target, config, program=program, type=type, environment=environment) as simulation:
+    with simulate(target, program=program, type=type, environment=environment, runner=runner, config=config, **values) as simulation:
         if isinstance(packets, bytes):
             return simulation.run(packets)
         return [simulation.run(packet) for packet in packets]

@@ -9,10 +9,7 @@ from typing import TypeAlias
 import pytest
 
 import pybpfnf
-from pybpfnf.image.configure import configure
-from pybpfnf.kernel.runner import KernelRunner
-from pybpfnf.runner import Environment, Outcome, Runner
-from pybpfnf.vm import VmRunner
+from pybpfnf import Environment, KernelRunner, Outcome, Runner, VmRunner
 from tests.functions.cases import KEYS, SID, UNREACHABLE
 
 Run: TypeAlias = Callable[[bytes], Outcome]
@@ -34,6 +31,5 @@ def config(request: pytest.FixtureRequest) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def run(request: pytest.FixtureRequest, runner: Runner, config: dict[str, object]) -> Iterator[Run]:
     name = str(request.module.FUNCTION)
-    image = configure(pybpfnf.read(name), config)
-    with runner.open(image, image.program(name), ROUTER) as session:
-        yield session.run
+    with pybpfnf.simulate(name, environment=ROUTER, runner=runner, config=config) as simulation:
+        yield simulation.run

@@ -81,6 +81,3 @@ def _waiting(tap: socket.socket) -> Iterator[bytes]:
 def test_a_device_address_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="the outgoing device cannot have the address ff02::1"):
         Router(Environment(device_address=IPv6Address("ff02::1")))
-
-
-@pytest.mark.kernel
