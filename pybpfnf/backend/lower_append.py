@@ -51,7 +51,11 @@ def _walk(frame: Frame) -> tuple[str, str]:
     """
     w = frame.writer
     srh = srh_view(frame)
-    hdr_ext_len, last_entry = (w.load("i8", w.offset(srh, _SRH.fields[name].offset)) for name in ("hdr_ext_len", "last_entry"))
+    # Volatile: where the function has found the field equal to something, LLVM would take that in its place, and the verifier,
+    # which does not know its bounds, would not let it move a pointer.
+    hdr_ext_len, last_entry = (
+        w.load("i8", w.offset(srh, _SRH.fields[name].offset), 1, volatile=True) for name in ("hdr_ext_len", "last_entry")
+    )
     segments = w.op("mul", "i64", w.cast("zext", "i8", last_entry, "i64"), SEGMENT_SIZE)
     srh_size = w.op("add", "i64", extension_length(frame, hdr_ext_len), w.load("i64", growth_slot(frame)))
     srh_end = w.op("add", "i64", srh_offset(frame), srh_size)

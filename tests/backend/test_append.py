@@ -21,6 +21,7 @@ from tests.backend.build_ir import (
     binary,
     compare,
     const,
+    convert,
     function,
     give,
     layout,
@@ -186,6 +187,13 @@ def test_without_tlvs_the_walk_costs_little() -> None:
         instructions = engine.run(srv6(segments=SEGMENTS)).instructions
         assert instructions is not None
         assert instructions <= 65
+
+
+def test_a_field_that_was_found_equal_to_a_variable_still_bounds_the_walk() -> None:
+    expected = ir.State("EXPECTED", U64, 1)
+    same = compare("==", convert(srh("last_entry"), U64), read(expected))
+    with Engine(module(function("equal", when(same, (append(raw_tlv(8)),)), give()), variables=(expected,)), environment=ROUTER) as engine:
+        assert area_of(engine.run(srv6(segments=SEGMENTS)).packet) == new_tlv(8)
 
 
 def test_a_comparison_before_an_append_uses_the_same_search() -> None:
