@@ -26,6 +26,14 @@ class HashContents(dict[Value, Any]):
         super().__setitem__(key, value)
 
 
+@final
+class StructArray(list[memoryview]):
+    """An array of structs. One that is stored is copied into its entry, where views of the entry see it."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self[index][:] = value
+
+
 Contents: TypeAlias = Any  # a list or a HashContents: both are read and written by `contents[key]`
 
 
@@ -34,7 +42,7 @@ def empty_map(map_: ir.Map) -> Contents:
     if map_.kind == "hash":
         return HashContents(map_.max_entries)
     if isinstance(map_.value, StructType):
-        return [own(bytes(map_.value.size)) for _ in range(map_.max_entries)]
+        return StructArray(own(bytes(map_.value.size)) for _ in range(map_.max_entries))
     zero = 0 if isinstance(map_.value, IntType | BoolType) else bytes(map_.value.size)
     return [zero] * map_.max_entries
 

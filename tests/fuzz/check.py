@@ -15,9 +15,9 @@ from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import CompileError, Error
 from pybpfnf.runner import Runner
 from tests.fuzz import engines
-from tests.fuzz.engines import Observed
+from tests.fuzz.engines import Compiled, Observed
 from tests.fuzz.generate import generate
-from tests.fuzz.inputs import Input, environment, inputs
+from tests.fuzz.inputs import Input, configs, environment, inputs
 from tests.fuzz.shrink import shrink
 
 
@@ -109,6 +109,7 @@ class Trial:
             return f"the compiler fails: {type(error).__name__}\n{error}"
         random = Random(f"{name} inputs")
         around, given = environment(random), inputs(random, compiled.module, self._inputs_each)
+        compiled = engines.configured(compiled, configs(random, compiled.module))
         expected = engines.evaluate(compiled, around, given)
         report.runs += len(given)
         report.faults.update(each.fault[-1] for each in expected if each.fault is not None)
@@ -120,15 +121,15 @@ class Trial:
                 found[runner.name] = engines.run(runner, compiled, around, given)
             except Error as error:
                 return f"{runner.name} refuses it: {type(error).__name__}\n{error}"
-        return _difference(given, expected, found)
+        return _difference(compiled, given, expected, found)
 
 
-def _difference(given: list[Input], expected: list[Observed], found: dict[str, list[Observed]]) -> str | None:
+def _difference(compiled: Compiled, given: list[Input], expected: list[Observed], found: dict[str, list[Observed]]) -> str | None:
     for index, want in enumerate(expected):
         wrong = {engine: names for engine, observed in found.items() if (names := want.difference(observed[index]))}
         if wrong:
             names = sorted({name for each in wrong.values() for name in each})
-            lines = [f"{' and '.join(wrong)} differ from the evaluator", f"input {index}: {_told(given[index])}"]
+            lines = [f"{' and '.join(wrong)} differ from the evaluator", f"input {index}: {_told(given[index], compiled)}"]
             for name in names:
                 lines.append(f"{name}:")
                 lines.append(f"    evaluator  {want.part(name)}")
@@ -137,6 +138,6 @@ def _difference(given: list[Input], expected: list[Observed], found: dict[str, l
     return None
 
 
-def _told(given: Input) -> str:
-    shown = {**given.variables, **given.maps}
+def _told(given: Input, compiled: Compiled) -> str:
+    shown = {**compiled.config, **given.variables, **given.maps}
     return f"packet {given.packet.hex()}" + "".join(f"\n    {name} = {value!r}" for name, value in shown.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TypeAlias, final
 
@@ -15,8 +16,7 @@ from pybpfnf.dsl.types import ADDRESS, BOOL, INT_TYPES, IntType, StructType, Typ
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.runner import Environment, Fault, MapAccess, Runner, Session
 from pybpfnf.testing.evaluate import Evaluator
-from pybpfnf.testing.model_maps import HashContents
-from pybpfnf.testing.model_structs import own
+from pybpfnf.testing.model_maps import HashContents, empty_map
 from tests.fuzz.inputs import Input, Value, at_the_hook
 
 Site: TypeAlias = tuple[str | None, int | None, int | None, str]
@@ -31,12 +31,19 @@ _SLOT = 8  # bpf(2) pads each CPU's value
 class Compiled:
     module: ir.Module
     image: ObjectImage
+    config: Mapping[str, Value]
 
 
 def compile_function(path: Path) -> Compiled:
     """Raises CompileError for what the compiler refuses."""
     module = dsl.compile_module(dsl.load_programs(path))
-    return Compiled(module, image.read(backend.build(module)))
+    return Compiled(module, image.read(backend.build(module)), {})
+
+
+def configured(compiled: Compiled, config: Mapping[str, Value]) -> Compiled:
+    """With these Configs, as given at load time."""
+    given = {name: IPv6Address(value) if isinstance(value, bytes) else value for name, value in config.items()}
+    return Compiled(compiled.module, image.configure(compiled.image, given), config)
 
 
 @final
@@ -70,7 +77,7 @@ class Observed:
 
 
 def evaluate(compiled: Compiled, environment: Environment, inputs: list[Input]) -> list[Observed]:
-    evaluator = Evaluator(compiled.module, compiled.module.functions[0], environment)
+    evaluator = Evaluator(compiled.module, compiled.module.functions[0], environment, compiled.config)
     return [_evaluate(evaluator, compiled.module, given) for given in inputs]
 
 
@@ -82,8 +89,9 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
             evaluator.maps[map_.name] = HashContents(map_.max_entries)
             evaluator.maps[map_.name].update(contents)
         else:
-            whole = isinstance(map_.value, StructType)
-            evaluator.maps[map_.name] = [_held(contents[index], whole) for index in range(map_.max_entries)]
+            evaluator.maps[map_.name] = empty_map(map_)
+            for index, value in contents.items():
+                evaluator.maps[map_.name][index] = value
     done = evaluator.run(at_the_hook(given.packet))
     return Observed(
         done.verdict,
@@ -93,11 +101,6 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
         {name: evaluator.variables[name] for name in given.variables},
         {name: dict(held) if isinstance(held, HashContents) else dict(enumerate(held)) for name, held in evaluator.maps.items()},
     )
-
-
-def _held(value: Value, whole: bool) -> Value | memoryview:
-    """A map's value as the evaluator has it: a struct can be changed in place."""
-    return own(value) if whole and isinstance(value, bytes) else value
 
 
 def run(runner: Runner, compiled: Compiled, environment: Environment, inputs: list[Input]) -> list[Observed]:

@@ -41,6 +41,12 @@ def inputs(random: Random, module: ir.Module, count: int) -> list[Input]:
     return [_input(random, module) for _ in range(count)]
 
 
+def configs(random: Random, module: ir.Module) -> dict[str, Value]:
+    """Other values than the defaults for some of the Configs."""
+    names = [variable for variable in module.variables if isinstance(variable, ir.Config) and random.randrange(2)]
+    return {config.name: _value(random, config.type) for config in names}
+
+
 def _input(random: Random, module: ir.Module) -> Input:
     states = [variable for variable in module.variables if isinstance(variable, ir.State)]
     return Input(

@@ -112,6 +112,14 @@ def test_a_missing_key_reads_as_the_default_and_is_made_from_it(tmp_path: Path) 
     assert made.maps == {"counts": {9: 42}, "list": [40, 0, 0]}
 
 
+def test_a_view_of_an_entry_sees_what_is_stored_there(tmp_path: Path) -> None:
+    before = "class R(Struct):\n    n: u32\nentries = Array(R, 2)\nlist = Array(u32, 1)\n"
+    made = evaluator(tmp_path, "view = entries[1]\nentries[1] = R(n=3)\nview.n += 4\nlist[0] = view.n\nreturn OK", before)
+    made.run(PACKET)
+    assert made.maps["list"] == [7]
+    assert [bytes(entry) for entry in made.maps["entries"]] == [bytes(4), b"\x07\0\0\0"]
+
+
 def test_get_is_none_for_a_missing_key(tmp_path: Path) -> None:
     made = evaluator(tmp_path, "n = m.get(1)\nif n is None:\n    return DROP\nlist[n] = 1\nreturn OK", HASH)
     assert made.run(PACKET).verdict == DROP
