@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import Ipv6 as Ipv6
     from pybpfnf.dsl.surface import IPv6Address as IPv6Address
     from pybpfnf.dsl.surface import PerCpuArray as PerCpuArray
+    from pybpfnf.dsl.surface import Prefix as Prefix
     from pybpfnf.dsl.surface import Program as Program
     from pybpfnf.dsl.surface import Seg6Packet as Seg6Packet
     from pybpfnf.dsl.surface import Srh as Srh
@@ -81,7 +82,7 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
-        "Array Config DROP Hash Hook IPv6Address Ipv6 OK PerCpuArray Program REDIRECT Seg6Packet Srh State Struct Tlv Verdict "
+        "Array Config DROP Hash Hook IPv6Address Ipv6 OK PerCpuArray Prefix Program REDIRECT Seg6Packet Srh State Struct Tlv Verdict "
         "array bits cpu helpers monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
@@ -125,6 +126,7 @@ __all__ = [
     "ObjectImage",
     "Outcome",
     "PerCpuArray",
+    "Prefix",
     "Program",
     "ProgramImage",
     "REDIRECT",

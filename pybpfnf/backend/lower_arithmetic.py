@@ -6,9 +6,10 @@ There is no signed division before CPU v4: floor division is built on the unsign
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv6Network
 
 from pybpfnf.backend.frame import Frame
-from pybpfnf.backend.values import llvm_type
+from pybpfnf.backend.values import literal, llvm_type
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.ir import BinaryOp, CompareOp
 from pybpfnf.dsl.types import BoolType, IntType, Type
@@ -153,6 +154,13 @@ def lower_compare(frame: Frame, node: ir.Compare) -> str:
             raise InternalError(f"{node.op.value} between values of type {node.left.type}")
         predicate = ("s" if node.left.type.signed else "u") + predicate
     return frame.writer.icmp(predicate, llvm_type(node.left.type), left, right)
+
+
+def lower_in_prefix(frame: Frame, node: ir.InPrefix) -> str:
+    """An address is an integer whose lowest byte is the address's first."""
+    mask = IPv6Network((0, node.length)).netmask.packed
+    kept = frame.writer.op("and", llvm_type(node.address.type), frame.value(node.address), literal(mask))
+    return frame.writer.icmp("eq", llvm_type(node.address.type), kept, literal(node.network))
 
 
 def _constant(value: str) -> int | None:

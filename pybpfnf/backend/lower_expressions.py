@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.helpers import Arg
 from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
-from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_unary
+from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
 from pybpfnf.backend.lower_maps import lower_map_contains, lower_map_get, lower_map_read
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_header_read
@@ -116,6 +116,7 @@ EXPRESSIONS: Expressions = {
     ir.Binary: lower_binary,
     ir.Unary: lower_unary,
     ir.Compare: lower_any_compare,
+    ir.InPrefix: lower_in_prefix,
     ir.Logical: lower_logical,
     ir.Not: lower_not,
     ir.Let: lower_let,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv6Address, IPv6Network
 from types import BuiltinFunctionType, FunctionType
 
 from pybpfnf.abi.helpers import HELPERS, Arg, Helper
@@ -81,6 +81,8 @@ def _call_object(b: Builder, thing: object, node: ast.Call) -> Value:
             return build_srh(b, node)
         case type() if thing is IPv6Address:
             return _address(b, node)
+        case type() if thing is IPv6Network:
+            return _prefix(b, node)
         case BuiltinFunctionType() if thing is len:
             return _length(b, node)
         case _:
@@ -175,6 +177,22 @@ def _address(b: Builder, node: ast.Call) -> Value:
         return Typed(ir.Const(IPv6Address(given).packed, ADDRESS, b.span(node)))
     except AddressValueError as error:
         return b.error("type", f"no IPv6 address: {error}", bound["address"], 'write it as in "fc00::1"')
+
+
+def _prefix(b: Builder, node: ast.Call) -> Value:
+    """`Prefix("fc00::/16")`: a constant."""
+    bound = bind(b, node, (Parameter("prefix"),), "Prefix")
+    if bound is None:
+        return POISON
+    value = b.expr(bound["prefix"])
+    if isinstance(value, Poison):
+        return POISON
+    if not isinstance(value, Constant) or not isinstance(value.value, str):
+        return b.error("unsupported", "a prefix is made of constant text here", node, "write it at module level")
+    try:
+        return Constant(IPv6Network(value.value))
+    except ValueError as error:
+        return b.error("type", f"no prefix: {error}", bound["prefix"], 'write it as in "fc00::/16", with zeros after its length')
 
 
 def _length(b: Builder, node: ast.Call) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from typing import final
 
 from pybpfnf.dsl import ir
@@ -12,7 +13,7 @@ from pybpfnf.dsl.build_map import contains
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import article, as_number, describe, present, same_type, zero
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OctetsType, OptionalType, Type, struct_of
-from pybpfnf.dsl.values import Choice, Literal, Nothing, Poison, Typed, Value
+from pybpfnf.dsl.values import Choice, Constant, Literal, Nothing, Poison, Typed, Value
 
 ORDER_OPS: Mapping[type[ast.cmpop], ir.CompareOp] = {
     ast.Eq: ir.CompareOp.EQ,
@@ -54,10 +55,28 @@ def _compare(b: Builder, op: ir.CompareOp, values: tuple[Value, Value], nodes: t
     left, right = present(b, left, nodes[0]), present(b, right, nodes[1])
     if isinstance(left, Typed) and isinstance(right, Typed) and _is_compared_whole(left.expr.type, right.expr.type):
         return _equal(b, op, left.expr, right.expr, whole)
+    if _is_address(left) != _is_address(right) and not (_is_plain(left) and _is_plain(right)):
+        return _address_and_other(b, (left, right), nodes, whole)
     if _is_plain(left) and _is_plain(right):
         message = f"`{b.text(nodes[0])}` is {describe(left)}, and `{b.text(nodes[1])}` is {describe(right)}"
         return _differ(b, left, right, message, whole) or _compare_numbers(b, op, left, right, nodes, whole)
     return _compare_numbers(b, op, left, right, nodes, whole)
+
+
+def _is_address(value: Value) -> bool:
+    return isinstance(value, Typed) and value.expr.type == ADDRESS
+
+
+def _address_and_other(b: Builder, values: tuple[Value, Value], nodes: tuple[ast.expr, ast.expr], whole: ast.expr) -> ir.Expr:
+    """Report what an address is compared with and that is none."""
+    which = 1 if _is_address(values[0]) else 0
+    other, text = values[which], b.text(nodes[which])
+    if not isinstance(other, Poison):
+        thing = other.value if isinstance(other, Constant) else None
+        fitting = {IPv6Network: f"write `{b.text(nodes[1 - which])} in {text}`", str: f"write `IPv6Address({text})`"}
+        hint = fitting.get(type(thing), "compare it with an address")
+        b.error("type", f"an IPv6Address is compared with `{text}`, which is {describe(other)}", whole, hint)
+    return zero(BOOL, whole, b)
 
 
 def _is_compared_whole(one: Type, other: Type) -> bool:
@@ -137,7 +156,7 @@ def _identity(b: Builder, node: ast.Compare) -> Value:
 
 
 def _membership(b: Builder, node: ast.Compare) -> Value:
-    """`k in m`, `k not in m`."""
+    """`k in m`, `address in PREFIX`, and their opposites."""
     test = contains(b, node.left, node.comparators[0], node)
     if isinstance(test, Poison):
         return test

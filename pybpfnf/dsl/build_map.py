@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from ipaddress import IPv6Network
 
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.dsl import ir
@@ -10,7 +11,7 @@ from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import article, describe, to_type, zero
-from pybpfnf.dsl.types import OptionalType, StructType, ValueType, ViewType
+from pybpfnf.dsl.types import ADDRESS, OptionalType, StructType, ValueType, ViewType
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, Typed, Value
 
@@ -72,9 +73,12 @@ def _as_map(b: Builder, node: ast.expr) -> ir.Map | None:
 
 def contains(b: Builder, key: ast.expr, holder: ast.expr, node: ast.expr) -> ir.Expr | Poison:
     place = b.expr(holder)
+    if isinstance(place, Constant) and isinstance(place.value, IPv6Network):
+        address = to_type(b, b.expr(key), ADDRESS, key, f"what is in `{b.text(holder)}`")
+        return ir.InPrefix(address, place.value.network_address.packed, place.value.prefixlen, b.span(node))
     if isinstance(place, Constant):
         text = b.text(key)
-        return b.error("unsupported", "`in` asks a Hash", node, f"write `{text} == a or {text} == b`")
+        return b.error("unsupported", "`in` asks a Hash or a Prefix", node, f"write `{text} == a or {text} == b`")
     if not isinstance(place, MapPlace):
         _as_map(b, holder)
         return POISON

@@ -187,6 +187,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Binary: _binary,
     ir.Unary: lambda node: node.operand.type == node.type,
     ir.Compare: _compare,
+    ir.InPrefix: lambda node: node.address.type == ADDRESS and len(node.network) == ADDRESS.size and 0 <= node.length <= 128,
     ir.Logical: lambda node: node.left.type == node.right.type == BOOL,
     ir.Not: lambda node: node.operand.type == BOOL,
     ir.Let: lambda node: node.value.type == node.local.type and node.body.type == node.type,

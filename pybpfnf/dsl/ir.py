@@ -211,6 +211,18 @@ class Compare:
 
 @final
 @dataclass(frozen=True, slots=True)
+class InPrefix:
+    """Whether the first `length` bits of an address are those of `network`, 16 bytes with zeros after them."""
+
+    address: Expr
+    network: bytes
+    length: int
+    span: Span
+    type: BoolType = BOOL
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Logical:
     """Short-circuit; operands are bools. Chained comparisons become these, the middle operand bound to a Local first by a Let."""
 
@@ -411,6 +423,7 @@ Expr: TypeAlias = (
     | Binary
     | Unary
     | Compare
+    | InPrefix
     | Logical
     | Not
     | Let

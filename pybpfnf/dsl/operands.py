@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from ipaddress import IPv6Network
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
@@ -64,6 +65,8 @@ def describe(value: Value) -> str:
             return f"the class {type_}"
         case Built(made):
             return f"a {made.layout.name}" if isinstance(made, ir.TlvValue) else "an Srh"
+        case Constant(IPv6Network()):
+            return "a Prefix"
         case Constant(thing):
             return f"a {type(thing).__name__}"
         case Nothing() | Appended():

@@ -84,7 +84,7 @@ def _expr(node: ir.Expr | ir.SrhValue) -> str:
 def _inner(node: ir.Expr) -> str:
     """An operand: in parentheses where it has operands of its own."""
     compound = isinstance(
-        node, ir.Binary | ir.Unary | ir.Compare | ir.Logical | ir.Not | ir.Conditional | ir.Let | ir.IsNone | ir.MapContains
+        node, ir.Binary | ir.Unary | ir.Compare | ir.Logical | ir.Not | ir.Conditional | ir.Let | ir.IsNone | ir.MapContains | ir.InPrefix
     )
     return f"({_expr(node)})" if compound else _expr(node)
 
@@ -131,6 +131,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.Binary: _binary,
     ir.Unary: lambda node: f"{node.op.value}{node.type} {_inner(node.operand)}",
     ir.Compare: _compare,
+    ir.InPrefix: lambda node: f"{_inner(node.address)} in {IPv6Address(node.network)}/{node.length}",
     ir.Logical: lambda node: f"{_inner(node.left)} {node.op.value} {_inner(node.right)}",
     ir.Not: lambda node: f"not {_inner(node.operand)}",
     ir.Let: lambda node: f"let {_local(node.local)} = {_expr(node.value)} in {_expr(node.body)}",

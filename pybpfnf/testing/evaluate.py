@@ -208,6 +208,11 @@ def _compare(run: _Run, node: ir.Compare) -> Look:
     return int(OPERATORS[node.op](left, right))
 
 
+def _in_prefix(run: _Run, node: ir.InPrefix) -> Look:
+    differing = int.from_bytes(run.value(node.address), "big") ^ int.from_bytes(node.network, "big")
+    return int(differing >> (8 * len(node.network) - node.length) == 0)
+
+
 def _logical(run: _Run, node: ir.Logical) -> Look:
     if node.op is ir.LogicalOp.AND:
         return run.value(node.left) and run.value(node.right)
@@ -314,6 +319,7 @@ EXPRESSIONS: Mapping[type, Callable[[_Run, Any], Look]] = {
     ir.Binary: _binary,
     ir.Unary: _unary,
     ir.Compare: _compare,
+    ir.InPrefix: _in_prefix,
     ir.Logical: _logical,
     ir.Not: _not,
     ir.Let: _let,

@@ -6,7 +6,7 @@ Add a construct by adding a production to a table.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 
 from pybpfnf.abi.headers import HEADERS
 from pybpfnf.dsl.types import ADDRESS, BOOL, S64, U8, U16, U32, IntType, ValueType
@@ -251,6 +251,14 @@ def _same(scope: Scope, depth: int) -> str:
     return f"({typed(scope, type_, depth - 1)} {scope.random.choice(('==', '!='))} {typed(scope, type_, depth - 1)})"
 
 
+def _in_prefix(scope: Scope, depth: int) -> str:
+    prefix = f'Prefix("{IPv6Network((scope.random.choice(ADDRESSES), scope.random.choice(_LENGTHS)), strict=False)}")'
+    return f"({typed(scope, ADDRESS, depth - 1)} {scope.random.choice(('in', 'not in'))} {prefix})"
+
+
+_LENGTHS = (0, 1, 7, 8, 9, 15, 16, 32, 63, 64, 65, 96, 127, 128)
+
+
 def _literal_choices(scope: Scope, depth: int) -> str:
     """A choice among literals compared with one of them: folded arm by arm."""
     first, second, third = (literal(scope, any_integer(scope)) for _ in range(3))
@@ -312,6 +320,7 @@ _CONDITIONS: Weighted[str | None] = (
     (10, _comparison),
     (3, _chain),
     (2, _same),
+    (1, _in_prefix),
     (1, _literal_choices),
     (2, _not),
     (4, _logical),

@@ -16,7 +16,7 @@ from tests.fuzz.structs import DECLARATIONS
 
 _IMPORTS = """\
 from pybpfnf import (
-    DROP, OK, Array, Config, Hash, IPv6Address, PerCpuArray, Seg6Packet, State, Struct, Tlv, Verdict,
+    DROP, OK, Array, Config, Hash, IPv6Address, PerCpuArray, Prefix, Seg6Packet, State, Struct, Tlv, Verdict,
     array, bits, cpu, octets, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
 )
 

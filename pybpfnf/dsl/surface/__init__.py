@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Address
+from ipaddress import IPv6Network as Prefix
 
 from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
@@ -22,6 +23,7 @@ __all__ = [
     "Ipv6",
     "OK",
     "PerCpuArray",
+    "Prefix",
     "Program",
     "REDIRECT",
     "Seg6Packet",
