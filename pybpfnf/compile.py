@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Sequence
 from pathlib import Path
 
 from pybpfnf import backend, dsl
+from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import Program
+from pybpfnf.errors import CompileError
 
 
 def compile_file(path: Path, *, fault_counters: bool = True) -> bytes:
@@ -16,7 +19,20 @@ def compile_file(path: Path, *, fault_counters: bool = True) -> bytes:
 
 def compile_programs(programs: Sequence[Program], *, fault_counters: bool = True) -> bytes:
     """These programs, and the maps and variables that they use, as one object. The same programs, the same bytes."""
-    return backend.build(dsl.compile_module(programs), fault_counters=fault_counters)
+    try:
+        return backend.build(dsl.compile_module(programs), fault_counters=fault_counters)
+    except RecursionError:
+        raise CompileError([_too_deep(programs)]) from None
+
+
+def _too_deep(programs: Sequence[Program]) -> Diagnostic:
+    """Nesting is bounded by Python's own stack, some 200 deep; which of several programs it was is not known."""
+    code = programs[0].function.__code__
+    line = linecache.getline(code.co_filename, code.co_firstlineno)
+    span = Span(code.co_filename, code.co_firstlineno, 1, code.co_firstlineno, max(2, len(line.rstrip()) + 1))
+    return Diagnostic(
+        "size", "statements or expressions are nested too deeply", span, line, hint="turn a long `elif` chain into a look-up in a map"
+    )
 
 
 def ir_text(path: Path) -> str:

@@ -50,6 +50,7 @@ CODES: Mapping[str, Code] = {
         Code("unbounded", "a loop whose bound cannot be proven", "a million instructions, then a rejection"),
         Code("stack", "locals need more than the 512 bytes of BPF stack", "combined stack size"),
         Code("leak", "a reserved record is neither submitted nor discarded on some path", "Unreleased reference"),
+        Code("size", "a function that is too large for a BPF program, or nested too deeply", "branch target out of range"),
         Code("unsupported", "Python that is not part of the language, or not lowered yet"),
         Code("overflow", "a constant does not fit its type"),
         Code("sign", "signed and unsigned operands are mixed"),
@@ -79,9 +80,9 @@ class Diagnostic:
             raise ValueError(f"no diagnostic code {self.code!r}")
 
     def headline(self) -> str:
-        """`functions/probe.py:14:11: error: message [code]`."""
-        file = self.display_file or self.span.file
-        return f"{file}:{self.span.line}:{self.span.column}: error: {self.message} [{self.code}]"
+        """`functions/probe.py:14:11: error: message [code]`; without the numbers where no line is known (line 0)."""
+        place = f":{self.span.line}:{self.span.column}" if self.span.line else ""
+        return f"{self.display_file or self.span.file}{place}: error: {self.message} [{self.code}]"
 
     def render(self) -> str:
         """The headline, the source line with a caret under it, and the hint; no colour, no final newline."""

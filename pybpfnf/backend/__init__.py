@@ -26,7 +26,7 @@ def build(module: ir.Module, *, fault_counters: bool = True) -> bytes:
     try:
         return emit_object(lower_module(module, fault_counters=fault_counters))
     except LlvmDiedError as death:
-        raise legal.too_much_stack(module, death.said) or death from None
+        raise legal.authors_mistake(module, death.said) or death from None
 
 
 def llvm_text(module: ir.Module, *, fault_counters: bool = True, optimised: bool = False) -> str:

@@ -21,6 +21,7 @@ _LICENSE_SECTION = "license"
 # btf_name_valid_identifier (kernel/bpf/btf.c): and the same length as a symbol, KSYM_NAME_LEN.
 _KERNEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")
 
+_TOO_FAR = "Branch target out of insn range"
 _STACK_COMPLAINT = re.compile(r"in function (\w+) .*BPF stack limit is exceeded")
 
 
@@ -64,8 +65,17 @@ def _symbols(module: ir.Module) -> Iterator[tuple[str, str, Span]]:
 _HOW_TO_NAME = "use ASCII letters, digits and underscores, at most 127"
 
 
-def too_much_stack(module: ir.Module, said: str) -> CompileError | None:
-    """The author's mistake, where LLVM died of it: only LLVM knows what it keeps in registers. None where it died of something else."""
+def authors_mistake(module: ir.Module, said: str) -> CompileError | None:
+    """The author's mistake, where LLVM died of it. None where it died of something else, which is our bug."""
+    if _TOO_FAR in said:
+        largest = max(module.functions, key=lambda function: function.span.end_line - function.span.line)
+        message = f"{largest.name} is too large: a jump reaches 32,767 instructions"
+        return CompileError([_diagnostic(module, "size", message, largest.span, "split it, or write less of it out")])
+    return _too_much_stack(module, said)
+
+
+def _too_much_stack(module: ir.Module, said: str) -> CompileError | None:
+    """Only LLVM knows what it keeps in registers."""
     complaint = _STACK_COMPLAINT.search(said)
     if complaint is None:
         return None

@@ -5,6 +5,7 @@ Data goes to stdout, everything else to stderr. `failures` says how a command en
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ def commands(context: click.Context) -> int:
 def exit_status(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; `arguments` as after the program's name."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_streams()
     with ReportFailures() as failures:
         # Not `commands.main`: that has its own ideas of what an interrupt and a closed pipe end with.
         with commands.make_context("pybpfnf", given) as context:
@@ -94,6 +96,16 @@ def exit_status(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     return failures.status
+
+
+def _open_closed_streams() -> None:
+    """Python has None for a stream that its caller has closed (`>&-`): what is printed then goes nowhere, and nothing is read."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 for as long as the process lives
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def main() -> None:

@@ -98,8 +98,8 @@ def _(error: KeyboardInterrupt) -> int:
 
 @explain.register
 def _(error: BrokenPipeError) -> int:
-    # Nobody reads any more (`| head`). What is still buffered goes nowhere, so that the interpreter's last flush is quiet.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # Nobody reads any more (`| head`).
+    _let_go_of_stdout()
     return _CLOSED_PIPE
 
 
@@ -109,7 +109,16 @@ def _(error: OSError) -> int:
     _say(f"error: {named}{(error.strerror or str(error)).lower()}")
     if isinstance(error, PermissionError):
         _say("hint: run as root")
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _let_go_of_stdout()
     return SystemLacksError.exit_status
+
+
+def _let_go_of_stdout() -> None:
+    """What is still buffered goes nowhere, so that the interpreter's last flush is quiet and the exit status stands."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _bug(what: str) -> int:

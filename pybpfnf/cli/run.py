@@ -12,6 +12,7 @@ from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.cli.files import input_file, output_file
 from pybpfnf.cli.options import chosen, json_option, output_option
 from pybpfnf.cli.reports import JsonReport, Report, TextReport
+from pybpfnf.errors import InputError
 from pybpfnf.runner import Outcome
 from pybpfnf.testing.capture import Record
 from pybpfnf.testing.pcap import Writer, read_capture
@@ -35,6 +36,8 @@ def run_command(
     or the number where the hook has no name for it; packet is hex, from the IPv6 header on, as it leaves the hook and
     before forwarding takes one hop off; a fault is null or an object of file, line and message.
     """
+    if str(output) == "-":
+        raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
     with ExitStack() as stack:
         simulation = stack.enter_context(simulate(target, program=program, type=type_name, config=config))
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))

@@ -9,6 +9,7 @@ import click
 
 from pybpfnf.cli.options import json_option
 from pybpfnf.cli.tables import Column, print_table
+from pybpfnf.errors import InputError
 from pybpfnf.verbs.attach import Status, status
 
 _COLUMNS = (
@@ -23,6 +24,7 @@ _COLUMNS = (
 )
 _STATISTICS = (Column("RUNS", right=True), Column("NS/RUN", right=True))
 _NOTHING = "-"
+_LONGEST_INTERVAL = 86_400.0  # seconds
 
 
 @click.command("status")
@@ -38,6 +40,8 @@ _NOTHING = "-"
 @json_option
 def status_command(stats: bool, interval: float, as_json: bool) -> None:
     """Show what is attached, with fault counts (root)."""
+    if not interval <= _LONGEST_INTERVAL:  # also what is no number
+        raise InputError(f"--interval {interval}: at most {_LONGEST_INTERVAL:.0f} seconds")
     found = status(interval=interval if stats else None)
     if as_json:
         for each in found:

@@ -7,6 +7,7 @@ import os
 import sys
 import tokenize
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
 from typing import Self, final
@@ -37,7 +38,8 @@ def load_programs(path: str | os.PathLike[str]) -> list[Program]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # `x is 3` and its like are errors of the language, said in its words
             code = compile(text, name, "exec", dont_inherit=True)
-        exec(code, vars(module))
+        with redirect_stdout(sys.stderr):  # stdout is for our data: what the file prints shall not get between
+            exec(code, vars(module))
     programs = [thing for thing in vars(module).values() if isinstance(thing, Program)]
     if not programs:
         raise InputError(f"{name} has no network function", hint="decorate a function with @seg6local")

@@ -96,7 +96,7 @@ def bind(
         netlink.send(base.encapsulated(encap, PROTOCOL).encode(), NEWROUTE, CREATE | EXCL if original is None else REPLACE)
     except NetlinkError as error:
         if error.errno == errno.ENETDOWN:
-            raise InputError(f"cannot {attempt}: the device is down", hint="ip link set up dev ...") from None
+            raise InputError(f"cannot {attempt}: the device is down", hint="`ip link set DEVICE up` brings it up") from None
         raise explained(attempt, error) from None
     try:
         for route in routes(netlink, table=wanted.table, protocol=PROTOCOL, family=base.family):

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self, final
 
 from pybpfnf.abi.maps import MAP_TYPES, MAP_TYPES_BY_ID, MapType
-from pybpfnf.errors import InputError, SystemLacksError
+from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.image.model import MapSpec
 from pybpfnf.kernel.attrs import NAME_LENGTH, InfoByFd, MapCreate, MapElement, MapFreeze, MapInfo
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
@@ -206,7 +206,12 @@ def _create(spec: MapSpec, attr: MapCreate, btf: Fd | None) -> Fd:
     try:
         return Fd(bpf(Command.MAP_CREATE, attr))
     except OSError as error:
-        raise explained(f"create map {spec.name} ({spec.type}, key {spec.key_size}, value {spec.value_size} bytes)", error) from None
+        attempt = f"create map {spec.name} ({spec.type}, key {spec.key_size}, value {spec.value_size} bytes, {spec.max_entries} entries)"
+        if error.errno in (errno.E2BIG, errno.ENOMEM):
+            raise KernelError(
+                f"cannot {attempt}: it is too large", errno=error.errno, hint="give it fewer entries, or smaller values"
+            ) from None
+        raise explained(attempt, error) from None
 
 
 def map_spec(fd: Fd) -> MapSpec:

@@ -173,7 +173,7 @@ def _refusal(attempt: str, error: NetlinkError) -> Error:
             hint="it needs CONFIG_IPV6_SEG6_LWTUNNEL and CONFIG_IPV6_SEG6_BPF",
         )
     if error.errno == errno.ENETDOWN:
-        return InputError(f"cannot {attempt}: the device is down", hint="ip link set up dev ...")
+        return InputError(f"cannot {attempt}: the device is down", hint="`ip link set DEVICE up` brings it up")
     return explained(attempt, error)
 
 

@@ -93,7 +93,8 @@ def diagnose(log: str, program: ProgramImage) -> Diagnostic:
     """The one diagnostic for a refusal, at the source line where the object has line records, else at the instruction."""
     reading = read_log(log)
     message = f"the kernel refused {program.name}: {reading.message or 'it gave no reason'}"
-    record = program.line_at(reading.slot) if reading.slot is not None else None
+    # Without an instruction the refusal is of the whole program: its first line stands for it.
+    record = program.line_at(reading.slot or 0)
     if record is None:
         where = "" if reading.slot is None else f" (instruction {reading.slot})"
         return Diagnostic("verifier", message + where, Span(program.section, 0, 0, 0, 0), hint=reading.suggestion)

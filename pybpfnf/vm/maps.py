@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.image.model import MapSpec
@@ -242,7 +243,17 @@ class LruHashMap(HashMap):
 
 
 class LpmTrieMap(HashMap):
-    """Keys are a u32 of prefix length in host byte order, then the bytes of the prefix (kernel/bpf/lpm_trie.c)."""
+    """Keys are a u32 of prefix length in host byte order, then the bytes of the prefix (kernel/bpf/lpm_trie.c).
+
+    Bits after the prefix do not count when keys are compared, but are kept, as the kernel keeps them.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._given: dict[bytes, bytes] = {}  # what each key was stored as
+
+    def keys(self) -> Iterator[bytes]:
+        return map(self._given.__getitem__, super().keys())
 
     def find(self, key: bytes, cpu: int | None = None) -> int:
         """The longest prefix that covers the key's first `prefixlen` bits."""
@@ -258,7 +269,10 @@ class LpmTrieMap(HashMap):
     def put(self, key: bytes, value: bytes, flags: int) -> int:
         if _prefix_length(key) > (len(key) - 4) * 8:
             return -errno.EINVAL
-        return super().put(_canonical(key), value, flags)
+        error = super().put(_canonical(key), value, flags)
+        if error == 0:
+            self._given[_canonical(key)] = key
+        return error
 
     def remove(self, key: bytes) -> int:
         if _prefix_length(key) > (len(key) - 4) * 8:

@@ -111,9 +111,17 @@ def test_an_interrupt_ends_with_one_word() -> None:
 
 
 def test_a_full_disk_is_named() -> None:
+    # Buffered as in a user's shell: the error comes when the buffer is written, at the very end.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([*COMMAND, "list"], stdout=full, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run([*COMMAND, "list"], stdout=full, stderr=subprocess.PIPE, check=False, env=environment)
     assert (done.returncode, done.stderr) == (3, b"error: no space left on device\n")
+
+
+@pytest.mark.parametrize("stream", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_no_bug(stream: str) -> None:
+    done = subprocess.run(["bash", "-c", f'"$@" {stream}', "bash", *COMMAND, "list"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 # ---------------------------------------------------------------------------------------------------------- help

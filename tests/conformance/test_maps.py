@@ -198,6 +198,14 @@ def test_the_longest_prefix_matches(session: Session) -> None:
     assert table.lookup(prefix(32, 10, 1, 2, 3)) == VALUE
 
 
+def test_a_prefix_keeps_the_bits_after_it_as_they_were_given(session: Session) -> None:
+    table = session.maps["lpm"]
+    table.update(prefix(16, 10, 1, 99, 99), VALUE)
+    assert list(table.keys()) == [prefix(16, 10, 1, 99, 99)]
+    table.update(prefix(16, 10, 1, 7, 7), OTHER)
+    assert list(table.keys()) == [prefix(16, 10, 1, 7, 7)]
+
+
 def test_a_prefix_longer_than_the_key_is_refused(session: Session) -> None:
     with pytest.raises(KernelError) as raised:
         session.maps["lpm"].update(prefix(33, 10, 0, 0, 0), VALUE)

@@ -11,7 +11,7 @@ import pytest
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.check_ir import check_function, check_module
 from pybpfnf.dsl.layout import STACK_LIMIT, stack_size
-from pybpfnf.dsl.types import BOOL, S32, U8, U16, U32, VERDICT, OptionalType
+from pybpfnf.dsl.types import BOOL, S32, U8, U16, U32, VERDICT, OptionalType, Type
 from pybpfnf.errors import InternalError
 from tests.dsl.cases import compile_text, function
 
@@ -108,7 +108,7 @@ def test_two_symbols_of_one_name_are_found(module: ir.Module) -> None:
 
 def test_integers_and_addresses_are_left_to_the_registers(module: ir.Module) -> None:
     empty = replace(module.functions[0], body=module.functions[0].body[-1:])
-    kinds = (U8, S32, OptionalType(U16), VERDICT, BOOL) * 20
+    kinds: tuple[Type, ...] = (U8, S32, OptionalType(U16), VERDICT, BOOL) * 20
     assert stack_size(replace(empty, locals=tuple(ir.Local("x", number, kind) for number, kind in enumerate(kinds)))) == 0
 
 

@@ -52,7 +52,7 @@ def _checked_constant(value: object, type_: ValueType, owner: str, part: str) ->
 
 def _checked_size(size: int, owner: str) -> int:
     if not isinstance(size, int) or isinstance(size, bool) or not 0 < size < 1 << 32:
-        raise DefinitionError(f"{owner}: {size!r} is no number of entries", hint="write an integer from 1 on")
+        raise DefinitionError(f"{owner}: {size!r} is no number of entries", hint="write an integer from 1 to 4294967295")
     return size
 
 
