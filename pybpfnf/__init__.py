@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import DROP as DROP
     from pybpfnf.dsl.surface import OK as OK
     from pybpfnf.dsl.surface import REDIRECT as REDIRECT
+    from pybpfnf.dsl.surface import REROUTE as REROUTE
     from pybpfnf.dsl.surface import Array as Array
     from pybpfnf.dsl.surface import Config as Config
     from pybpfnf.dsl.surface import Hash as Hash
     from pybpfnf.dsl.surface import Hook as Hook
     from pybpfnf.dsl.surface import Ipv6 as Ipv6
     from pybpfnf.dsl.surface import IPv6Address as IPv6Address
+    from pybpfnf.dsl.surface import LwtInPacket as LwtInPacket
+    from pybpfnf.dsl.surface import LwtOutPacket as LwtOutPacket
+    from pybpfnf.dsl.surface import LwtXmitPacket as LwtXmitPacket
     from pybpfnf.dsl.surface import PerCpuArray as PerCpuArray
     from pybpfnf.dsl.surface import Prefix as Prefix
     from pybpfnf.dsl.surface import Program as Program
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import bits as bits
     from pybpfnf.dsl.surface import cpu as cpu
     from pybpfnf.dsl.surface import helpers as helpers
+    from pybpfnf.dsl.surface import lwt_in as lwt_in
+    from pybpfnf.dsl.surface import lwt_out as lwt_out
+    from pybpfnf.dsl.surface import lwt_xmit as lwt_xmit
     from pybpfnf.dsl.surface import monotonic as monotonic
     from pybpfnf.dsl.surface import octets as octets
     from pybpfnf.dsl.surface import random_u32 as random_u32
@@ -82,8 +89,9 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
-        "Array Config DROP Hash Hook IPv6Address Ipv6 OK PerCpuArray Prefix Program REDIRECT Seg6Packet Srh State Struct Tlv Verdict "
-        "array bits cpu helpers monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
+        "Array Config DROP Hash Hook IPv6Address Ipv6 LwtInPacket LwtOutPacket LwtXmitPacket OK PerCpuArray Prefix Program REDIRECT "
+        "REROUTE Seg6Packet Srh State Struct Tlv Verdict array bits cpu helpers lwt_in lwt_out lwt_xmit monotonic octets "
+        "random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -119,6 +127,9 @@ __all__ = [
     "Ipv6",
     "KernelError",
     "KernelRunner",
+    "LwtInPacket",
+    "LwtOutPacket",
+    "LwtXmitPacket",
     "MapAccess",
     "MapSpec",
     "OK",
@@ -130,6 +141,7 @@ __all__ = [
     "Program",
     "ProgramImage",
     "REDIRECT",
+    "REROUTE",
     "Runner",
     "Seg6Packet",
     "Session",
@@ -151,6 +163,9 @@ __all__ = [
     "detach",
     "helpers",
     "load",
+    "lwt_in",
+    "lwt_out",
+    "lwt_xmit",
     "monotonic",
     "octets",
     "random_u32",

@@ -117,6 +117,11 @@ class Frame:
         """Leave the function by a fault exit of the current place when the condition holds."""
         self.writer.go_on_unless(condition, self.fault(message))
 
+    def leave_if(self, condition: str, label: str) -> None:
+        """Go to the label when the condition holds; else go on in a new block."""
+        self._arrive(label)
+        self.writer.go_on_unless(condition, label)
+
     def fault(self, message: str) -> str:
         """The label of the fault exit of the current place."""
         return self.exits.label(self.span, self.writer.location, message)
@@ -189,9 +194,10 @@ class Frame:
         """Go back to the start of a loop that is to stay one: unrolled, the search for the SRH is 72 instructions in place of 44."""
         self.writer.jump(label, self._debug.rolled_loop())
 
-    def loop_back_if(self, condition: str, label: str, message: str) -> None:
-        """Go back while the condition holds; else it is a fault."""
-        self.writer.branch(condition, label, self.fault(message), self._debug.rolled_loop())
+    def loop_back_if(self, condition: str, label: str, otherwise: str) -> None:
+        """Go back while the condition holds; else to the other label."""
+        self._arrive(otherwise)
+        self.writer.branch(condition, label, otherwise, self._debug.rolled_loop())
 
     def _arrive(self, label: str) -> None:
         known = self._arrivals.get(label)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pybpfnf.abi.helpers import Arg
 from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
+from pybpfnf.backend.lower_encap import lower_push_encap
 from pybpfnf.backend.lower_maps import lower_map_contains, lower_map_get, lower_map_read
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
-from pybpfnf.backend.lower_packet import lower_header_read
+from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
 from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
 from pybpfnf.backend.values import is_in_memory, llvm_type
@@ -73,10 +74,26 @@ def lower_test(frame: Frame, node: ir.Expr, yes: str, no: str) -> None:
             lower_test(frame, left, *((on, no) if op is ir.LogicalOp.AND else (yes, on)))
             frame.place(on)
             lower_test(frame, right, yes, no)
+        case ir.HasHeader():
+            with frame.at(node.span):
+                lower_has_header(frame, node, yes, no)
         case _:
             condition = frame.value(node)
             with frame.at(node.span):
                 frame.branch(condition, yes, no)
+
+
+def lower_has_header_value(frame: Frame, node: ir.HasHeader) -> str:
+    w = frame.writer
+    result = w.slot("i1")
+    yes, no, end = (w.label(hint) for hint in ("there", "missing", "end"))
+    lower_test(frame, node, yes, no)
+    for label, answer in ((yes, "true"), (no, "false")):
+        frame.place(label)
+        w.store("i1", answer, result)
+        frame.jump(end)
+    frame.place(end)
+    return w.load("i1", result)
 
 
 def lower_is_none(frame: Frame, node: ir.IsNone) -> str:
@@ -128,6 +145,8 @@ EXPRESSIONS: Expressions = {
     ir.Unwrap: lower_unwrap,
     ir.HelperCall: lower_helper_call,
     ir.Seg6ActionCall: lower_seg6_action_call,
+    ir.HasHeader: lower_has_header_value,
+    ir.PushEncap: lower_push_encap,
     ir.StructValue: lower_struct_value,
     ir.Member: lower_place,
     ir.Item: lower_place,

@@ -94,6 +94,22 @@ def store_bytes(frame: Frame, offset: str, buffer: str, size: str) -> None:
     frame.fault_if(frame.writer.icmp("ne", "i64", status, 0), REFUSED)
 
 
+def lower_has_header(frame: Frame, node: ir.HasHeader, yes: str, no: str) -> None:
+    """Branch on whether the packet has the header. The pointers that are checked on the way stay checked where it has."""
+    w = frame.writer
+    data, _ = packet_memory(frame)
+    _require_or(frame, data, _IPV6.size, no)
+    frame.packet = frame.packet.with_ipv6()
+    version = w.op("lshr", "i8", w.load("i8", data), _IPV6.fields["version"].shift)
+    is_ipv6 = w.icmp("eq", "i8", version, 6)
+    if node.header.name == _IPV6.name:
+        frame.branch(is_ipv6, yes, no)
+        return
+    frame.leave_if(w.negate(is_ipv6), no)
+    _search_srh(frame, no)
+    frame.jump(yes)
+
+
 # ------------------------------------------------------------------------------------------------------------- views
 
 
@@ -126,9 +142,14 @@ def _packet_pointer(frame: Frame, name: str) -> str:
 
 def require(frame: Frame, pointer: str, size: int, message: str) -> None:
     """Fault unless `size` bytes from `pointer` are in the packet."""
+    _require_or(frame, pointer, size, frame.fault(message))
+
+
+def _require_or(frame: Frame, pointer: str, size: int, elsewhere: str) -> None:
+    """Leave for a label unless `size` bytes from `pointer` are in the packet."""
     _, end = packet_memory(frame)
     beyond = frame.writer.offset(pointer, size)
-    frame.fault_if(frame.writer.icmp("ugt", "ptr", beyond, end), message)
+    frame.leave_if(frame.writer.icmp("ugt", "ptr", beyond, end), elsewhere)
 
 
 def pointer_at(frame: Frame, data: str, offset: str) -> str:
@@ -149,7 +170,7 @@ def _ipv6_view(frame: Frame) -> str:
 def srh_offset(frame: Frame) -> str:
     """The SRH's offset from the IPv6 header, an i64; faults where there is no SRH."""
     if not frame.packet.srh_found:
-        _search_srh(frame)
+        _search_srh(frame, frame.fault(_NO_SRH))
     return frame.writer.load("i64", _srh_slot(frame))
 
 
@@ -162,7 +183,7 @@ def growth_slot(frame: Frame) -> str:
 def srh_view(frame: Frame) -> str:
     """The SRH with its 8 fixed bytes proven to be there."""
     if not frame.packet.srh_found:
-        _search_srh(frame)
+        _search_srh(frame, frame.fault(_NO_SRH))
     if frame.packet.srh is None:
         data, _ = packet_memory(frame)
         srh = pointer_at(frame, data, srh_offset(frame))
@@ -176,15 +197,15 @@ def _srh_slot(frame: Frame) -> str:
     return frame.register("srh_offset", "i64", "0")
 
 
-def _search_srh(frame: Frame) -> None:
-    """Walk from the IPv6 header past hop-by-hop and destination options.
+def _search_srh(frame: Frame, missing: str) -> None:
+    """Walk from the IPv6 header past hop-by-hop and destination options; where there is no SRH, to the label `missing`.
 
     Offsets stay far below the 0x7fff that the verifier follows for packet pointers: 40 + 3 * 2048.
     """
     w = frame.writer
     data, _ = packet_memory(frame)
     first = w.offset(data, _IPV6.size)
-    require(frame, first, _SRH.size, _NO_SRH)
+    _require_or(frame, first, _SRH.size, missing)
     frame.packet = frame.packet.with_ipv6()
     offset, header, kind, left = _srh_slot(frame), w.slot("ptr"), w.slot("i32"), w.slot("i32")
     w.store("i64", _IPV6.size, offset)
@@ -198,21 +219,21 @@ def _search_srh(frame: Frame) -> None:
     w.branch(w.icmp("eq", "i32", w.load("i32", kind), NEXT_HEADERS["routing"]), found, option)
     w.place(option)
     is_option = [w.icmp("eq", "i32", w.load("i32", kind), number) for number in _OPTIONS]
-    frame.fault_if(w.negate(w.op("or", "i1", *is_option)), _NO_SRH)
+    frame.leave_if(w.negate(w.op("or", "i1", *is_option)), missing)
     w.store("i32", w.cast("zext", "i8", w.load("i8", here), "i32"), kind)
     length = extension_length(frame, w.load("i8", w.offset(here, 1)))
     next_offset = w.op("add", "i64", w.load("i64", offset), length)
     following = pointer_at(frame, data, next_offset)
     w.store("i64", next_offset, offset)
     w.store("ptr", following, header)
-    require(frame, following, _SRH.size, _NO_SRH)
+    _require_or(frame, following, _SRH.size, missing)
     now_left = w.op("sub", "i32", w.barrier("i32", w.load("i32", left)), 1)
     w.store("i32", now_left, left)
-    frame.loop_back_if(w.icmp("ne", "i32", now_left, 0), again, _NO_SRH)
+    frame.loop_back_if(w.icmp("ne", "i32", now_left, 0), again, missing)
     w.place(found)
     srh = w.load("ptr", header)
     routing_type = w.load("i8", w.offset(srh, _SRH.fields["routing_type"].offset))
-    frame.fault_if(w.icmp("ne", "i8", routing_type, ROUTING_TYPES["srh"]), _NO_SRH)
+    frame.leave_if(w.icmp("ne", "i8", routing_type, ROUTING_TYPES["srh"]), missing)
     frame.packet = frame.packet.with_srh(srh)
 
 

@@ -34,7 +34,7 @@ def _parameter(frame: Frame, node: ir.Seg6ActionCall) -> tuple[str, int]:
     """The stack memory that holds it, and its size in bytes."""
     parameter = node.parameter
     if isinstance(parameter, ir.SrhValue):
-        image = _srh_image(frame, parameter, keeps_destination=node.action is Seg6Action.END_B6)
+        image = srh_image(frame, parameter, keeps_destination=node.action is Seg6Action.END_B6)
         buffer = frame.scratch("buffer", len(image))
         image.write(frame, buffer)
         return buffer, len(image)
@@ -48,7 +48,7 @@ def _parameter(frame: Frame, node: ir.Seg6ActionCall) -> tuple[str, int]:
     raise InternalError(f"a seg6 action with a parameter of type {parameter.type}")
 
 
-def _srh_image(frame: Frame, srh: ir.SrhValue, *, keeps_destination: bool) -> Image:
+def srh_image(frame: Frame, srh: ir.SrhValue, *, keeps_destination: bool) -> Image:
     """A whole SRH (RFC 8754 section 2): segments last first, so that Segments Left indexes the next one; the kernel fills in
     the next header.
 

@@ -114,6 +114,9 @@ def _store_name(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> S
         b.error("read-only", f"`{target.id}` is the packet", target, "choose another name")
         return ()
     match value:
+        case Typed(ir.PushEncap()):
+            b.flow.bound[target.id] = PoisonBinding()
+            b.error("type", f"`{b.text(node)}` gives nothing", node, "leave out the assignment")
         case Typed(expr) if isinstance(expr.type, OptionalType):
             return _store_look_up(b, target, expr, node)
         case Typed() | Literal() | Choice():

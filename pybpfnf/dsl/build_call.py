@@ -9,11 +9,12 @@ from types import BuiltinFunctionType, FunctionType
 from pybpfnf.abi.helpers import HELPERS, Arg, Helper
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
-from pybpfnf.dsl.build_actions import append, run_action
+from pybpfnf.dsl.build_actions import append, push, run_action
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_struct import build_struct
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.hooks import PUSHES
 from pybpfnf.dsl.operands import as_number, convert, describe, present, settle
 from pybpfnf.dsl.rules import is_gpl_compatible
 from pybpfnf.dsl.surface.calls import FORMS, NAMED_HELPERS, HelperFunction, is_scalar_helper
@@ -44,6 +45,8 @@ def build_call(b: Builder, node: ast.Call) -> Value:
         case Method(MapPlace(map_), _):
             bound = bind(b, node, (Parameter("key"),), b.text(node.func))
             return POISON if bound is None else get(b, map_, bound["key"], node)
+        case Method(PacketView(), name) if name in PUSHES:
+            return push(b, name, node)
         case Method(PacketView(), name):
             return run_action(b, name, node)
         case Method(HeaderView(), _):

@@ -10,10 +10,12 @@ from typing import final
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_map import contains
+from pybpfnf.dsl.build_packet import fresh
 from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.hooks import HOOKS
 from pybpfnf.dsl.operands import article, as_number, describe, present, same_type, zero
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OctetsType, OptionalType, Type, struct_of
-from pybpfnf.dsl.values import Choice, Constant, Literal, Nothing, Poison, Typed, Value
+from pybpfnf.dsl.values import POISON, Choice, Constant, HeaderView, Literal, Nothing, Poison, Typed, Value
 
 ORDER_OPS: Mapping[type[ast.cmpop], ir.CompareOp] = {
     ast.Eq: ir.CompareOp.EQ,
@@ -148,6 +150,11 @@ def _identity(b: Builder, node: ast.Compare) -> Value:
         case Typed(expr) if isinstance(expr.type, OptionalType):
             test: ir.Expr = ir.IsNone(expr, span)
             return Typed(ir.Not(test, span) if negated else test)
+        case HeaderView(header) if header.name not in HOOKS[b.hook.name].always:
+            if isinstance(fresh(b, left, node.left), Poison):
+                return POISON
+            has = ir.HasHeader(header, span)
+            return Typed(has if negated else ir.Not(has, span))
         case Typed() | Literal() | Choice():
             # Found already, or given a value where it missed: known.
             return Typed(ir.Const(int(negated), BOOL, span))

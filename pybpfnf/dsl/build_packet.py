@@ -13,7 +13,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import member
 from pybpfnf.dsl.build_struct import build_member, has_fields, store_place, update_place
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.hooks import HOOKS, METHODS
+from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe, to_type
 from pybpfnf.dsl.types import ADDRESS, INT_TYPES, ValueType
 from pybpfnf.dsl.updates import updated
@@ -25,7 +25,7 @@ _VIEWS = ("ipv6", "srh")
 
 # What the language is going to have.
 _LATER: Mapping[str, frozenset[str]] = {
-    "packet": frozenset({"push_encap", "udp", "tcp", "icmpv6", "raw"}),
+    "packet": frozenset({"udp", "tcp", "icmpv6", "raw"}),
     "srh": frozenset({"find", "insert", "remove", "tlvs", "segments", "path"}),
     "ipv6": frozenset(),
 }
@@ -55,7 +55,7 @@ def _of_packet(b: Builder, node: ast.Attribute) -> Value:
     name = node.attr
     if name in _VIEWS:
         return HeaderView(HEADERS[name])
-    if name in METHODS:
+    if name in METHODS or name in PUSHES:
         return Method(PacketView(), name)
     field = _context_field(b, node)
     if isinstance(field, Poison):
@@ -90,7 +90,7 @@ def _context_type(field: ContextField) -> ValueType:
 
 
 def _of_header(b: Builder, view: HeaderView, node: ast.Attribute) -> Value:
-    if isinstance(fresh(b, view, node), Poison):
+    if isinstance(fresh(b, view, node), Poison) or not _is_there(b, view, node):
         return POISON
     if view.header.name == "srh" and node.attr == "append":
         return Method(view, node.attr)
@@ -98,6 +98,17 @@ def _of_header(b: Builder, view: HeaderView, node: ast.Attribute) -> Value:
     if isinstance(field, Poison):
         return POISON
     return Typed(ir.HeaderRead(view.header, field, field_type(field), b.span(node)))
+
+
+def _is_there(b: Builder, view: HeaderView, node: ast.Attribute) -> bool:
+    """Whether the packet is known to have the header; reported where it may be without."""
+    name = view.header.name
+    if name in HOOKS[b.hook.name].always | b.flow.headers:
+        return True
+    what = {"ipv6": "an IPv4 packet", "srh": "a packet without an SRH"}[name]
+    text = b.text(node.value)
+    b.error("maybe-none", f"`{text}` is None for {what}, which {b.hook.name} sees too", node, f"ask `if {text} is None` before")
+    return False
 
 
 def fresh(b: Builder, view: HeaderView, node: ast.expr) -> HeaderView | Poison:
@@ -184,6 +195,14 @@ def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRe
             return b.error("read-only", f"`{b.text(target)}` cannot be assigned", target, "bind it to a local with another name")
 
 
+_WRITES: Mapping[str, str] = {
+    "lwt_seg6local": "it may write flags, tag and TLVs of the SRH, and run actions",
+    "lwt_in": "it may put an encapsulation on the packet",
+    "lwt_out": "it may read, count and drop",
+    "lwt_xmit": "it may put an encapsulation on the packet",
+}
+
+
 def _read_only(b: Builder, target: ast.Attribute, name: str, writable: tuple[str, ...]) -> Poison:
-    hint = f"it may write {', '.join(writable)}" if writable else "it may write flags, tag and TLVs of the SRH, and run actions"
+    hint = f"it may write {', '.join(writable)}" if writable else _WRITES[b.hook.name]
     return b.error("read-only", f"{b.hook.name} cannot write `{name}`", target, hint)

@@ -92,9 +92,12 @@ class Builder:
     @contextmanager
     def assuming_found(self, names: Iterable[str]) -> Iterator[None]:
         """While the body runs these look-ups are known not to be None; what else it learns stays."""
+        names = tuple(names)
         before = {name: binding for name in names if isinstance(binding := self.flow.bound.get(name), ValueBinding)}
-        self.flow.learn_found(before)
+        headers = self.flow.headers
+        self.flow.learn_found(names)
         yield
+        self.flow.headers &= headers  # what the body moved is gone, what it assumed is not known after it
         for name, binding in before.items():
             after = self.flow.bound[name]
             if isinstance(after, ValueBinding):

@@ -165,6 +165,12 @@ def _action(node: ir.Seg6ActionCall) -> bool:
     return not isinstance(node.parameter, ir.SrhValue) and node.parameter.type == wanted[node.action]
 
 
+def _push(node: ir.PushEncap) -> bool:
+    if node.kind is not ir.EncapKind.IP:
+        return node.source is None and node.hop_limit is None
+    return node.source is not None and node.source.type == ADDRESS and node.hop_limit is not None and node.hop_limit.type == U8
+
+
 def _tlv(node: ir.TlvValue) -> bool:
     return all(
         (len(value) == field.size and field.type is None) if isinstance(value, bytes) else value.type == field.type
@@ -199,6 +205,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Unwrap: _unwrap,
     ir.HelperCall: lambda node: node.type == U64 and all(argument.type == U64 for argument in node.args),
     ir.Seg6ActionCall: _action,
+    ir.PushEncap: _push,
     ir.TlvValue: _tlv,
     ir.SrhValue: _srh,
     ir.StructValue: _struct,

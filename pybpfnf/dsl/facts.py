@@ -1,7 +1,8 @@
-"""What a condition says about look-ups that can miss.
+"""What a condition says about look-ups that can miss, and about headers that a packet may be without.
 
 n is not None        n was found where it is true
 n is None            n was found where it is false
+pkt.srh is None      the same of "pkt.srh"
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ class Facts:
     false: frozenset[str] = frozenset()
 
 
+def _asked(op: ast.cmpop, names: frozenset[str]) -> Facts:
+    if isinstance(op, ast.IsNot):
+        return Facts(true=names)
+    return Facts(false=names) if isinstance(op, ast.Is) else Facts()
+
+
 def facts(test: ast.expr) -> Facts:
     match test:
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
-            return Facts(true=frozenset({name}))
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.Is()], comparators=[ast.Constant(value=None)]):
-            return Facts(false=frozenset({name}))
+        case ast.Compare(left=ast.Name() | ast.Attribute(value=ast.Name()) as asked, ops=[op], comparators=[ast.Constant(value=None)]):
+            return _asked(op, frozenset({ast.unparse(asked)}))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = facts(operand)
             return Facts(inner.false, inner.true)

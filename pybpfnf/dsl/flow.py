@@ -50,17 +50,18 @@ Binding: TypeAlias = ValueBinding | ViewBinding | MixedBinding | PoisonBinding
 @final
 @dataclass(slots=True)
 class Flow:
-    """The state at one point; `bound` has the names that every path to here binds."""
+    """The state at one point; `bound` has the names that every path to here binds, `headers` what the packet was found to have."""
 
     bound: dict[str, Binding] = field(default_factory=dict)
     reachable: bool = True
+    headers: frozenset[str] = frozenset()
 
     def give_up(self, names: Iterable[str]) -> None:
         """These names were bound by something that was refused: nothing is said about their uses."""
         self.bound.update(dict.fromkeys(names, PoisonBinding()))
 
     def copy(self) -> Flow:
-        return Flow(dict(self.bound), self.reachable)
+        return Flow(dict(self.bound), self.reachable, self.headers)
 
     def learn_found(self, names: Iterable[str]) -> None:
         """These names were asked about and are not None."""
@@ -68,9 +69,21 @@ class Flow:
             binding = self.bound.get(name)
             if isinstance(binding, ValueBinding):
                 self.bound[name] = replace(binding, found=True)
+            self.headers |= self._found_headers(name)
+
+    def _found_headers(self, name: str) -> frozenset[str]:
+        """The headers that the packet has where `srh` or `pkt.srh` is not None: an SRH stands in an IPv6 packet."""
+        holder, _, header = name.partition(".")
+        binding = self.bound.get(holder)
+        if not isinstance(binding, ViewBinding):
+            return frozenset()
+        if isinstance(binding.view, HeaderView):
+            header = "" if header or binding.moved else binding.view.header.name
+        return {"srh": frozenset({"srh", "ipv6"}), "ipv6": frozenset({"ipv6"})}.get(header, frozenset())
 
     def move_packet(self, span: Span) -> None:
-        """The packet may have moved at `span`: views of its headers are stale."""
+        """The packet may have moved at `span`: views of its headers are stale, and it may have others."""
+        self.headers = frozenset()
         for name, binding in self.bound.items():
             if isinstance(binding, ViewBinding) and isinstance(binding.view, HeaderView) and binding.moved is None:
                 self.bound[name] = replace(binding, moved=span)
@@ -114,7 +127,7 @@ def join(left: Flow, right: Flow) -> Joined:
         return Joined(right)
     if not right.reachable:
         return Joined(left)
-    flow, copies = Flow(), ([], [])  # type: tuple[Flow, tuple[list[Copy], list[Copy]]]
+    flow, copies = Flow(headers=left.headers & right.headers), ([], [])  # type: tuple[Flow, tuple[list[Copy], list[Copy]]]
     for name, one in left.bound.items():
         other = right.bound.get(name)
         if other is None:

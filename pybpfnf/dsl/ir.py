@@ -19,8 +19,10 @@ from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.types import (
     BOOL,
+    NONE,
     BoolType,
     IntType,
+    NoneType,
     OptionalType,
     StoredType,
     StructField,
@@ -413,6 +415,42 @@ class Seg6ActionCall:
     span: Span
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class HasHeader:
+    """Whether the packet has the header: an IPv6 header ("ipv6"), or after one an SRH ("srh"), past hop-by-hop and destination
+    options. In hooks whose packets may be without."""
+
+    header: Header
+    span: Span
+    type: BoolType = BOOL
+
+
+class EncapKind(Enum):
+    """Types of bpf_lwt_push_encap, by name; numbers from enum bpf_lwt_encap_mode (include/uapi/linux/bpf.h)."""
+
+    SEG6 = 0
+    SEG6_INLINE = 1
+    IP = 2
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PushEncap:
+    """Encapsulate the packet, or insert the SRH; faults when the helper fails. Packet data moves, and has other headers.
+
+    For IP, `source` (an address) and `hop_limit` (a u8) are those of the outer IPv6 header, whose payload length and traffic class
+    the function fills in; None for the others, which the kernel gives its own. Gives nothing.
+    """
+
+    kind: EncapKind
+    srh: SrhValue
+    source: Expr | None
+    hop_limit: Expr | None
+    span: Span
+    type: NoneType = NONE
+
+
 Expr: TypeAlias = (
     Const
     | LocalRead
@@ -435,6 +473,8 @@ Expr: TypeAlias = (
     | Unwrap
     | HelperCall
     | Seg6ActionCall
+    | HasHeader
+    | PushEncap
     | StructValue
     | Member
     | Item

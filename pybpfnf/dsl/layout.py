@@ -6,6 +6,7 @@ Integers and addresses are not counted: LLVM keeps them in registers, or spills 
 
 from __future__ import annotations
 
+from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE
 from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_wire import padded, srh_size
@@ -41,6 +42,10 @@ def _slots(size: int) -> int:
 
 def _buffer(node: object) -> int:
     match node:
+        case ir.PushEncap(kind=ir.EncapKind.IP, srh=srh):
+            return _slots(HEADERS["ipv6"].size + srh_size(srh))
+        case ir.PushEncap(kind=ir.EncapKind.SEG6_INLINE, srh=srh):
+            return _slots(SEGMENT_SIZE + srh_size(srh))  # the packet's destination gets an entry too
         case ir.SrhValue():
             return _slots(srh_size(node))
         case ir.AppendTlv(tlv):

@@ -115,6 +115,11 @@ def _tlv(node: ir.TlvValue) -> str:
     return f"{node.layout.name}<{node.layout.number}, {node.layout.size} bytes>({', '.join(values)})"
 
 
+def _push(node: ir.PushEncap) -> str:
+    outer = [f", {name} {_expr(value)}" for name, value in (("source", node.source), ("hop_limit", node.hop_limit)) if value is not None]
+    return f"push {node.kind.name.lower()} {_expr(node.srh)}{''.join(outer)}"
+
+
 def _srh(node: ir.SrhValue) -> str:
     path = ", ".join(_expr(address) for address in node.path)
     tlvs = ", ".join(_tlv(tlv) for tlv in node.tlvs)
@@ -143,6 +148,8 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.Unwrap: lambda node: f"found({_expr(node.operand)})",
     ir.HelperCall: _helper,
     ir.Seg6ActionCall: lambda node: f"{node.action.name.lower()}({_expr(node.parameter)})",
+    ir.HasHeader: lambda node: f"has {node.header.name}",
+    ir.PushEncap: _push,
     ir.SrhValue: _srh,
     ir.StructValue: _struct,
     ir.Member: lambda node: f"{_expr(node.base)}.{node.field.name}",

@@ -14,14 +14,34 @@ import pytest
 import pybpfnf
 from pybpfnf.abi.headers import HEADERS
 from pybpfnf.abi.helpers import HELPERS, Arg, Helper
-from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
-from pybpfnf.abi.seg6 import ACTIONS
+from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES, ProgramType
+from pybpfnf.abi.seg6 import ACTIONS, ENCAP_TYPES
 from pybpfnf.dsl import ir, surface
 from pybpfnf.dsl.build_packet import readable_fields
-from pybpfnf.dsl.hooks import HOOKS, METHODS
-from pybpfnf.dsl.surface import Array, Config, Hash, Ipv6, PerCpuArray, Seg6Packet, Srh, State, Tlv, Verdict, octets, u8, u16, u32
+from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
+from pybpfnf.dsl.surface import (
+    Array,
+    Config,
+    Hash,
+    Hook,
+    Ipv6,
+    PerCpuArray,
+    Seg6Packet,
+    Srh,
+    State,
+    Tlv,
+    Verdict,
+    lwt_in,
+    lwt_out,
+    lwt_xmit,
+    octets,
+    u8,
+    u16,
+    u32,
+)
 from pybpfnf.dsl.surface.calls import NAMED_HELPERS, is_scalar_helper
 from pybpfnf.dsl.surface.definitions import DefinitionError, NotCompiledError
+from pybpfnf.dsl.surface.route_packets import RoutePacket
 from tests.dsl.cases import compile_text, function
 
 SEG6LOCAL = PROGRAM_TYPES["lwt_seg6local"]
@@ -60,7 +80,31 @@ def test_the_packet_has_a_method_for_each_action() -> None:
 
 
 def test_verdicts_are_those_of_the_rows() -> None:
-    assert {verdict.name: verdict.value for verdict in Verdict} == dict(SEG6LOCAL.verdicts)
+    rows = {name: value for hook in LWT_TYPES for name, value in PROGRAM_TYPES[hook].verdicts.items()}
+    assert {verdict.name: verdict.value for verdict in Verdict} == rows
+
+
+@pytest.mark.parametrize("hook", [lwt_in, lwt_out, lwt_xmit])
+def test_the_packet_of_a_route_has_the_fields_of_its_row_and_the_encapsulations_of_its_hook(hook: Hook[Any]) -> None:
+    row = PROGRAM_TYPES[hook.name]
+    members = vars(RoutePacket) | vars(hook.packet)
+    read_only = {name for name, member in members.items() if isinstance(member, property)} - {"ipv6", "srh"}
+    writable = set(RoutePacket.__annotations__)
+    fields = readable_fields(row)
+    assert read_only | writable == set(fields)
+    assert writable == {name for name, field in fields.items() if row.name in field.writable}
+    assert {name for name in members if name.startswith("push")} == {name for name, push in PUSHES.items() if hook.name in push.hooks}
+
+
+def test_encapsulations_have_the_numbers_of_the_rows() -> None:
+    assert {kind.name.lower(): kind.value for kind in ir.EncapKind} == dict(ENCAP_TYPES)
+
+
+@pytest.mark.parametrize("hook", [lwt_in, lwt_out, lwt_xmit])
+def test_a_routes_hook_asks_for_the_verdict_of_a_fault(hook: Hook[Any]) -> None:
+    with pytest.raises(DefinitionError, match="the verdict of a fault is missing") as refused:
+        hook(lambda pkt: Verdict.OK)
+    assert refused.value.hint == f"write @{hook.name}(on_fault=OK) or @{hook.name}(on_fault=DROP)"
 
 
 def test_named_helpers_are_rows_that_the_hook_has() -> None:

@@ -60,7 +60,7 @@ CHECKERS = [
 
 
 @pytest.mark.parametrize(("checker", "column"), CHECKERS)
-@pytest.mark.parametrize("sample", ["right", "wrong"])
+@pytest.mark.parametrize("sample", ["right", "wrong", "routes_right", "routes_wrong"])
 def test_a_checker_says_what_the_sample_says(checker: Checker, column: int, sample: str, tmp_path: Path) -> None:
     found, wanted = checker(copy(sample, tmp_path)), expected(sample, column)
     assert {line for line, _ in found} == {line for line, _ in wanted}
@@ -70,3 +70,8 @@ def test_a_checker_says_what_the_sample_says(checker: Checker, column: int, samp
 def test_the_right_sample_compiles(tmp_path: Path) -> None:
     module = compile_module(load_programs(copy("right", tmp_path)))
     assert [function.name for function in module.functions] == ["structs", "end", "end_t", "tag_increment", "add_tlv", "counted", "steer"]
+
+
+def test_the_right_sample_of_routes_compiles(tmp_path: Path) -> None:
+    module = compile_module(load_programs(copy("routes_right", tmp_path)))
+    assert [function.name for function in module.functions] == ["encapsulate", "guard", "tunnel"]

@@ -7,7 +7,8 @@ from ipaddress import IPv6Network as Prefix
 
 from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
-from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, Hook, Program, seg6local
+from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, REROUTE, Hook, Program, lwt_in, lwt_out, lwt_xmit, seg6local
+from pybpfnf.dsl.surface.route_packets import LwtInPacket, LwtOutPacket, LwtXmitPacket
 from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
 from pybpfnf.dsl.surface.stores import Array, Config, Hash, PerCpuArray, State
 from pybpfnf.dsl.surface.structs import Struct, array, bits
@@ -21,11 +22,15 @@ __all__ = [
     "Hook",
     "IPv6Address",
     "Ipv6",
+    "LwtInPacket",
+    "LwtOutPacket",
+    "LwtXmitPacket",
     "OK",
     "PerCpuArray",
     "Prefix",
     "Program",
     "REDIRECT",
+    "REROUTE",
     "Seg6Packet",
     "Srh",
     "State",
@@ -36,6 +41,9 @@ __all__ = [
     "bits",
     "cpu",
     "helpers",
+    "lwt_in",
+    "lwt_out",
+    "lwt_xmit",
     "monotonic",
     "octets",
     "random_u32",

@@ -22,6 +22,7 @@ class Verdict(IntEnum):
     OK = 0
     DROP = 2
     REDIRECT = 7
+    REROUTE = 128
 
 
 @final
