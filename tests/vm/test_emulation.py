@@ -17,9 +17,9 @@ from pybpfnf.vm.seg6_helpers import ACTION_FUNCTIONS
 from tests.vm.programs import PACKET, image
 
 
-@pytest.mark.parametrize("hook", LWT_TYPES)
-def test_every_helper_of_the_hook_is_emulated_or_says_why_not(hook: str) -> None:
-    missing = sorted(PROGRAM_TYPES[hook].helpers - set(EMULATED) - set(NOT_EMULATED))
+def test_every_helper_of_the_hooks_is_emulated_or_says_why_not() -> None:
+    callable_ = {name for hook in LWT_TYPES for name in PROGRAM_TYPES[hook].helpers}
+    missing = sorted(callable_ - set(EMULATED) - set(NOT_EMULATED))
     assert missing == [], "write a function in vm/helpers.py and put it in EMULATED, or a reason in NOT_EMULATED"
 
 
