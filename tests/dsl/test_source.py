@@ -10,6 +10,7 @@ import pytest
 
 from pybpfnf.dsl import compile_module, format_module, ir, load_programs
 from pybpfnf.dsl.source import recorded_name
+from pybpfnf.dsl.surface.definitions import DefinitionError
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.errors import CompileError, InputError
 
@@ -108,7 +109,7 @@ def test_a_function_whose_text_changed_is_an_input_error() -> None:
 
 
 def test_a_lambda_is_no_network_function() -> None:
-    with pytest.raises(InputError, match="<lambda>"):
+    with pytest.raises(DefinitionError, match="no lambda"):
         compile_module([program_of("from pybpfnf.dsl.surface import *\nf = seg6local(lambda pkt: OK)\n", "<lambda-text>")])
 
 
