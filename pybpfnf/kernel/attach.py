@@ -53,6 +53,11 @@ class Attachment:
     def sid_text(self) -> str:
         return sid_text(self.sid)
 
+    @property
+    def can_be_opened(self) -> bool:
+        """Whether its program and each of its maps are still pinned."""
+        return self.record is not None and all(bpffs.exists(self.directory / pin) for pin in (_PROGRAM, *self.record.pins.values()))
+
     def open(self) -> OpenAttachment:
         """Its program and maps. Raises InputError where the pins are gone."""
         return OpenAttachment(self)
@@ -196,6 +201,8 @@ def _attachment(sid: Network, table: int, route: Route | None, directory: Path |
             problems.append(f"its pins are incomplete: {error}")
         if program is None:
             problems.append("its pins are incomplete: the program is missing")
+        missing = [] if record is None else [name for name, pin in record.pins.items() if not bpffs.exists(directory / pin)]
+        problems += [f"its pins are incomplete: the map {name} is missing" for name in missing]
     if route is not None and program not in (None, route.program_id):
         problems.append(f"its route leads to program {route.program_id}, and {program} is pinned")
     identity = program if program is not None or route is None else route.program_id

@@ -99,7 +99,7 @@ def status(*, interval: float | None = None) -> list[Status]:
     """
     with ExitStack() as stack:
         found = attachments.attachments()
-        opened = [None if each.record is None else stack.enter_context(Attached(each.open())) for each in found]
+        opened = [stack.enter_context(Attached(each.open())) if each.can_be_opened else None for each in found]
         before: list[ProgramInfo | None] = [None] * len(found)
         if interval is not None:
             stack.enter_context(statistics())

@@ -298,3 +298,17 @@ def test_a_loaded_program_answers_to_its_names_while_packets_flow(divides: Path)
         assert sum(nf["packets"].per_cpu(0)) == 2
         assert [fault.count for fault in nf.faults() if fault.count] == [2]
         assert nf["OTHER"] == 5
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize(("pin", "said"), [("prog", "the program is missing"), ("map_*_.bss", "the map .bss is missing")])
+def test_a_binding_with_a_pin_gone_does_not_hide_the_others(command: Command, own_bpffs: Path, pin: str, said: str) -> None:
+    for sid in ("fc00:f::a", "fc00:f::b"):
+        command("attach", "tag_increment", sid, "--dev", "b0")
+    (gone,) = own_bpffs.glob(f"pybpfnf/*/fc00:f::a@254/{pin}")
+    gone.unlink()
+    shown = command("status")
+    assert shown.status == 0
+    assert f"fc00:f::a: its pins are incomplete: {said}" in shown.out
+    assert "fc00:f::b" in shown.out
