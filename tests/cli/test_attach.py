@@ -302,7 +302,7 @@ def test_a_loaded_program_answers_to_its_names_while_packets_flow(divides: Path)
 
 @pytest.mark.kernel
 @pytest.mark.usefixtures("namespace")
-@pytest.mark.parametrize(("pin", "said"), [("prog", "the program is missing"), ("map_*_.bss", "the map .bss is missing")])
+@pytest.mark.parametrize(("pin", "said"), [("prog", "the program is missing"), ("map_*", "the map .bss is missing")])
 def test_a_binding_with_a_pin_gone_does_not_hide_the_others(command: Command, own_bpffs: Path, pin: str, said: str) -> None:
     for sid in ("fc00:f::a", "fc00:f::b"):
         command("attach", "tag_increment", sid, "--dev", "b0")
