@@ -29,12 +29,13 @@ def run_command(
 ) -> None:
     """Run a program in this process on the packets of a capture.
 
-    PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames.
+    PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames. Each packet is taken to come in at a device
+    and, for a program of a route, to be for that route.
 
     With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
     packet, reason, fault, instructions, events) and a summary (packets, forwarded, dropped, faults). A verdict is its name,
-    or the number where the hook has no name for it; packet is hex, from the IPv6 header on, as it leaves the hook and
-    before forwarding takes one hop off; a fault is null or an object of file, line and message.
+    or the number where the hook has no name for it; packet is hex, from the IP header on, as it leaves the hook (lwt_out
+    and lwt_xmit come after forwarding has taken one hop off, the others before); a fault is null or an object of file, line and message.
     """
     if str(output) == "-":
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
@@ -56,9 +57,11 @@ def run_command(
 
 
 def _outcomes(simulation: Simulation, records: Iterator[Record]) -> Iterator[tuple[Record, Outcome]]:
-    """Each record with what became of it; what is no IPv6 packet never reaches the program, and says so."""
+    """Each record with what became of it; what is no packet for the hook never reaches the program, and says so."""
+    takes_ipv4 = simulation.program.type != "lwt_seg6local"
     for record in records:
-        if record.packet is None:
+        packet = record.packet if record.packet is not None or not takes_ipv4 else record.ipv4
+        if packet is None:
             yield record, Outcome(None, None, forwarded=False, reason=record.reason, instructions=0, runs=0)
         else:
-            yield record, simulation.run(record.packet)
+            yield record, simulation.run(packet)

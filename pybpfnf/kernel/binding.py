@@ -40,6 +40,7 @@ class Plan:
 
 def plan(netlink: Netlink, hook: str, where: Where) -> Plan:
     """Raises InputError where the binding cannot be: a SID that is taken, no such device, a route that cannot carry a program."""
+    routes.check_table(where.table)
     if hook not in _PLANS:
         raise InputError(f"a program of type {hook} is bound to no route", hint=f"these are: {', '.join(_PLANS)}")
     return _PLANS[hook](netlink, hook, where)

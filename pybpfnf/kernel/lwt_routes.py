@@ -124,7 +124,9 @@ def restore(netlink: Netlink, ours: RouteMessage, original: RouteMessage | None)
 def unbind(netlink: Netlink, route: Route, *, known: bool, original: bytes | None) -> None:
     """Remove our encapsulation. `known`: whether what was there before is on record, as `original`; where it is not, the route
     stays with its next hops, as one of boot."""
-    ours = next(message for message in messages(netlink, route.prefix, route.table) if route_of(message) == route)
+    ours = next((message for message in messages(netlink, route.prefix, route.table) if route_of(message) == route), None)
+    if ours is None:
+        return  # gone in the meantime, and not ours to bring back
     before = ours.bare(_RTPROT_BOOT) if not known else None if original is None else RouteMessage.read(original)
     restore(netlink, ours, before)
 

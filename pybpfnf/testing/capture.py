@@ -17,7 +17,8 @@ class Record:
     """One captured frame.
 
     `index` counts from 0; `timestamp` is nanoseconds since the Unix epoch (0 where the file gives none); `frame` is what
-    was captured, link header first. `packet` is the IPv6 packet in it, or None with the `reason`.
+    was captured, link header first. `packet` is the IPv6 packet in it, or None with the `reason`; `ipv4` is then the IPv4 packet, with
+    what follows it in the frame, where it is one.
     """
 
     index: int
@@ -27,6 +28,7 @@ class Record:
     packet: bytes | None
     reason: str | None
     header: bytes  # the link header, b"" without one
+    ipv4: bytes | None = None
 
     @classmethod
     def of(cls, index: int, timestamp: int, link: LinkType, frame: bytes, original: int) -> Record:
@@ -35,7 +37,9 @@ class Record:
             return cls(index, timestamp, link, frame, None, f"only {len(frame)} of its {original} bytes were captured", b"")
         found = ipv6_packet(link, frame)
         if isinstance(found, NotIpv6):
-            return cls(index, timestamp, link, frame, None, found.reason, b"")
+            at = found.ipv4_at
+            header, ipv4 = (b"", None) if at is None else (frame[:at], frame[at:])
+            return cls(index, timestamp, link, frame, None, found.reason, header, ipv4)
         start, packet = found
         return cls(index, timestamp, link, frame, packet, None, frame[:start])
 

@@ -23,9 +23,10 @@ _LENGTHS_NOT_TYPES = 0x0600  # below it the field is an IEEE 802.3 length
 @final
 @dataclass(frozen=True, slots=True)
 class NotIpv6:
-    """Why a frame has no IPv6 packet for a hook, in a few words."""
+    """Why a frame has no IPv6 packet for a hook, in a few words; `ipv4_at` is where an IPv4 packet begins in it."""
 
     reason: str
+    ipv4_at: int | None = None
 
 
 Start: TypeAlias = int | NotIpv6  # bytes before the IPv6 header, or why there is none
@@ -37,6 +38,15 @@ class LinkType:
     number: int
     name: str
     start: Callable[[bytes], Start]
+    type_at: int | None = None  # of the EtherType, in a link header without VLAN tags; else it stands last
+
+    def header_for(self, header: bytes, packet: bytes) -> bytes:
+        """The link header with the EtherType of the packet's version, which a program may have changed."""
+        if self.type_at is None or len(header) < self.type_at + 2:
+            return header
+        at = len(header) - 2 if int.from_bytes(header[self.type_at : self.type_at + 2], "big") in _VLAN_TAGS else self.type_at
+        kind = ETHER_TYPES["ipv4" if packet[:1] and packet[0] >> 4 == 4 else "ipv6"]
+        return header[:at] + kind.to_bytes(2, "big") + header[at + 2 :]
 
 
 def ipv6_packet(link: LinkType, frame: bytes) -> tuple[int, bytes] | NotIpv6:
@@ -47,7 +57,7 @@ def ipv6_packet(link: LinkType, frame: bytes) -> tuple[int, bytes] | NotIpv6:
         return start
     packet = frame[start:]
     if packet and packet[0] >> 4 != 6:
-        return NotIpv6("an IPv4 packet" if packet[0] >> 4 == 4 else f"IP version {packet[0] >> 4}")
+        return NotIpv6("an IPv4 packet", ipv4_at=start) if packet[0] >> 4 == 4 else NotIpv6(f"IP version {packet[0] >> 4}")
     if len(packet) < _IPV6.size:
         return NotIpv6(f"{len(packet)} bytes are less than an IPv6 header")
     announced = int.from_bytes(packet[4:6], "big")
@@ -74,7 +84,8 @@ def _by_ethertype(name: str, size: int, type_at: int) -> Callable[[bytes], Start
         if ethertype < _LENGTHS_NOT_TYPES:
             return NotIpv6("an IEEE 802.3 frame, not IPv6")
         known = f" ({_NAMES[ethertype]})" if ethertype in _NAMES else ""
-        return NotIpv6(f"EtherType {ethertype:#06x}{known}, not IPv6")
+        ipv4_at = begin if ethertype == ETHER_TYPES["ipv4"] else None
+        return NotIpv6(f"EtherType {ethertype:#06x}{known}, not IPv6", ipv4_at)
 
     return start
 
@@ -86,13 +97,13 @@ def _raw(frame: bytes) -> Start:
 LINK_TYPES: Mapping[int, LinkType] = {
     link.number: link
     for link in (
-        LinkType(ETHERNET, "Ethernet", _by_ethertype("an Ethernet", size=14, type_at=12)),
+        LinkType(ETHERNET, "Ethernet", _by_ethertype("an Ethernet", size=14, type_at=12), type_at=12),
         LinkType(12, "raw IP (BSD)", _raw),
         LinkType(14, "raw IP (OpenBSD)", _raw),
         LinkType(RAW_IP, "raw IP", _raw),
-        LinkType(113, "Linux cooked", _by_ethertype("a Linux cooked", size=16, type_at=14)),
+        LinkType(113, "Linux cooked", _by_ethertype("a Linux cooked", size=16, type_at=14), type_at=14),
         LinkType(228, "raw IPv4", _raw),
         LinkType(229, "raw IPv6", _raw),
-        LinkType(276, "Linux cooked v2", _by_ethertype("a Linux cooked v2", size=20, type_at=0)),
+        LinkType(276, "Linux cooked v2", _by_ethertype("a Linux cooked v2", size=20, type_at=0), type_at=0),
     )
 }

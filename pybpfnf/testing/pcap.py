@@ -67,7 +67,7 @@ class Writer:
         self._link: LinkType | None = None
 
     def write(self, record: Record, packet: bytes) -> None:
-        """`packet`, with the record's link header before it, at the record's time."""
+        """`packet`, with the record's link header before it (of the packet's IP version), at the record's time."""
         if self._link is None:
             self._begin(record.link)
         elif self._link != record.link:
@@ -78,7 +78,7 @@ class Writer:
         seconds, nanoseconds = divmod(record.timestamp, 10**9)
         if not 0 <= seconds < 1 << 32:
             raise InputError(f"the time of packet {record.index} does not fit in a pcap file ({seconds} seconds since 1970)")
-        frame = record.header + packet
+        frame = record.link.header_for(record.header, packet) + packet
         self._stream.write(struct.pack("<IIII", seconds, nanoseconds, len(frame), len(frame)) + frame)
 
     def finish(self, link: LinkType | None = None) -> None:

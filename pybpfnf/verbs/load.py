@@ -7,18 +7,15 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self, final
 
-from pybpfnf.errors import InputError
 from pybpfnf.image.model import ProgramImage
-from pybpfnf.kernel import routes
 from pybpfnf.kernel.attach import Sid
+from pybpfnf.kernel.binding import Where, parse_destination, plan, unbind
 from pybpfnf.kernel.info import ProgramInfo
 from pybpfnf.kernel.links import MAIN_TABLE
-from pybpfnf.kernel.load import LoadedProgram, load_program
+from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.live import Live
 from pybpfnf.targets import Target, prepare
-
-_HOOK = "lwt_seg6local"
 
 
 @final
@@ -42,11 +39,15 @@ class Loaded(Live):
         """The kernel's id, tag and sizes of the program, and its run counts where statistics are on."""
         return self._loaded.info()
 
-    def attach(self, sid: Sid, *, dev: str, table: int | None = None) -> None:
-        """Bind a SID (an address or a prefix) to the program, on a device of this network namespace, until this is closed."""
-        if self.program.type != _HOOK:
-            raise InputError(f"program {self.program.name} is of type {self.program.type}: a SID takes {_HOOK} alone")
-        self._stack.enter_context(_bound(self._loaded, sid, dev, MAIN_TABLE if table is None else table))
+    def attach(
+        self, sid: Sid, *, dev: str | None = None, via: str | None = None, headroom: int | None = None, table: int | None = None
+    ) -> None:
+        """Bind a destination (an address or a prefix) to the program in this network namespace, until this is closed.
+
+        As `pybpfnf.attach` does: a SID on the device `dev`, or for the other hooks a route, which is as it was afterwards.
+        """
+        where = Where(parse_destination(str(sid)), MAIN_TABLE if table is None else table, dev, via, headroom)
+        self._stack.enter_context(_bound(self._loaded, where))
 
     def close(self) -> None:
         """Unbind and unload."""
@@ -60,15 +61,15 @@ class Loaded(Live):
 
 
 @contextmanager
-def _bound(loaded: LoadedProgram, sid: Sid, dev: str, table: int) -> Iterator[None]:
+def _bound(loaded: LoadedProgram, where: Where) -> Iterator[None]:
     """A route to the program while the block runs, in the network namespace in which it began."""
-    prefix, number = routes.parse_sid(str(sid)), loaded.info().id
     with Netlink() as netlink:
-        routes.bind(netlink, prefix, dev, loaded.fd, number, loaded.program.name, table=table)
+        planned = plan(netlink, program_type(loaded.program).name, where)
+        route = planned.bind(loaded.fd, loaded.info().id, loaded.program.name)
         try:
             yield
         finally:
-            routes.unbind(netlink, prefix, number, table=table)
+            unbind(netlink, route, known=True, original=planned.original)
 
 
 def load(

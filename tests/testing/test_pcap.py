@@ -303,3 +303,28 @@ def test_tcpdump_reads_what_we_write(capture_file: Path) -> None:
     command = ["tcpdump", "-nn", "-tt", "--nano", "-r", str(capture_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [line.split(" IP6 ")[0] for line in done.stdout.splitlines()] == ["1700000000.123456789"] * 2
+
+
+# ------------------------------------------------------------------------------------------------------ IPv4 packets
+
+
+@pytest.mark.parametrize(("link", "header"), [(1, MACS + b"\x08\x00"), (1, MACS + bytes.fromhex("8100 0007 0800")), (101, b"")])
+def test_an_ipv4_packet_is_found_beside_the_reason(link: int, header: bytes) -> None:
+    record = only(pcap(header + IPV4, link=link))
+    assert (record.packet, record.header, record.ipv4) == (None, header, IPV4)
+
+
+@pytest.mark.parametrize(
+    ("link", "header", "written"),
+    [
+        (1, MACS + b"\x08\x00", MACS + b"\x86\xdd"),
+        (1, MACS + bytes.fromhex("8100 0007 0800"), MACS + bytes.fromhex("8100 0007 86dd")),
+        (113, bytes(14) + b"\x08\x00", bytes(14) + b"\x86\xdd"),
+        (276, b"\x08\x00" + bytes(18), b"\x86\xdd" + bytes(18)),
+        (101, b"", b""),
+    ],
+)
+def test_a_packet_of_the_other_version_is_written_as_what_it_is(link: int, header: bytes, written: bytes) -> None:
+    stream = io.BytesIO()
+    Writer(stream).write(only(pcap(header + IPV4, link=link)), IPV6)
+    assert stream.getvalue()[40:] == written + IPV6
