@@ -64,6 +64,15 @@ class Packet:
         )
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Labels: where the next iteration begins, and what comes after the loop."""
+
+    following: str
+    end: str
+
+
 Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
 """How each kind of expression is lowered: emits code and gives the value's name or constant."""
 
@@ -81,6 +90,7 @@ class Frame:
         self._subprogram = subprogram
         self.writer = Writer(self._location(function.span))
         self.exits = FaultExits(sites, function, self.writer)
+        self.loops: list[Loop] = []  # around the statement that is lowered, the innermost last
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}
         self._scratch: dict[str, int] = {}
@@ -190,9 +200,17 @@ class Frame:
             self.packet = self._arrivals.pop(label)
             self.writer.place(label)
 
-    def loop_back(self, label: str) -> None:
-        """Go back to the start of a loop that is to stay one: unrolled, the search for the SRH is 72 instructions in place of 44."""
-        self.writer.jump(label, self._debug.rolled_loop())
+    @contextmanager
+    def loop(self, loop: Loop) -> Iterator[None]:
+        """Statements within are the loop's body."""
+        self.loops.append(loop)
+        yield
+        self.loops.pop()
+
+    def loop_back(self, label: str, *, rolled: bool = True) -> None:
+        """Go back to the start of a loop. One that is `rolled` stays one: else the search for the SRH is 72 instructions in place
+        of 44."""
+        self.writer.jump(label, self._debug.rolled_loop() if rolled else "")
 
     def loop_back_if(self, condition: str, label: str, otherwise: str) -> None:
         """Go back while the condition holds; else to the other label."""

@@ -46,6 +46,9 @@ def combine(frame: Frame, op: BinaryOp, type_: IntType, left: str, right: str, r
     if op in PLAIN:
         result = frame.writer.op(PLAIN[op], llvm_type(type_), left, right)
         return _opaque(frame, type_, right, result) if op is BinaryOp.MUL else result
+    if op in (BinaryOp.MIN, BinaryOp.MAX):
+        below = frame.writer.icmp("slt" if type_.signed else "ult", llvm_type(type_), left, right)
+        return frame.writer.select(below, llvm_type(type_), *((left, right) if op is BinaryOp.MIN else (right, left)))
     if op in (BinaryOp.LSHIFT, BinaryOp.RSHIFT):
         if not isinstance(right_type, IntType):
             raise InternalError(f"a shift by a {right_type}")
@@ -123,6 +126,15 @@ def lower_unary(frame: Frame, node: ir.Unary) -> str:
             return frame.writer.op("sub", integer, 0, operand)
         case ir.UnaryOp.INVERT:
             return frame.writer.op("xor", integer, operand, -1)
+        case ir.UnaryOp.ABS:
+            return _absolute(frame, node.type, operand)
+
+
+def _absolute(frame: Frame, type_: IntType, operand: str) -> str:
+    if not type_.signed:
+        return operand
+    w, integer = frame.writer, llvm_type(type_)
+    return w.select(w.icmp("slt", integer, operand, 0), integer, w.op("sub", integer, 0, operand), operand)
 
 
 def lower_convert(frame: Frame, node: ir.Convert) -> str:

@@ -11,6 +11,7 @@ from pybpfnf.backend.lower_memory import atomic_update, is_atomic, load_value, s
 from pybpfnf.backend.lower_struct import constant_buffer, copy
 from pybpfnf.backend.values import literal, llvm_type
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.intervals import interval_of
 from pybpfnf.dsl.types import U32, IntType, StoredType, StructType, ValueType
 from pybpfnf.errors import InternalError
 
@@ -152,17 +153,8 @@ def _in_range(map_: ir.Map, node: ir.Expr) -> bool:
     """Whether an array's index is proven to be one: then no fault exit is made, though the verifier still wants a check."""
     if not _is_array(map_):
         return False
-    if isinstance(node, ir.Const):
-        return isinstance(node.value, int) and 0 <= node.value < map_.max_entries
-    while isinstance(node, ir.Convert) and _widens(node):
-        node = node.operand
-    return isinstance(node.type, IntType) and not node.type.signed and node.type.maximum < map_.max_entries
-
-
-def _widens(node: ir.Convert) -> bool:
-    """Whether the conversion keeps every value of its operand as it is."""
-    from_, to = node.operand.type, node.type
-    return isinstance(from_, IntType) and isinstance(to, IntType) and to.holds(from_.minimum) and to.holds(from_.maximum)
+    values = interval_of(node)
+    return values.low >= 0 and values.high < map_.max_entries
 
 
 def _index(frame: Frame, map_: ir.Map, key: str, node: ir.Expr, elsewhere: str) -> str:

@@ -18,6 +18,7 @@ from pybpfnf.dsl.build_assign import build_annotated, build_assign, build_augmen
 from pybpfnf.dsl.build_call import build_call
 from pybpfnf.dsl.build_compare import build_compare
 from pybpfnf.dsl.build_expr import build_binary, build_conditional, build_logical, build_unary
+from pybpfnf.dsl.build_loop import build_break, build_continue, build_for
 from pybpfnf.dsl.build_map import build_subscript
 from pybpfnf.dsl.build_name import build_constant, build_name
 from pybpfnf.dsl.build_packet import build_attribute
@@ -39,6 +40,7 @@ from pybpfnf.dsl.signature import build_signature, name_span
 from pybpfnf.dsl.source import FunctionSource, read_function
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.walk import used_names
+from pybpfnf.dsl.work import check_work
 from pybpfnf.errors import CompileError, InputError, InternalError
 
 EXPRESSIONS: Mapping[type[ast.expr], Any] = {
@@ -58,8 +60,11 @@ STATEMENTS: Mapping[type[ast.stmt], Any] = {
     ast.Assert: build_assert,
     ast.Assign: build_assign,
     ast.AugAssign: build_augmented,
+    ast.Break: build_break,
+    ast.Continue: build_continue,
     ast.Delete: build_delete,
     ast.Expr: build_expression,
+    ast.For: build_for,
     ast.Global: build_global,
     ast.If: build_if,
     ast.Pass: build_pass,
@@ -88,7 +93,8 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
         functions.append(function)
         diagnostics += found
     if not diagnostics:
-        diagnostics = [found for function, source in zip(functions, sources, strict=True) for found in check_stack(function, source)]
+        built = list(zip(functions, sources, strict=True))
+        diagnostics = [found for function, source in built for found in (*check_stack(function, source), *check_work(function, source))]
     if diagnostics:
         raise CompileError(sorted(set(diagnostics), key=_position))
     module = _module(programs, functions, sources)

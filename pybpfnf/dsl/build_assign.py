@@ -12,6 +12,7 @@ from pybpfnf.dsl.build_packet import fresh, store_attribute, update_attribute
 from pybpfnf.dsl.build_struct import copied
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import PoisonBinding, ValueBinding, ViewBinding
+from pybpfnf.dsl.intervals import known_values
 from pybpfnf.dsl.locals import bound_names, optional_of
 from pybpfnf.dsl.operands import default_typed, describe, settle, to_type
 from pybpfnf.dsl.scope import ScopeError
@@ -159,7 +160,7 @@ def _store_value(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> 
         value = default_typed(b, value, node)
     expr = to_type(b, value, type_, node, f"`{name}`")
     local = b.locals.of(name, type_)
-    b.flow.bound[name] = ValueBinding(local)
+    b.flow.bound[name] = ValueBinding(local, values=known_values(expr))
     return (ir.Assign(local, expr, b.span(target)),)
 
 
@@ -268,7 +269,7 @@ def _update_local(b: Builder, target: ast.Name, node: ast.AugAssign) -> Statemen
         return ()
     type_ = result.type
     local = b.locals.of(target.id, type_)
-    b.flow.bound[target.id] = ValueBinding(local)
+    b.flow.bound[target.id] = ValueBinding(local, values=known_values(result))
     return (ir.Assign(local, result, b.span(node)),)
 
 

@@ -10,6 +10,7 @@ from pybpfnf.abi.helpers import HELPERS, Arg, Helper
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_actions import append, push, run_action
+from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_struct import build_struct
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
@@ -88,6 +89,10 @@ def _call_object(b: Builder, thing: object, node: ast.Call) -> Value:
             return _prefix(b, node)
         case BuiltinFunctionType() if thing is len:
             return _length(b, node)
+        case BuiltinFunctionType() if thing in (min, max):
+            return build_extreme(b, ir.BinaryOp.MIN if thing is min else ir.BinaryOp.MAX, node)
+        case BuiltinFunctionType() if thing is abs:
+            return build_absolute(b, node)
         case _:
             return _refuse_call(b, thing, node)
 
@@ -102,12 +107,10 @@ def _refuse_call(b: Builder, thing: object, node: ast.Call) -> Value:
         return b.error("unsupported", "`int` has no width", node, "write u8 to u64 or s8 to s64")
     if thing is bool:
         return b.error("unsupported", "`bool(...)` is not part of the language", node, "compare: `x != 0`")
-    if thing in (min, max, abs):
-        return b.error("unsupported", f"`{text}` is not lowered yet", node, "write `a if a < b else b`")
     if thing is print:
         return b.error("unsupported", "`print` is not part of the language", node, "count in a map, and read it from outside")
     if thing is range:
-        return b.error("unsupported", "`range` stands in a loop, and loops are not lowered yet", node, "write the steps out")
+        return b.error("unsupported", "`range` stands in a loop alone", node, "write `for i in range(n)`")
     return b.error("unsupported", f"`{text}` cannot be called here", node, "call helpers, casts and the packet's methods")
 
 

@@ -10,6 +10,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.conversions import join_types
 from pybpfnf.dsl.facts import facts
+from pybpfnf.dsl.intervals import known_values
 from pybpfnf.dsl.operands import as_bool, as_number, default_typed, describe, present, same_type, settle
 from pybpfnf.dsl.types import S64, U64, IntType
 from pybpfnf.dsl.values import POISON, Choice, Literal, Number, Poison, Typed, Value
@@ -67,7 +68,13 @@ def binary(
         return POISON
     type_ = operands[0].type
     assert isinstance(type_, IntType)
-    return Typed(ir.Binary(row, *operands, type_, b.span(whole)))
+    return counted(ir.Binary(row, *operands, type_, b.span(whole)), left, right)
+
+
+def counted(made: ir.Binary, left: Number, right: Number) -> Typed:
+    """What is computed from loop counters and literals alone is like a literal too."""
+    of_counters = all(isinstance(operand, Literal) or (isinstance(operand, Typed) and operand.counter) for operand in (left, right))
+    return Typed(made, known_values(made) if of_counters else None)
 
 
 def _shift(b: Builder, op: ir.BinaryOp, left: Number, right: Number, nodes: tuple[ast.expr, ast.expr], whole: ast.expr | ast.stmt) -> Value:

@@ -41,13 +41,13 @@ def build_constant(b: Builder, node: ast.Constant) -> Value:
 
 def _local(b: Builder, node: ast.Name) -> Value:
     match b.flow.bound.get(node.id):
-        case ValueBinding(local, found, ended):
+        case ValueBinding(local, found, ended, values, counter):
             if ended is not None:
                 return _ended(b, node, ended)
             if b.locals.is_unknown(node.id) and not isinstance(local.type, OptionalType):
                 return Literal(0, unknown=True)
-            read = ir.LocalRead(local, local.type, b.span(node))
-            return Typed(found_value(b, read, node.id) if found else read)
+            read = ir.LocalRead(local, local.type, b.span(node), None if values is None else (values.low, values.high))
+            return Typed(found_value(b, read, node.id) if found else read, values if counter else None)
         case ViewBinding(view, moved):
             return replace(view, local=node.id, moved=moved) if isinstance(view, HeaderView) else view
         case MixedBinding():

@@ -15,7 +15,7 @@ from typing import TypeAlias, final
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.flow import Flow, ValueBinding
+from pybpfnf.dsl.flow import Flow, LoopEdges, ValueBinding
 from pybpfnf.dsl.locals import Locals, bound_names
 from pybpfnf.dsl.refused import refusal
 from pybpfnf.dsl.scope import ModuleScope
@@ -47,6 +47,7 @@ class Builder:
         self.locals = locals
         self.flow = Flow()
         self.packet_name = ""
+        self.loops: list[LoopEdges] = []  # around the place that is built, the innermost last
         self.diagnostics: list[Diagnostic] = []
 
     def expr(self, node: ast.expr) -> Value:
@@ -69,6 +70,14 @@ class Builder:
             if reachable:
                 built += statements
         return tuple(built)
+
+    def mark(self) -> tuple[int, int]:
+        """What `rewind` goes back to, to build a piece again."""
+        return len(self.diagnostics), self.locals.mark()
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        del self.diagnostics[mark[0] :]
+        self.locals.rewind(mark[1])
 
     def span(self, node: Positioned) -> Span:
         return self.source.file.span(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pybpfnf.dsl import ir
@@ -10,6 +10,7 @@ from pybpfnf.dsl.types import (
     ADDRESS,
     BOOL,
     S32,
+    S64,
     U8,
     U16,
     U64,
@@ -55,12 +56,14 @@ def check_function(function: ir.Function) -> None:
         check = _CHECKS.get(type(node))
         if check is not None and not check(node):
             raise InternalError(f"{function.name}: inconsistent IR: {node!r}")
-        if isinstance(node, ir.LocalRead | ir.Assign | ir.Let) and node.local not in known:
+        if isinstance(node, ir.LocalRead | ir.Assign | ir.Let | ir.ForRange) and node.local not in known:
             raise InternalError(f"{function.name}: an unknown local: {node!r}")
+    for stray in leaving(function.body):
+        raise InternalError(f"{function.name}: outside of a loop: {stray!r}")
 
 
 def returns(body: tuple[ir.Stmt, ...]) -> bool:
-    """Whether every path through these statements ends in a return, with nothing after it."""
+    """Whether no path through these statements reaches their end, with nothing after that; in a loop, a path may leave its body."""
     if not body:
         return False
     last = body[-1]
@@ -70,9 +73,26 @@ def returns(body: tuple[ir.Stmt, ...]) -> bool:
 
 
 def _ends(statement: ir.Stmt) -> bool:
-    if isinstance(statement, ir.If):
-        return returns(statement.then) and returns(statement.orelse)
-    return isinstance(statement, ir.Return)
+    match statement:
+        case ir.If(_, then, orelse):
+            return returns(then) and returns(orelse)
+        case ir.ForRange(body=body, orelse=orelse):
+            return returns(orelse) and not any(isinstance(node, ir.Break) for node in leaving(body))
+        case _:
+            return isinstance(statement, ir.Return | ir.Break | ir.Continue)
+
+
+def leaving(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Break | ir.Continue]:
+    """The statements that leave these, by the loop that they stand in."""
+    for statement in body:
+        match statement:
+            case ir.Break() | ir.Continue():
+                yield statement
+            case ir.If(_, then, orelse):
+                yield from leaving(then)
+                yield from leaving(orelse)
+            case ir.ForRange(orelse=orelse):
+                yield from leaving(orelse)
 
 
 def _const(node: ir.Const) -> bool:
@@ -158,6 +178,14 @@ def _update_map(node: ir.UpdateMap) -> bool:
     return _fits(node.key.type, node.map.key) and node.value.type == node.map.value and isinstance(node.value.type, IntType)
 
 
+def _local_read(node: ir.LocalRead) -> bool:
+    return node.type == node.local.type and (node.bounds is None or isinstance(node.type, IntType))
+
+
+def _for_range(node: ir.ForRange) -> bool:
+    return node.start.type == node.stop.type and node.stop.type in (S64, U64) and node.step != 0 and isinstance(node.local.type, IntType)
+
+
 def _action(node: ir.Seg6ActionCall) -> bool:
     wanted: Mapping[ir.Seg6Action, Type] = {ir.Seg6Action.END_X: ADDRESS, ir.Seg6Action.END_T: S32, ir.Seg6Action.END_DT6: S32}
     if node.action not in wanted:
@@ -185,7 +213,7 @@ def _srh(node: ir.SrhValue) -> bool:
 # What must hold of a node, beyond its Python types; the nodes that are not here have nothing more to hold.
 _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Const: _const,
-    ir.LocalRead: lambda node: node.type == node.local.type,
+    ir.LocalRead: _local_read,
     ir.VariableRead: lambda node: node.type == node.variable.type,
     ir.HeaderRead: _field_type_fits,
     ir.ContextRead: lambda node: isinstance(node.type, IntType) and node.type.size == node.field.size,
@@ -222,6 +250,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.UpdateMap: _update_map,
     ir.DeleteMap: lambda node: _fits(node.key.type, node.map.key),
     ir.If: lambda node: node.test.type == BOOL,
+    ir.ForRange: _for_range,
     ir.Return: lambda node: node.value.type == VERDICT,
     ir.Assert: lambda node: node.test.type == BOOL,
 }

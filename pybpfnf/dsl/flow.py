@@ -8,6 +8,7 @@ from typing import TypeAlias, final
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.intervals import Interval
 from pybpfnf.dsl.types import OptionalType, Type, ViewType
 from pybpfnf.dsl.values import HeaderView, PacketView
 
@@ -16,11 +17,22 @@ from pybpfnf.dsl.values import HeaderView, PacketView
 @dataclass(frozen=True, slots=True)
 class ValueBinding:
     """A name that holds a value in `local`; `found`: it is a look-up's result, known not to be None here. `ended`: a view of an
-    entry that was deleted or replaced there."""
+    entry that was deleted or replaced there.
+
+    `values`: what an integer can be here, where that is known; `counter`: of a loop over constants, each like a literal.
+    """
 
     local: ir.Local
     found: bool = False
     ended: Span | None = None
+    values: Interval | None = None
+    counter: bool = False
+
+    def joined(self, other: ValueBinding) -> ValueBinding:
+        """Of two with one local, what holds of both."""
+        values = None if self.values is None or other.values is None else self.values.joined(other.values)
+        found, counter = self.found and other.found, self.counter and other.counter
+        return ValueBinding(self.local, found, self.ended or other.ended, values, counter)
 
 
 @final
@@ -103,6 +115,16 @@ def _views(type_: Type) -> str | None:
 
 @final
 @dataclass(frozen=True, slots=True)
+class LoopEdges:
+    """The ways out of a loop's body while it is built. On all of them `plain` names, look-ups that did not miss, become values."""
+
+    plain: frozenset[str]
+    continues: list[Flow] = field(default_factory=list)
+    breaks: list[Flow] = field(default_factory=list)
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Copy:
     """At the end of an arm, `local` takes the value of `found`, a look-up of the same name that did not miss there."""
 
@@ -142,6 +164,14 @@ def join(left: Flow, right: Flow) -> Joined:
     return Joined(flow, tuple(copies[0]), tuple(copies[1]))
 
 
+def mixed_names(flows: Iterable[Flow]) -> frozenset[str]:
+    """Names that are a look-up that did not miss at the end of one of these, and a value at the end of another."""
+    bindings = [(name, binding) for flow in flows if flow.reachable for name, binding in flow.bound.items()]
+    values = [(name, binding) for name, binding in bindings if isinstance(binding, ValueBinding)]
+    plain = {name for name, binding in values if not isinstance(binding.local.type, OptionalType)}
+    return frozenset(name for name, binding in values if name in plain and binding.found and isinstance(binding.local.type, OptionalType))
+
+
 def _takes_copy(looked_up: ValueBinding, plain: ValueBinding) -> bool:
     return looked_up.found and isinstance(looked_up.local.type, OptionalType) and not isinstance(plain.local.type, OptionalType)
 
@@ -153,10 +183,10 @@ def _join_binding(one: Binding, other: Binding) -> Binding:
         return replace(one, moved=one.moved or other.moved)
     if isinstance(one, ValueBinding) and isinstance(other, ValueBinding):
         if one.local == other.local:
-            return replace(one, found=one.found and other.found, ended=one.ended or other.ended)
+            return one.joined(other)
         if _takes_copy(one, other):
-            return other
+            return ValueBinding(other.local)
         if _takes_copy(other, one):
-            return one
+            return ValueBinding(one.local)
         return MixedBinding()
     return PoisonBinding() if PoisonBinding() in (one, other) else MixedBinding()

@@ -99,11 +99,14 @@ class BinaryOp(Enum):
     MOD = "%"  # has the divisor's sign; a zero divisor faults
     LSHIFT = "<<"  # a count at or past the width gives 0; a negative count faults
     RSHIFT = ">>"  # arithmetic when signed: a count at or past the width gives 0, or -1 for a negative value
+    MIN = "min"
+    MAX = "max"
 
 
 class UnaryOp(Enum):
     NEG = "-"
     INVERT = "~"
+    ABS = "abs"  # of the most negative value: itself, as the reduced result is
 
 
 class CompareOp(Enum):
@@ -133,9 +136,12 @@ class Const:
 @final
 @dataclass(frozen=True, slots=True)
 class LocalRead:
+    """`bounds`: the lowest and the highest value that an integer can have here, where the compiler knows better than its type."""
+
     local: Local
     type: Type
     span: Span
+    bounds: tuple[int, int] | None = None
 
 
 @final
@@ -609,6 +615,41 @@ class If:
 
 @final
 @dataclass(frozen=True, slots=True)
+class ForRange:
+    """`local` is start, start + step, ... before stop, and keeps the last; then `orelse`, unless a Break left the loop.
+
+    `start` and `stop`, both s64 or both u64, are evaluated once. `step` is not 0. The body runs at most `most` times, whatever
+    they are, and each value fits the local's type.
+    """
+
+    local: Local
+    start: Expr
+    stop: Expr
+    step: int
+    most: int
+    body: tuple[Stmt, ...]
+    orelse: tuple[Stmt, ...]
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Leave the innermost loop, past its `orelse`."""
+
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Go on with the innermost loop's next value."""
+
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Return:
     value: Expr  # of type VERDICT
     span: Span
@@ -646,6 +687,9 @@ Stmt: TypeAlias = (
     | UpdatePlace
     | AppendTlv
     | If
+    | ForRange
+    | Break
+    | Continue
     | Return
     | Assert
     | Evaluate

@@ -83,6 +83,15 @@ class Locals:
         """The name's local of that type."""
         return self._made.setdefault((name, type_), ir.Local(name, len(self._made), type_))
 
+    def mark(self) -> int:
+        """What `rewind` goes back to."""
+        return len(self._made)
+
+    def rewind(self, mark: int) -> None:
+        """Forget the locals that were made since: what was built with them is built again."""
+        for key in list(self._made)[mark:]:
+            del self._made[key]
+
     def temporary(self, type_: Type) -> ir.Local:
         """A local without a name of the author's."""
         number = len(self._made)

@@ -177,6 +177,8 @@ def to_type(b: Builder, value: Value, type_: Type, node: ast.expr, place: str) -
         if isinstance(type_, StructType) and struct_of(source) == type_:
             return value.expr
         if isinstance(source, IntType) and isinstance(type_, IntType):
+            if value.counter is not None and value.counter.fits(type_):
+                return convert(value.expr, type_)
             return _to_integer(b, value.expr, source, type_, node, place)
     text = b.text(node)
     b.error("type", f"{place} is {article(type_)}, and `{text}` is {describe(value)}", node, _conversion_hint(value, type_, text))
@@ -231,6 +233,10 @@ def same_type(b: Builder, left: Number, right: Number, nodes: tuple[ast.expr, as
         one, other = left.expr.type, right.expr.type
         assert isinstance(one, IntType)
         assert isinstance(other, IntType)
+        if right.counter is None and left.counter is not None and left.counter.fits(other):
+            return convert(left.expr, other), right.expr
+        if left.counter is None and right.counter is not None and right.counter.fits(one):
+            return left.expr, convert(right.expr, one)
         common = common_type(one, other)
         if common is None:
             return _mixed_signs(b, (one, other), nodes)

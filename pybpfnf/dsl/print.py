@@ -50,14 +50,22 @@ def _function(function: ir.Function) -> Iterator[str]:
 def _block(body: tuple[ir.Stmt, ...], indent: str) -> Iterator[str]:
     for statement in body:
         line = f"{statement.span.line:>4} |{indent[1:]}"
-        if isinstance(statement, ir.If):
-            yield f"{line}if {_expr(statement.test)}"
-            yield from _block(statement.then, indent + _INDENT)
-            if statement.orelse:
-                yield f"     |{indent[1:]}else"
-                yield from _block(statement.orelse, indent + _INDENT)
-        else:
-            yield line + _STATEMENTS[type(statement)](statement)
+        match statement:
+            case ir.If(then=inner, orelse=orelse):
+                yield f"{line}if {_expr(statement.test)}"
+            case ir.ForRange(body=inner, orelse=orelse):
+                yield f"{line}for {_range(statement)}"
+            case _:
+                yield line + _STATEMENTS[type(statement)](statement)
+                continue
+        yield from _block(inner, indent + _INDENT)
+        if orelse:
+            yield f"     |{indent[1:]}else"
+            yield from _block(orelse, indent + _INDENT)
+
+
+def _range(node: ir.ForRange) -> str:
+    return f"{_local(node.local)} in range({_expr(node.start)}, {_expr(node.stop)}, {node.step}), at most {node.most} times"
 
 
 def _local(local: ir.Local) -> str:
@@ -94,6 +102,8 @@ def _const(node: ir.Const) -> str:
 
 
 def _binary(node: ir.Binary) -> str:
+    if node.op in (ir.BinaryOp.MIN, ir.BinaryOp.MAX):
+        return f"{node.op.value}_{node.type}({_expr(node.left)}, {_expr(node.right)})"
     return f"{_inner(node.left)} {node.op.value}{node.type} {_inner(node.right)}"
 
 
@@ -134,7 +144,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.ContextRead: lambda node: f"ctx.{node.field.name}",
     ir.Convert: lambda node: f"{node.type}({_expr(node.operand)})",
     ir.Binary: _binary,
-    ir.Unary: lambda node: f"{node.op.value}{node.type} {_inner(node.operand)}",
+    ir.Unary: lambda node: f"{node.op.value}{'_' if node.op is ir.UnaryOp.ABS else ''}{node.type} {_inner(node.operand)}",
     ir.Compare: _compare,
     ir.InPrefix: lambda node: f"{_inner(node.address)} in {IPv6Address(node.network)}/{node.length}",
     ir.Logical: lambda node: f"{_inner(node.left)} {node.op.value} {_inner(node.right)}",
@@ -168,6 +178,8 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.UpdatePlace: lambda node: f"{_expr(node.place)} {node.op.value}={node.place.type} {_expr(node.value)}",
     ir.DeleteMap: lambda node: f"del {node.map.name}[{_expr(node.key)}]",
     ir.AppendTlv: lambda node: f"append {_tlv(node.tlv)}",
+    ir.Break: lambda node: "break",
+    ir.Continue: lambda node: "continue",
     ir.Return: lambda node: f"return {_expr(node.value)}",
     ir.Assert: lambda node: f"assert {_expr(node.test)}, {node.message!r}",
     ir.Evaluate: lambda node: f"evaluate {_expr(node.value)}",

@@ -34,11 +34,8 @@ _NEWER_PYTHON: Mapping[str, Refusal] = {  # node classes that Python 3.11 does n
 
 REFUSED: Mapping[type[ast.AST], Refusal] = {
     # Statements.
-    ast.For: Refusal("`for` is not lowered yet", "write the steps out, one after the other"),
-    ast.AsyncFor: Refusal("`async` is not part of the language", "write the steps out, one after the other"),
-    ast.While: Refusal("`while` has no bound, and loops are not lowered yet", "write the steps out, one after the other"),
-    ast.Break: Refusal("`break` stands in a loop, and loops are not lowered yet", "write the steps out, one after the other"),
-    ast.Continue: Refusal("`continue` stands in a loop, and loops are not lowered yet", "write the steps out, one after the other"),
+    ast.AsyncFor: Refusal("`async` is not part of the language", "write `for i in range(n)`"),
+    ast.While: Refusal("`while` has no bound that can be proven", "write `for i in range(16)`, and `break` when it is done"),
     ast.Match: _PATTERN,
     ast.With: Refusal("`with` is not part of the language", "there is nothing to close: write the body alone"),
     ast.AsyncWith: Refusal("`async` is not part of the language", "write the body alone"),

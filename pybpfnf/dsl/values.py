@@ -8,6 +8,7 @@ from typing import TypeAlias, final
 from pybpfnf.abi.headers import Header
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.intervals import Interval
 from pybpfnf.dsl.types import StructType, TlvLayout
 
 
@@ -37,9 +38,10 @@ class Choice:
 @final
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """An expression of the IR."""
+    """An expression of the IR. `counter`: it counts a loop over constants, and each of its values is like a literal."""
 
     expr: ir.Expr
+    counter: Interval | None = None
 
 
 @final

@@ -146,8 +146,11 @@ OPERATORS: Mapping[ir.BinaryOp | ir.UnaryOp | ir.CompareOp, Callable[..., Any]] 
     ir.BinaryOp.MOD: operator.mod,
     ir.BinaryOp.LSHIFT: lambda value, count: value << min(count, 64),  # no type is wider: the rest would only take memory
     ir.BinaryOp.RSHIFT: operator.rshift,
+    ir.BinaryOp.MIN: min,
+    ir.BinaryOp.MAX: max,
     ir.UnaryOp.NEG: operator.neg,
     ir.UnaryOp.INVERT: operator.invert,
+    ir.UnaryOp.ABS: operator.abs,
     ir.CompareOp.EQ: operator.eq,
     ir.CompareOp.NE: operator.ne,
     ir.CompareOp.LT: operator.lt,
@@ -162,7 +165,9 @@ def _const(run: _Run, node: ir.Const) -> Look:
 
 
 def _local_read(run: _Run, node: ir.LocalRead) -> Look:
-    return run.locals[node.local]
+    value = run.locals[node.local]
+    assert node.bounds is None or (isinstance(value, int) and node.bounds[0] <= value <= node.bounds[1]), "the bounds were proven"
+    return value
 
 
 def _variable_read(run: _Run, node: ir.VariableRead) -> Look:
@@ -433,6 +438,42 @@ def _if(run: _Run, node: ir.If) -> int | None:
     return run.block(node.then if run.value(node.test) else node.orelse)
 
 
+@final
+class _BreakError(Exception):
+    """The innermost loop ends."""
+
+
+@final
+class _ContinueError(Exception):
+    """The innermost loop goes on with its next value."""
+
+
+def _for_range(run: _Run, node: ir.ForRange) -> int | None:
+    iterations = range(run.value(node.start), run.value(node.stop), node.step)
+    assert len(iterations) <= node.most, "the bound was proven"
+    assert isinstance(node.local.type, IntType)
+    for value in iterations:
+        assert node.local.type.holds(value), "each value fits"
+        run.locals[node.local] = value
+        try:
+            verdict = run.block(node.body)
+        except _ContinueError:
+            continue
+        except _BreakError:
+            return None
+        if verdict is not None:
+            return verdict
+    return run.block(node.orelse)
+
+
+def _break(run: _Run, node: ir.Break) -> None:
+    raise _BreakError
+
+
+def _continue(run: _Run, node: ir.Continue) -> None:
+    raise _ContinueError
+
+
 def _return(run: _Run, node: ir.Return) -> int:
     verdict: int = run.value(node.value)
     return verdict
@@ -460,6 +501,9 @@ STATEMENTS: Mapping[type, Callable[[_Run, Any], int | None]] = {
     ir.UpdatePlace: _update_place,
     ir.AppendTlv: _append_tlv,
     ir.If: _if,
+    ir.ForRange: _for_range,
+    ir.Break: _break,
+    ir.Continue: _continue,
     ir.Return: _return,
     ir.Assert: _assert,
     ir.Evaluate: _evaluate,

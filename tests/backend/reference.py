@@ -24,6 +24,13 @@ _OPERATORS: dict[ir.BinaryOp, Callable[[int, int], int]] = {
     ir.BinaryOp.MOD: operator.mod,
     ir.BinaryOp.LSHIFT: lambda left, right: left << min(right, 64),
     ir.BinaryOp.RSHIFT: operator.rshift,
+    ir.BinaryOp.MIN: min,
+    ir.BinaryOp.MAX: max,
+}
+_UNARY: dict[ir.UnaryOp, Callable[[int], int]] = {
+    ir.UnaryOp.NEG: operator.neg,
+    ir.UnaryOp.INVERT: operator.invert,
+    ir.UnaryOp.ABS: operator.abs,
 }
 _COMPARISONS: dict[ir.CompareOp, Callable[[int, int], bool]] = {
     ir.CompareOp.EQ: operator.eq,
@@ -178,7 +185,7 @@ class World:
                 return self._combine(node.op, node.type, self.value(node.left), self.value(node.right), node.span)
             case ir.Unary():
                 operand = self._int(node.operand)
-                return node.type.reduce(-operand if node.op is ir.UnaryOp.NEG else ~operand)
+                return node.type.reduce(_UNARY[node.op](operand))
             case ir.Compare():
                 left, right = self.value(node.left), self.value(node.right)
                 assert isinstance(left, int)

@@ -45,8 +45,8 @@ class Report:
         self.differences += other.differences
 
 
-class _StackError(Exception):
-    """The compiler refuses the function for its stack alone."""
+class _SizeError(Exception):
+    """The compiler refuses the function for its stack or its loops alone."""
 
 
 def check(seed: int, numbers: Sequence[int], inputs_each: int, runners: Sequence[Runner], *, shrinking: bool = True) -> Report:
@@ -64,7 +64,7 @@ def _check_one(trial: Trial, name: str, report: Report, shrinking: bool) -> None
     text = generate(Random(name))
     try:
         wrong = trial.problem(text, name, report)
-    except _StackError:
+    except _SizeError:
         report.refused += 1
         return
     report.functions += 1
@@ -78,7 +78,7 @@ def _check_one(trial: Trial, name: str, report: Report, shrinking: bool) -> None
 def _same_kind(trial: Trial, text: str, name: str, kind: str) -> bool:
     try:
         wrong = trial.problem(text, name, Report())
-    except _StackError:
+    except _SizeError:
         return False
     return wrong is not None and wrong.splitlines()[0] == kind
 
@@ -102,8 +102,8 @@ class Trial:
             compiled = engines.compile_function(path)
         except CompileError as error:
             codes = sorted({diagnostic.code for diagnostic in error.diagnostics})
-            if codes == ["stack"]:
-                raise _StackError from None
+            if set(codes) <= {"stack", "unbounded"}:
+                raise _SizeError from None
             return f"the compiler refuses it: {', '.join(codes)}\n{error}"
         except Error as error:
             return f"the compiler fails: {type(error).__name__}\n{error}"

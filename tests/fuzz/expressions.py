@@ -51,6 +51,9 @@ def placed(scope: Scope, type_: ValueType, depth: int) -> str:
     if isinstance(type_, IntType):
         if scope.chance(4):
             return literal(scope, type_)
+        counter = scope.pick(name for name, ends in scope.counters.items() if all(type_.holds(end) for end in ends))
+        if counter is not None and scope.chance(4):
+            return counter
         if scope.chance(12):
             return f"({literal(scope, type_)} if {condition(scope, depth - 1)} else {literal(scope, type_)})"
         type_ = scope.random.choice([type_, *narrower(type_)])
@@ -175,6 +178,18 @@ def _found(scope: Scope, type_: ValueType, depth: int) -> str | None:
 
 
 _LEAVES: Weighted[str | None] = ((6, _named), (2, _field), (1, _conversion), (1, _cpu))
+
+
+def _absolute(scope: Scope, type_: IntType, depth: int) -> str:
+    return f"abs({typed(scope, type_, depth - 1)})"
+
+
+def _extreme(scope: Scope, type_: IntType, depth: int) -> str:
+    operands = [typed(scope, type_, depth - 1), *(operand(scope, type_, depth - 1) for _ in range(scope.random.choice((1, 1, 2))))]
+    scope.random.shuffle(operands)
+    return f"{scope.random.choice(('min', 'max'))}({', '.join(operands)})"
+
+
 _INTEGERS: Weighted[str | None] = (
     (5, _named),
     (3, _field),
@@ -183,6 +198,8 @@ _INTEGERS: Weighted[str | None] = (
     (4, _division),
     (4, _shift),
     (2, _unary),
+    (1, _absolute),
+    (2, _extreme),
     (2, _choice),
     (3, element),
     (3, _found),

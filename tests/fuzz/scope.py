@@ -56,6 +56,8 @@ class Scope:
     literal_only: set[str] = field(default_factory=set)  # locals that are s64 because nothing but literals is assigned
     lookups: dict[str, ValueType] = field(default_factory=dict)  # results of `get` that may be None here
     fresh_srh: set[str] = field(default_factory=set)  # names for pkt.srh that no move of the packet has made stale
+    counters: dict[str, tuple[int, int]] = field(default_factory=dict)  # of loops over constants, with their least and greatest value
+    loops: int = 0  # around this place
     moved: bool = False  # a TLV may have been appended
     _count: list[int] = field(default_factory=lambda: [0])
 
@@ -87,10 +89,12 @@ class Scope:
     @contextmanager
     def arm(self) -> Iterator[None]:
         """One arm of a branch: what it binds is forgotten; what it does to the packet is not."""
-        before = dict(self.locals), set(self.literal_only), dict(self.lookups), set(self.fresh_srh)
+        before = dict(self.locals), set(self.literal_only), dict(self.lookups), dict(self.counters)
+        fresh_srh, loops = set(self.fresh_srh), self.loops
         yield
-        self.locals, self.literal_only, self.lookups = before[:3]
-        self.fresh_srh &= before[3]
+        self.locals, self.literal_only, self.lookups, self.counters = before
+        self.fresh_srh &= fresh_srh
+        self.loops = loops
 
 
 def narrower(type_: IntType) -> list[IntType]:

@@ -272,6 +272,55 @@ def _if(scope: Scope, depth: int) -> Lines:
     return lines
 
 
+def _for(scope: Scope, depth: int) -> Lines | None:
+    """Over constants or over something bounded; what is known of views is not used, as the body may come round after a move."""
+    if scope.loops >= 2:
+        return None
+    name = scope.fresh("i")
+    ends, lines = None, []
+    if scope.chance(2):
+        start, stop, step = scope.random.randint(-3, 3), scope.random.randint(-3, 8), scope.random.choice((1, 1, 2, -1, -2))
+        ends = range(start, stop, step)
+        text = f"range({start}, {stop}, {step})"
+    else:
+        type_ = any_integer(scope)
+        text = _bounded_range(scope, type_)
+    with scope.arm():
+        scope.loops += 1
+        scope.fresh_srh.clear()
+        if ends is None:
+            scope.locals[name] = type_
+        elif ends:
+            scope.counters[name] = (min(ends), max(ends))
+        lines += [f"for {name} in {text}:", *_arm(scope, depth)]
+    if scope.chance(3):
+        with scope.arm():
+            lines += ["else:", *_arm(scope, depth)]
+    scope.fresh_srh.clear()
+    return lines
+
+
+def _bounded_range(scope: Scope, type_: IntType) -> str:
+    """A range with values of that type, its bound a mask, a `min`, or both ends."""
+    most = scope.random.randint(1, 7)
+    bounded = scope.random.choice((f"({typed(scope, type_, 2)} & {most})", f"max(min({typed(scope, type_, 2)}, {most}), 0)"))
+    match scope.random.randrange(4):
+        case 0:
+            return f"range({bounded}, -1, -1)"
+        case 1:
+            return f"range({scope.random.randint(0, 3)}, {bounded}, {scope.random.choice((1, 2, 3))})"
+        case 2:
+            return f"range({bounded}, {typed(scope, type_, 1)} & 7, {scope.random.choice((1, -1, 2))})"
+        case _:
+            return f"range({bounded})"
+
+
+def _leave_loop(scope: Scope, depth: int) -> Lines | None:
+    if not scope.loops:
+        return None
+    return [f"if {condition(scope, 2)}:", f"{_INDENT}{scope.random.choice(('break', 'continue'))}"]
+
+
 def _leave(scope: Scope, depth: int) -> Lines:
     verdict = scope.random.choice(("OK", "DROP", f"OK if {condition(scope, 1)} else DROP"))
     return [f"if {condition(scope, 2)}:", f"{_INDENT}return {verdict}"]
@@ -309,8 +358,9 @@ _SIMPLE: Weighted[Lines | None] = (
     (2, _set_field),
     (1, _append),
     (1, _leave),
+    (3, _leave_loop),
     (1, _assert),
     (1, _evaluate),
     (2, structs.uses),
 )
-_STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if))
+_STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (6, _for))

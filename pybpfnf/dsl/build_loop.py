@@ -1,0 +1,161 @@
+"""Loops: `for i in range(...)`, `break`, `continue`, `else`.
+
+A body is built until what is known at its start holds on every way there: from before the loop and from its own end.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import reduce
+
+from pybpfnf.diagnostics import Span
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_assign import Statements
+from pybpfnf.dsl.build_name import found_value
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.flow import Flow, LoopEdges, ValueBinding, join, mixed_names
+from pybpfnf.dsl.locals import bound_names
+from pybpfnf.dsl.operands import settle
+from pybpfnf.dsl.ranges import Range, build_range, refuse_iterable
+from pybpfnf.dsl.types import IntType, OptionalType
+from pybpfnf.dsl.values import Literal
+
+
+def build_for(b: Builder, node: ast.For) -> Statements:
+    refuse_iterable(b, node.iter)
+    counted = build_range(b, node.iter)
+    name = _counter_name(b, node.target)
+    if counted is None or name is None:
+        _build_for_its_mistakes(b, node)
+        return ()
+    local = _counter(b, node.target, name, counted)
+    if local is None:
+        _build_for_its_mistakes(b, node)
+        return ()
+    return _build(b, node, name, local, counted)
+
+
+def _counter_name(b: Builder, target: ast.expr) -> str | None:
+    if not isinstance(target, ast.Name):
+        b.error("unsupported", f"a loop counts in a local, and `{b.text(target)}` is none", target, "write `for i in range(...)`")
+        return None
+    if target.id in b.locals.globals or target.id == b.packet_name or target.id in b.locals.views:
+        b.error("type", f"a loop counts in a local, and `{target.id}` is something else", target, "choose another name")
+        return None
+    return target.id
+
+
+def _counter(b: Builder, target: ast.expr, name: str, counted: Range) -> ir.Local | None:
+    """The local that counts. Of constants it is like one that is assigned each as a literal; else it has the range's type."""
+    declared = b.locals.declared.get(name)
+    if declared is None:
+        if not b.locals.record((name, False), counted.type):
+            before = b.locals.seen[name, False]
+            b.error("type", f"`{name}` is {before} before, and {counted.type or 'an integer'} here", target, "use two names")
+            return None
+        declared = b.locals.type_of((name, False))
+    if not isinstance(declared, IntType):
+        b.error("type", f"`{name}` is {declared}, and a loop counts in an integer", target, "choose another name")
+        return None
+    for value in (counted.values.low, counted.values.high):
+        if not declared.holds(value) and counted.most:
+            settle(b, Literal(value), declared, target)
+            return None
+    return b.locals.of(name, declared)
+
+
+def _build_for_its_mistakes(b: Builder, node: ast.For) -> None:
+    """Look at the body of a loop that is wrong already; nothing is said about what it binds."""
+    b.flow.give_up(bound_names(node))
+    b.loops.append(LoopEdges(frozenset()))
+    before = b.flow.copy()
+    b.block(node.body)
+    b.loops.pop()
+    b.flow = before.copy()
+    b.block(node.orelse)
+    b.flow = before
+
+
+def _build(b: Builder, node: ast.For, name: str, local: ir.Local, counted: Range) -> Statements:
+    before, span = b.flow, b.span(node.iter)
+    counter = ValueBinding(local, values=counted.values, counter=counted.type is None)
+    plain: frozenset[str] = frozenset()
+    head: Flow | None = None
+    marks = b.mark()
+    while True:
+        b.rewind(marks)
+        b.flow = before.copy()
+        entry = settle_edge(b, plain, span)
+        entered = b.flow
+        b.loops.append(LoopEdges(plain))
+        head = entered.copy() if head is None else head
+        b.flow = head.copy()
+        b.flow.bound[name] = counter
+        body = b.block(node.body)
+        if b.flow.reachable:
+            body += settle_edge(b, plain, span)
+        edges = b.loops.pop()
+        backs = [*edges.continues, b.flow]
+        again = _widened(head, _joined([entered, *backs]))
+        b.flow = _joined(backs) if counted.least else again
+        leaving = settle_edge(b, plain, span)
+        normal = b.flow
+        mixed = plain | mixed_names([entered, *backs]) | mixed_names([normal, *edges.breaks])
+        if again == head and mixed == plain:
+            break
+        # Other names become values before the loop: what was known at its head began with another state.
+        head, plain = (again if mixed == plain else None), mixed
+    b.flow = normal.copy()
+    orelse = b.block(node.orelse)
+    b.flow = _joined([b.flow, *edges.breaks])
+    loop = ir.ForRange(local, counted.start, counted.stop, counted.step, counted.most, body, leaving + orelse, span)
+    return (*entry, loop)
+
+
+def _joined(flows: Iterable[Flow]) -> Flow:
+    return reduce(lambda left, right: join(left, right).flow, flows)
+
+
+def _widened(head: Flow, again: Flow) -> Flow:
+    """What holds at the head before and now; a value that changes from one time to the next is any."""
+    joined = join(head, again).flow
+    for name, binding in joined.bound.items():
+        was = head.bound.get(name)
+        if isinstance(binding, ValueBinding) and isinstance(was, ValueBinding) and binding.values != was.values:
+            joined.bound[name] = replace(binding, values=None, counter=False)
+    return joined
+
+
+def settle_edge(b: Builder, plain: Iterable[str], span: Span) -> Statements:
+    """At the end of a way: look-ups that did not miss become values, where the name is a value on another way."""
+    statements: list[ir.Stmt] = []
+    for name in sorted(plain):
+        binding = b.flow.bound.get(name)
+        if isinstance(binding, ValueBinding) and binding.found and isinstance(binding.local.type, OptionalType):
+            local = b.locals.of(name, b.locals.type_of((name, False)))
+            read = ir.LocalRead(binding.local, binding.local.type, span)
+            statements.append(ir.Assign(local, found_value(b, read, name), span))
+            b.flow.bound[name] = ValueBinding(local)
+    return tuple(statements)
+
+
+def build_break(b: Builder, node: ast.Break) -> Statements:
+    return _leave(b, node, [edges.breaks for edges in b.loops], ir.Break)
+
+
+def build_continue(b: Builder, node: ast.Continue) -> Statements:
+    return _leave(b, node, [edges.continues for edges in b.loops], ir.Continue)
+
+
+def _leave(
+    b: Builder, node: ast.Break | ast.Continue, edges: Sequence[list[Flow]], statement: type[ir.Break] | type[ir.Continue]
+) -> Statements:
+    """Python's own parser refuses these outside of a loop."""
+    span = b.span(node)
+    copies = settle_edge(b, b.loops[-1].plain, span) if b.loops else ()
+    if edges and b.flow.reachable:
+        edges[-1].append(b.flow.copy())
+    b.flow.reachable = False
+    return (*copies, statement(span))

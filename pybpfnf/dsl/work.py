@@ -1,0 +1,89 @@
+"""How much of a function with loops the kernel's verifier has to follow, which is each iteration by itself.
+
+It gives up after 8,192 branches that it has yet to go back to, and after a million instructions (kernel/bpf/verifier.c,
+BPF_COMPLEXITY_LIMIT_JMP_SEQ and BPF_COMPLEXITY_LIMIT_INSNS), going over an instruction again for each way that leads there. The
+limits here are half of what was seen to be accepted of loops in loops with look-ups and branches in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import final
+
+from pybpfnf.diagnostics import Diagnostic
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.source import FunctionSource
+from pybpfnf.dsl.walk import children
+
+_MOST_FORKS = 4096
+_MOST_STEPS = 200_000  # nodes of the IR, of two or three instructions each
+
+# Branches whose outcome the verifier does not know, at most, for one node. A node that is not here has one.
+_FORKS: Mapping[type, int] = {
+    **dict.fromkeys(
+        (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.Convert, ir.Unary, ir.Not, ir.Let, ir.Unwrap, ir.IsNone), 0
+    ),
+    **dict.fromkeys((ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Continue, ir.Return), 0),
+    **dict.fromkeys((ir.HeaderRead, ir.SetHeader, ir.Seg6ActionCall), 4),
+    ir.Compare: 0,  # counted at the branch that it decides
+    ir.UpdateMap: 3,
+    ir.AppendTlv: 128,  # walks over the TLVs
+}
+_DIVISIONS = (ir.BinaryOp.FLOORDIV, ir.BinaryOp.MOD, ir.BinaryOp.LSHIFT, ir.BinaryOp.RSHIFT)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Work:
+    forks: int = 0
+    steps: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.forks + other.forks, self.steps + other.steps)
+
+    def times(self, count: int) -> Work:
+        return Work(self.forks * count, self.steps * count)
+
+    @property
+    def too_much(self) -> bool:
+        return self.forks > _MOST_FORKS or self.steps > _MOST_STEPS
+
+
+def check_work(function: ir.Function, source: FunctionSource) -> list[Diagnostic]:
+    """A diagnostic for each loop that is too much by itself; where only all of them are, one for the last."""
+    loops = list(_outermost(function.body))
+    found = [loop for loop in loops if work((loop,)).too_much]
+    if not found and loops and work(function.body).too_much:
+        found = loops[-1:]
+    message = "the kernel would have to follow too much: it goes through each iteration by itself"
+    hint = "lower the bound, as in `range(min(n, 16))`, or do less in the body"
+    return [source.file.diagnostic("unbounded", message, loop.span, hint) for loop in found]
+
+
+def _outermost(body: tuple[ir.Stmt, ...]) -> Iterator[ir.ForRange]:
+    for statement in body:
+        match statement:
+            case ir.ForRange():
+                yield statement
+            case ir.If(_, then, orelse):
+                yield from _outermost(then)
+                yield from _outermost(orelse)
+
+
+def work(nodes: Iterable[object]) -> Work:
+    return sum((_of(node) for node in nodes), Work())
+
+
+def _of(node: object) -> Work:
+    if isinstance(node, ir.ForRange):
+        constant = isinstance(node.start, ir.Const) and isinstance(node.stop, ir.Const)
+        each = work(node.body) + Work(0 if constant else 1, 4)
+        return each.times(node.most) + work((node.start, node.stop, *node.orelse))
+    return Work(_forks(node), 1) + work(children(node))
+
+
+def _forks(node: object) -> int:
+    if isinstance(node, ir.Binary):
+        return int(node.op in _DIVISIONS)
+    return _FORKS.get(type(node), 1)
