@@ -41,7 +41,7 @@ def attach_command(
     assert made.route is not None  # it was read back
     device = made.route.device
     click.echo(f"{made.sid_text} on {device} runs {made.route.program_name} (program {made.program_id})")
-    for warning in warnings_for(device) if made.sid.version == 6 else ():
+    for warning in warnings_for(device, made.sid) if made.sid.version == 6 else ():
         click.echo(f"warning: {warning}", err=True)
 
 

@@ -25,7 +25,7 @@ from pybpfnf.kernel.route_message import DST, TABLE, RouteMessage, bpf_program, 
 
 HOOK = "lwt_seg6local"  # the program type that an End.BPF route takes
 _LOCAL_TABLE = 255
-_RTN_UNICAST = 1
+_RTN_UNICAST, _RTN_LOCAL = 1, 2
 _ENCAP_SEG6_LOCAL = 7  # LWTUNNEL_ENCAP_SEG6_LOCAL
 _END_BPF = 15  # SEG6_LOCAL_ACTION_END_BPF
 # include/uapi/linux/rtnetlink.h; for telling whose a route is.
@@ -299,6 +299,13 @@ _DROPPING = (
 )
 
 
-def warnings_for(device: str) -> list[str]:
-    """Why packets for a SID on `device` would be dropped all the same, each with its cure; empty where nothing is wrong."""
-    return [text.format(device=device) for name, value, text in _DROPPING if netns.sysctl(name.format(device=device)) == value]
+def warnings_for(device: str, sid: Network) -> list[str]:
+    """Why packets for a SID on `device` would not reach its function all the same, each with its cure; empty where nothing is wrong."""
+    found = [text.format(device=device) for name, value, text in _DROPPING if netns.sysctl(name.format(device=device)) == value]
+    with Netlink() as netlink:
+        own = {route.prefix: route.device for route in routes(netlink, table=_LOCAL_TABLE) if route.type == _RTN_LOCAL}
+    if sid in own:
+        # The rules ask the local table first, whatever table the SID is in.
+        text = f"{sid_text(sid)} is an address of this machine, on {own[sid]}: packets to it are delivered here, and no function sees them"
+        found.append(f"{text}: take the address away, or choose another SID")
+    return found

@@ -103,12 +103,21 @@ def test_the_number_of_an_hmac_key_is_not_zero(namespace: Namespace) -> None:
         seg6.set_hmac_key(0, HmacKey("sha1", b"x"))
 
 
+SID = IPv6Network("fc00:f::2/128")
+
+
+def test_a_sid_that_is_an_address_of_the_machine_is_warned_of(namespace: Namespace) -> None:
+    run_tool("ip", "address", "add", "fc00:f::2/64", "dev", "b0", "nodad")
+    (warning,) = warnings_for("b0", SID)
+    assert warning.startswith("fc00:f::2 is an address of this machine, on b0")
+
+
 def test_warnings_name_what_would_drop_packets_all_the_same(namespace: Namespace) -> None:
-    assert warnings_for("b0") == []
+    assert warnings_for("b0", SID) == []
     set_sysctl("ipv6/conf/all/forwarding", 0)
     set_sysctl("ipv6/conf/b0/disable_ipv6", 1)
-    assert [text.partition(":")[0] for text in warnings_for("b0")] == ["this machine does not forward IPv6", "IPv6 is off on b0"]
-    assert warnings_for("b1") == warnings_for("b0")[:1]
+    assert [text.partition(":")[0] for text in warnings_for("b0", SID)] == ["this machine does not forward IPv6", "IPv6 is off on b0"]
+    assert warnings_for("b1", SID) == warnings_for("b0", SID)[:1]
 
 
 def test_without_rights_a_namespace_is_refused_by_name() -> None:
