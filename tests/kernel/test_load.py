@@ -87,7 +87,7 @@ def test_nothing_stays_open_after_a_refusal() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (MapSpec("odd", "array", key_size=8, value_size=8, max_entries=1), "cannot create map odd (array, key 8, value 8 bytes, 1 entries)"),
+        (MapSpec("odd", "array", 8, 8, 1), "cannot create map odd (array, key 8, value 8 bytes, 1 entries)"),
         (MapSpec("odd", "arrow", key_size=4, value_size=8, max_entries=1), "unknown map type 'arrow'"),
     ],
 )

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
@@ -108,6 +109,10 @@ SID = IPv6Network("fc00:f::2/128")
 
 def test_a_sid_that_is_an_address_of_the_machine_is_warned_of(namespace: Namespace) -> None:
     run_tool("ip", "address", "add", "fc00:f::2/64", "dev", "b0", "nodad")
+    # The kernel adds an address's local route a moment later, also with nodad.
+    deadline = time.monotonic() + 5
+    while "local fc00:f::2 " not in run_tool("ip", "-6", "route", "show", "table", "local"):
+        assert time.monotonic() < deadline
     (warning,) = warnings_for("b0", SID)
     assert warning.startswith("fc00:f::2 is an address of this machine, on b0")
 

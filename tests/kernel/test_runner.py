@@ -14,7 +14,7 @@ from pybpfnf.image.model import MapSpec, ObjectImage
 from pybpfnf.kernel.load import load_program
 from pybpfnf.kernel.runner import KernelRunner
 from pybpfnf.runner import Environment, FaultKind, HmacKey, Outcome
-from pybpfnf.testing.packets import Hmac, hop_by_hop, inner, ipv6, srh, srv6
+from pybpfnf.testing.packets import Hmac, hop_by_hop, inner, ipv6, srh, srv6, udp
 from tests.kernel.programs import DROP, OK, REDIRECT, faulty, image
 from tests.kernel.system import descriptors
 
@@ -279,3 +279,12 @@ def test_two_sessions_do_not_meet() -> None:
         assert one.run(PACKET).forwarded
         assert not other.run(PACKET).forwarded
         assert one.run(PACKET).forwarded
+
+
+@pytest.mark.parametrize("hook", ["lwt_in", "lwt_out", "lwt_xmit"])
+def test_exact_runs_the_programs_of_routes_as_they_are(hook: str) -> None:
+    whole, packet = image(type_name=hook), ipv6("fc00:a::1", payload=udp())
+    with KernelRunner(exact=True).open(whole, whole.program(), Environment()) as session:
+        outcome = session.run(packet)
+    assert (outcome.verdict, outcome.runs, outcome.forwarded) == (None, 1, True)
+    assert outcome.packet == (packet if hook == "lwt_in" else packet[:7] + b"\x3f" + packet[8:])
