@@ -17,8 +17,10 @@ from pybpfnf.kernel.netns import Namespace
 from pybpfnf.kernel.runner import KernelRunner
 from pybpfnf.runner import Environment, HmacKey
 
-_NOTHING = ProgramImage("nothing", "lwt_seg6local", "lwt_seg6local", (make("mov64_imm", imm=0), make("exit")))
-_OBJECT = ObjectImage((_NOTHING,), {}, "GPL")
+
+def _nothing(hook: str) -> ObjectImage:
+    """An object with a program of this type that lets each packet go on."""
+    return ObjectImage((ProgramImage("nothing", hook, hook, (make("mov64_imm", imm=0), make("exit"))),), {}, "GPL")
 
 
 @final
@@ -32,16 +34,21 @@ class Feature:
 
 
 def _load() -> None:
-    load_program(_OBJECT, _NOTHING).close()
+    whole = _nothing("lwt_seg6local")
+    load_program(whole, whole.program()).close()
 
 
 def _namespace() -> None:
     Namespace().close()
 
 
-def _route() -> None:
-    with KernelRunner().open(_OBJECT, _NOTHING, Environment(sid=IPv6Address("fc00::1"))):
-        pass
+def _route(hook: str) -> Callable[[], None]:
+    def try_out() -> None:
+        whole = _nothing(hook)
+        with KernelRunner().open(whole, whole.program(), Environment(sid=IPv6Address("fc00::1"))):
+            pass
+
+    return try_out
 
 
 def _hmac() -> None:
@@ -58,12 +65,13 @@ FEATURES: Mapping[str, Feature] = {
     for feature in (
         Feature("bpf", "loading lwt_seg6local programs", _load),
         Feature("netns", "making network namespaces", _namespace),
-        Feature("seg6local", "binding SIDs to programs (End.BPF routes)", _route),
+        Feature("seg6local", "binding SIDs to programs (End.BPF routes)", _route("lwt_seg6local")),
+        Feature("lwt_bpf", "programs on other routes (CONFIG_LWTUNNEL_BPF)", _route("lwt_in")),
         Feature("hmac", "SRv6 HMAC keys", _hmac),
         Feature("bpffs", "keeping programs after the process that loaded them", _bpffs),
     )
 }
-RUNNER = ("bpf", "netns", "seg6local")  # what running programs in the kernel needs
+RUNNER = ("bpf", "netns", "seg6local", "lwt_bpf")  # what running programs in the kernel needs
 
 
 @cache

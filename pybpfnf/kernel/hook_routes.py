@@ -37,8 +37,9 @@ def _always_ipv6(packet: bytes) -> int:
 
 def _forwarded_after(sent: bytes, arrived: bytes, verdict: int | None) -> bytes:
     """The hook runs before forwarding, so a hop was taken off what left it. Not so where an IPv4 packet has become one of IPv6 and
-    was not routed anew: IPv4's forwarding took its hop off the wrong byte, and that is left to be seen."""
-    if by_version(sent) == ETHER_TYPES["ipv4"] != by_version(arrived) and verdict != _REROUTE:
+    was not routed anew: IPv4's forwarding took its hop off the wrong byte, and that is left to be seen. Without its verdict a packet
+    is taken to have been."""
+    if by_version(sent) == ETHER_TYPES["ipv4"] != by_version(arrived) and verdict not in (None, _REROUTE):
         return arrived
     return hop_put_back(arrived)
 

@@ -11,7 +11,7 @@ import errno
 import socket
 from ipaddress import IPv4Address, IPv6Address
 
-from pybpfnf.errors import InputError, KernelError
+from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.links import DELROUTE, NEWROUTE, Network, family_of
@@ -97,6 +97,10 @@ def bind(
     except NetlinkError as error:
         if error.errno == errno.ENETDOWN:
             raise InputError(f"cannot {attempt}: the device is down", hint="`ip link set DEVICE up` brings it up") from None
+        if error.errno == errno.EOPNOTSUPP:
+            raise SystemLacksError(
+                f"cannot {attempt}: this kernel has no programs on routes", hint="it needs CONFIG_LWTUNNEL_BPF"
+            ) from None
         raise explained(attempt, error) from None
     try:
         for route in routes(netlink, table=wanted.table, protocol=PROTOCOL, family=base.family):
