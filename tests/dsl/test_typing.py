@@ -53,9 +53,14 @@ def pyright(file: Path) -> list[tuple[int, str]]:
     return [(entry["range"]["start"]["line"] + 1, entry["rule"]) for entry in found]
 
 
+def _needs(*commands: str) -> pytest.MarkDecorator:
+    missing = [command for command in commands if shutil.which(command) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} not installed")
+
+
 CHECKERS = [
-    pytest.param(mypy, 0, id="mypy", marks=pytest.mark.skipif(shutil.which("mypy") is None, reason="mypy is not installed")),
-    pytest.param(pyright, 1, id="pyright", marks=pytest.mark.skipif(shutil.which("pyright") is None, reason="pyright is not installed")),
+    pytest.param(mypy, 0, id="mypy", marks=_needs("mypy")),
+    pytest.param(pyright, 1, id="pyright", marks=_needs("pyright", "node")),  # without node pyright would download one
 ]
 
 
