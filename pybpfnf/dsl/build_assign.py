@@ -69,7 +69,7 @@ def _hold(b: Builder, value: Value, node: ast.expr, *, whole: bool = False) -> t
         return Typed(copy), copies
     local = b.locals.temporary(value.expr.type)
     span = b.span(node)
-    return Typed(ir.LocalRead(local, local.type, span)), (ir.Assign(local, value.expr, span),)
+    return Typed(ir.LocalRead(local, local.type, span), value.counter), (ir.Assign(local, value.expr, span),)
 
 
 def _hold_choice(b: Builder, choice: Choice, node: ast.expr) -> tuple[Value, Statements]:
