@@ -185,8 +185,10 @@ def _absolute(scope: Scope, type_: IntType, depth: int) -> str:
 
 
 def _extreme(scope: Scope, type_: IntType, depth: int) -> str:
-    operands = [typed(scope, type_, depth - 1), *(operand(scope, type_, depth - 1) for _ in range(scope.random.choice((1, 1, 2))))]
+    """The first two give the type, and the rest goes with it: `min(u8, s8, s32)` is refused for its first two."""
+    operands = [typed(scope, type_, depth - 1), operand(scope, type_, depth - 1)]
     scope.random.shuffle(operands)
+    operands += [operand(scope, type_, depth - 1) for _ in range(scope.random.choice((0, 0, 1)))]
     return f"{scope.random.choice(('min', 'max'))}({', '.join(operands)})"
 
 

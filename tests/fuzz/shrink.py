@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import copy
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from typing import TypeAlias
 
-_MOST_TRIALS = 1000
+_MOST_TRIALS, _LONGEST = 1000, 60.0  # seconds
 Change: TypeAlias = Callable[[], ast.Module]
 
 
@@ -17,9 +18,10 @@ def shrink(text: str, still_wrong: Callable[[str], bool]) -> str:
     """The smallest text that was found; what no longer compiles is not `still_wrong`."""
     tree = ast.parse(text)
     position, changed = 0, False
+    start = time.monotonic()
     for _ in range(_MOST_TRIALS):
         change = next(islice(_changes(tree), position, None), None)
-        if change is None and not changed:
+        if (change is None and not changed) or time.monotonic() - start > _LONGEST:
             break
         if change is None:  # once more from the start: a part may be needless now
             position, changed = 0, False
