@@ -8,6 +8,7 @@ from pybpfnf.abi.headers import HEADERS
 from pybpfnf.vm.ipv6 import Drop
 
 IPV4_SIZE = HEADERS["ipv4"].size
+_BROADCAST = IPv4Address("255.255.255.255")
 _TTL, _CHECKSUM = 8, slice(10, 12)
 # ip_tos2prio (net/ipv4/route.c) by the four bits of the old "type of service": best effort, bulk, interactive, both.
 _PRIORITIES = (0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4)
@@ -30,12 +31,15 @@ def receive(packet: bytes) -> tuple[bytes, int]:
 
 def _check_addresses(source: IPv4Address, destination: IPv4Address) -> None:
     """`ip_route_input_slow`: martian addresses; a broadcast or multicast destination is not forwarded."""
-    broadcast = IPv4Address("255.255.255.255")
-    zero_net = source.packed[0] == 0
-    if source.is_multicast or source == broadcast or source.is_loopback or zero_net:
+    if not is_forwardable(source):
         raise Drop(f"ip_route_input: {source} is no source of a packet that is forwarded")
-    if destination.is_multicast or destination == broadcast or destination.is_loopback or destination.packed[0] == 0:
+    if not is_forwardable(destination):
         raise Drop(f"ip_route_input: {destination} is no destination to forward to")
+
+
+def is_forwardable(address: IPv4Address) -> bool:
+    """Neither multicast, nor loopback, nor broadcast, nor 0.0.0.0; the rest of 0.0.0.0/8 and of 240.0.0.0/4 is like any other."""
+    return not (address.is_multicast or address.is_loopback or address.is_unspecified or address == _BROADCAST)
 
 
 def checksum(header: bytes | bytearray) -> int:

@@ -12,6 +12,7 @@ from typing import final
 
 from pybpfnf.runner import Environment
 from pybpfnf.vm.ip import Address
+from pybpfnf.vm.ipv4 import is_forwardable
 
 # RT_TABLE_*, include/uapi/linux/rtnetlink.h. Table 0 stands for a look-up by the ordinary rules.
 _ORDINARY, _MAIN, _LOCAL = 0, 254, 255
@@ -46,8 +47,7 @@ def lookup(environment: Environment, sid: Address, address: Address, table: int)
 def _local(environment: Environment, address: Address) -> Route | None:
     """What the local table, or the scope of the address, has to say; None for an address of somewhere else."""
     if isinstance(address, IPv4Address):  # which this router has none of
-        unroutable = address.is_multicast or address.is_loopback or address.packed[0] in (0, 255)
-        return _no_route(address) if unroutable else None
+        return None if is_forwardable(address) else _no_route(address)
     if address == environment.device_address:
         return Route(-errno.EINVAL, f"{address} is the router's own: the seg6 look-up does not deliver locally")
     if address.is_multicast:

@@ -124,6 +124,13 @@ def test_a_packet_for_another_prefix_passes_by_the_program(runner: Runner, hook:
     assert (outcome.runs, outcome.packet) == (0, left(hook, SIX))
 
 
+@pytest.mark.parametrize("address", ["0.51.100.1", "255.51.100.1", "240.0.0.1", "169.254.0.1"])
+@pytest.mark.parametrize("hook", HOOKS)
+def test_odd_ipv4_addresses_are_forwarded_all_the_same(runner: Runner, hook: str, address: str) -> None:
+    assert run(runner, hook, returning(OK), ipv4(address, payload=udp())).runs == 1
+    assert run(runner, hook, returning(OK), ipv4("198.51.100.1", payload=udp(), source=address)).runs == 1
+
+
 CONTEXT = {"len": 0, "pkt_type": 4, "mark": 8, "protocol": 16, "priority": 32, "ingress_ifindex": 36, "ifindex": 40}
 
 
