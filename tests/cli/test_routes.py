@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 from shutil import which
@@ -12,6 +13,7 @@ import pybpfnf
 from pybpfnf.testing.packets import ipv4, ipv6, srv6, udp
 from pybpfnf.testing.pcap import read_capture
 from tests.cli.conftest import ETHERNET, CaptureOf, Command
+from tests.cli.test_attach import TO_B0, eventually
 from tests.kernel_support import run_tool
 
 SIX, FOUR = ipv6("fc00:a::1", payload=udp()), ipv4("198.51.100.1", payload=udp())
@@ -128,3 +130,19 @@ def test_a_loaded_program_holds_its_route_as_long_as_it_is_open() -> None:
         nf.attach(PREFIX)
         assert "encap bpf in srv6_encap#" in route()
     assert route() == before
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("namespace", "own_bpffs")
+def test_packets_of_the_route_meet_the_attached_program(command: Command) -> None:
+    """What comes in at b0 for the prefix is encapsulated; what goes elsewhere is not seen."""
+    for prefix in (PREFIX, "fc00::/16", "2001:db8:8::/48"):
+        run_tool("ip", "-6", "route", "add", prefix, "dev", "b1")
+    command("attach", "srv6_encap", PREFIX, *PATH)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind(("b1", 0))
+        for destination in ("2001:db8:9::1", "2001:db8:8::1", "2001:db8:9::2"):
+            wire.send(TO_B0 + ipv6(destination, payload=udp()))
+    with pybpfnf.attached(PREFIX) as nf:
+        assert eventually(lambda: nf["packets"][0] == 2)
+        assert [fault.count for fault in nf.faults()] == [0] * len(nf.faults())
