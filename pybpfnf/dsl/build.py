@@ -20,6 +20,7 @@ from pybpfnf.dsl.build_compare import build_compare
 from pybpfnf.dsl.build_expr import build_binary, build_conditional, build_logical, build_unary
 from pybpfnf.dsl.build_loop import build_break, build_continue, build_for
 from pybpfnf.dsl.build_map import build_subscript
+from pybpfnf.dsl.build_match import build_match
 from pybpfnf.dsl.build_name import build_constant, build_name
 from pybpfnf.dsl.build_packet import build_attribute
 from pybpfnf.dsl.build_stmt import (
@@ -67,6 +68,7 @@ STATEMENTS: Mapping[type[ast.stmt], Any] = {
     ast.For: build_for,
     ast.Global: build_global,
     ast.If: build_if,
+    ast.Match: build_match,
     ast.Pass: build_pass,
     ast.Return: build_return,
 }

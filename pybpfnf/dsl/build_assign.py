@@ -32,7 +32,7 @@ def build_assign(b: Builder, node: ast.Assign) -> Statements:
         return store(b, node.targets[0], b.expr(node.value), node.value)
     if any(isinstance(target, ast.Tuple | ast.List) for target in node.targets):
         return _assign_several(b, node)
-    held, statements = _hold(b, b.expr(node.value), node.value)
+    held, statements = hold(b, b.expr(node.value), node.value)
     for target in node.targets:
         statements += store(b, target, held, node.value)
     return statements
@@ -50,7 +50,7 @@ def _assign_several(b: Builder, node: ast.Assign) -> Statements:
     statements: Statements = ()
     held = []
     for place, item in zip(places, items, strict=True):
-        taken, before = _hold(b, b.expr(item), item, whole=not isinstance(place, ast.Name))
+        taken, before = hold(b, b.expr(item), item, whole=not isinstance(place, ast.Name))
         held.append(taken)
         statements += before
     for place, taken, item in zip(places, held, items, strict=True):
@@ -58,7 +58,7 @@ def _assign_several(b: Builder, node: ast.Assign) -> Statements:
     return statements
 
 
-def _hold(b: Builder, value: Value, node: ast.expr, *, whole: bool = False) -> tuple[Value, Statements]:
+def hold(b: Builder, value: Value, node: ast.expr, *, whole: bool = False) -> tuple[Value, Statements]:
     """The value in a local of its own, so that it is evaluated once, and before the targets change. `whole`: a view is copied."""
     if isinstance(value, Choice):
         return _hold_choice(b, value, node)

@@ -46,13 +46,8 @@ def _fold(op: ir.BinaryOp, literals: list[Literal]) -> Literal:
 def _widest(numbers: list[Number]) -> IntType | None:
     """The type of the operands that have one; None where none has, or where they do not go together."""
     types = [number.expr.type for number in numbers if isinstance(number, Typed) and number.counter is None]
-    widest: IntType | None = None
-    for type_ in types:
-        assert isinstance(type_, IntType)
-        widest = type_ if widest is None else common_type(widest, type_)
-        if widest is None:
-            return None
-    return widest
+    integers = [type_ for type_ in types if isinstance(type_, IntType)]
+    return next((type_ for type_ in integers if all(common_type(type_, other) == type_ for other in integers)), None)
 
 
 def _as_wide(b: Builder, number: Number, widest: IntType, node: ast.expr) -> Number:

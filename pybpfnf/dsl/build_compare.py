@@ -44,10 +44,10 @@ def build_compare(b: Builder, node: ast.Compare) -> Value:
 
 def _ordered(b: Builder, node: ast.Compare) -> Value:
     right = node.comparators[0]
-    return Typed(_compare(b, ORDER_OPS[type(node.ops[0])], (b.expr(node.left), b.expr(right)), (node.left, right), node))
+    return Typed(compare(b, ORDER_OPS[type(node.ops[0])], (b.expr(node.left), b.expr(right)), (node.left, right), node))
 
 
-def _compare(b: Builder, op: ir.CompareOp, values: tuple[Value, Value], nodes: tuple[ast.expr, ast.expr], whole: ast.expr) -> ir.Expr:
+def compare(b: Builder, op: ir.CompareOp, values: tuple[Value, Value], nodes: tuple[ast.expr, ast.expr], whole: ast.expr) -> ir.Expr:
     left, right = values
     if isinstance(left, Nothing) or isinstance(right, Nothing):
         other = b.text(nodes[0] if isinstance(right, Nothing) else nodes[1])
@@ -195,9 +195,9 @@ def _links(b: Builder, node: ast.Compare, index: int, left: Value) -> ir.Expr:
     right = present(b, b.expr(right_node), right_node)
     last = index == len(node.ops) - 1
     if last:
-        return _compare(b, op, (left, right), (left_node, right_node), node)
+        return compare(b, op, (left, right), (left_node, right_node), node)
     middle = _once(b, right, right_node)
-    link = _compare(b, op, (left, middle.value), (left_node, right_node), node)
+    link = compare(b, op, (left, middle.value), (left_node, right_node), node)
     rest = _links(b, node, index + 1, middle.value)
     return _bound(middle, ir.Logical(ir.LogicalOp.AND, link, rest, b.span(node)))
 

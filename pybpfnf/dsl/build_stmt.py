@@ -29,12 +29,17 @@ def build_if(b: Builder, node: ast.If) -> Statements:
     before = b.flow
     then, then_end = _arm(b, node.body, before, when.true)
     orelse, orelse_end = _arm(b, node.orelse, before, when.false)
+    return join_arms(b, test, b.span(node.test), (then, then_end), (orelse, orelse_end))
+
+
+def join_arms(b: Builder, test: ir.Expr, span: Span, yes: tuple[Statements, Flow], no: tuple[Statements, Flow]) -> Statements:
+    """The branch of two arms, each with what is known at its end. A constant condition leaves one of them."""
+    (then, then_end), (orelse, orelse_end) = yes, no
     if isinstance(test, ir.Const):
         b.flow = then_end if test.value else orelse_end
         return then if test.value else orelse
     joined = join(then_end, orelse_end)
     b.flow = joined.flow
-    span = b.span(node.test)
     then, orelse = then + _copies(b, joined.left, span), orelse + _copies(b, joined.right, span)
     return (ir.If(test, then, orelse, span),)
 

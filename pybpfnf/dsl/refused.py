@@ -17,7 +17,7 @@ class Refusal:
 
 _COMPREHENSION = Refusal("comprehensions are not part of the language", "compute at module level, or write each value out")
 _TRY = Refusal("`try` is not part of the language", "a fault ends the function with its on_fault verdict; ask before, as in `if k in m`")
-_PATTERN = Refusal("`match` is not lowered yet", "write `if` and `elif`")
+_PATTERN = Refusal("a case is a constant, several with `|`, a name, or `_`", "write `case x if ...:`, or `if` and `elif`")
 _IMPORT = Refusal("imports stand at the top of the file", "move the import out of the function")
 _YIELD = Refusal("a network function is no generator", "end it with `return OK`")
 _TYPE_PARAMETER = Refusal("a network function has no type parameters", "write u8 to s64, bool or IPv6Address")
@@ -36,7 +36,6 @@ REFUSED: Mapping[type[ast.AST], Refusal] = {
     # Statements.
     ast.AsyncFor: Refusal("`async` is not part of the language", "write `for i in range(n)`"),
     ast.While: Refusal("`while` has no bound that can be proven", "write `for i in range(16)`, and `break` when it is done"),
-    ast.Match: _PATTERN,
     ast.With: Refusal("`with` is not part of the language", "there is nothing to close: write the body alone"),
     ast.AsyncWith: Refusal("`async` is not part of the language", "write the body alone"),
     ast.Try: _TRY,
@@ -73,14 +72,10 @@ REFUSED: Mapping[type[ast.AST], Refusal] = {
     ast.Pow: Refusal("`**` is not part of the language", "multiply, or shift: `1 << n` is 2 to the n"),
     ast.MatMult: Refusal("`@` is not part of the language", "multiply with `*`"),
     # Patterns, of `match`.
-    ast.MatchValue: _PATTERN,
-    ast.MatchSingleton: _PATTERN,
     ast.MatchSequence: _PATTERN,
     ast.MatchMapping: _PATTERN,
     ast.MatchClass: _PATTERN,
     ast.MatchStar: _PATTERN,
-    ast.MatchAs: _PATTERN,
-    ast.MatchOr: _PATTERN,
     **{getattr(ast, name): row for name, row in _NEWER_PYTHON.items() if hasattr(ast, name)},
 }
 

@@ -10,10 +10,11 @@ import pytest
 from pybpfnf.dsl.build import EXPRESSIONS, STATEMENTS
 from pybpfnf.dsl.build_compare import COMPARE_OPS
 from pybpfnf.dsl.build_expr import BINARY_OPS, LOGICAL_OPS, UNARY_OPS
+from pybpfnf.dsl.build_match import PATTERNS
 from pybpfnf.dsl.refused import REFUSED
 from tests.dsl.cases import diagnostics_of, function
 
-LOWERED = frozenset({*EXPRESSIONS, *STATEMENTS, *COMPARE_OPS, *BINARY_OPS, *LOGICAL_OPS, *UNARY_OPS})
+LOWERED = frozenset({*EXPRESSIONS, *STATEMENTS, *COMPARE_OPS, *BINARY_OPS, *LOGICAL_OPS, *UNARY_OPS, *PATTERNS})
 
 # Never built by themselves: wholes, and parts of nodes that are built or refused.
 PARTS = frozenset(
@@ -39,7 +40,6 @@ NODES = sorted((node for node in concrete(ast.AST) if node.__name__ not in OLD),
 SAMPLES = {
     ast.AsyncFor: "async def g():\n    async for i in x:\n        pass",
     ast.While: "while pkt.len > 3:\n    pass",
-    ast.Match: "match pkt.len:\n    case 3:\n        pass",
     ast.With: "with pkt:\n    pass",
     ast.AsyncWith: "async def g():\n    async with x:\n        pass",
     ast.Try: "try:\n    pass\nfinally:\n    pass",
@@ -72,12 +72,8 @@ SAMPLES = {
     ast.Pow: "x = pkt.len ** 2",
     ast.MatMult: "x = pkt.len @ 2",
     **dict.fromkeys(
-        (
-            ast.MatchValue, ast.MatchSingleton, ast.MatchSequence, ast.MatchMapping,
-            ast.MatchClass, ast.MatchStar, ast.MatchAs, ast.MatchOr,
-        ),
-        "match pkt.len:\n    case 3 | 4:\n        pass\n    case None:\n        pass\n    case [a, *b]:\n        pass\n"
-        "    case {}:\n        pass\n    case int():\n        pass\n    case x:\n        pass",
+        (ast.MatchSequence, ast.MatchMapping, ast.MatchClass, ast.MatchStar),
+        "match pkt.len:\n    case [a, *b]:\n        pass\n    case {}:\n        pass\n    case int():\n        pass",
     ),
 }  # fmt: skip
 

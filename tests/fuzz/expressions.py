@@ -67,9 +67,14 @@ def condition(scope: Scope, depth: int) -> str:
 
 def literal(scope: Scope, type_: IntType) -> str:
     """A number that the type holds, more often one at which something changes; now and then by its name in the module."""
+    if scope.chance(10):
+        return scope.random.choice([name for name, value in CONSTANTS.items() if type_.holds(value)])
+    return number(scope, type_)
+
+
+def number(scope: Scope, type_: IntType) -> str:
+    """A number that the type holds, in digits."""
     random = scope.random
-    if random.randrange(10) == 0:
-        return random.choice([name for name, value in CONSTANTS.items() if type_.holds(value)])
     hard = [number for each in HARD for number in (each, -each, ~each) if type_.holds(number)]
     return str(random.choice([random.choice(hard), random.randint(type_.minimum, type_.maximum), type_.minimum, type_.maximum]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pybpfnf.dsl.types import ADDRESS, S64, U8, U16, U32, IntType, ValueType
 from tests.fuzz import structs
-from tests.fuzz.expressions import condition, divisor, element, key, literal, operand, placed, type_name, typed
+from tests.fuzz.expressions import condition, divisor, element, key, literal, number, operand, placed, type_name, typed
 from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, narrower, partners
 
 Lines = list[str]
@@ -272,6 +272,26 @@ def _if(scope: Scope, depth: int) -> Lines:
     return lines
 
 
+def _match(scope: Scope, depth: int) -> Lines:
+    """Over an integer: constants, several of them, a guard, a name, and perhaps a case for all others."""
+    type_ = any_integer(scope)
+    lines = [f"match {typed(scope, type_, 2)}:"]
+    for _ in range(scope.random.randint(1, 3)):
+        with scope.arm():
+            name = scope.fresh("case")
+            constants = " | ".join(number(scope, type_) for _ in range(scope.random.choice((1, 1, 2))))
+            case = scope.random.choice((constants, f"{constants} if {condition(scope, 1)}", f"{constants} as {name}", f"{name} if "))
+            if name in case:
+                scope.locals[name] = type_
+            if case == f"{name} if ":
+                case += condition(scope, 2)
+            lines += [f"{_INDENT}case {case}:", *_indented(_arm(scope, depth))]
+    if scope.chance(2):
+        with scope.arm():
+            lines += [f"{_INDENT}case _:", *_indented(_arm(scope, depth))]
+    return lines
+
+
 def _for(scope: Scope, depth: int) -> Lines | None:
     """Over constants or over something bounded; what is known of views is not used, as the body may come round after a move."""
     if scope.loops >= 2:
@@ -363,4 +383,4 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, _evaluate),
     (2, structs.uses),
 )
-_STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (6, _for))
+_STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (3, _match), (6, _for))
