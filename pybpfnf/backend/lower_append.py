@@ -17,7 +17,7 @@ from pybpfnf.dsl import ir
 _SRH, _TLV = HEADERS["srh"], HEADERS["tlv"]
 _UNIT = 8
 _LONGEST_PADDING = _UNIT + 1  # in place of 1, which PadN cannot be
-_MALFORMED = "the SRH's TLVs run past its end"
+MALFORMED = "the SRH's TLVs run past its end"
 MOST_TLVS = 32  # that the walk looks at
 
 
@@ -43,12 +43,8 @@ def lower_append_tlv(frame: Frame, node: ir.AppendTlv) -> None:
     w.store("i64", w.op("add", "i64", w.load("i64", slot), growth), slot)
 
 
-def _walk(frame: Frame) -> tuple[str, str]:
-    """Walk over the TLVs up to the HMAC or the end; gives the offset of the padding there, and how long it is (i64s).
-
-    The walk goes by a pointer and by the bytes that are left, which never meet: a number that is added to a packet pointer has
-    the verifier follow everything that it was ever compared with, and tell each way through the walk apart.
-    """
+def tlv_area(frame: Frame) -> tuple[str, str, str]:
+    """A pointer to the SRH's first TLV, how many bytes of TLVs there are, and the offset of the SRH's end (i64s)."""
     w = frame.writer
     srh = srh_view(frame)
     # Volatile: where the function has found the field equal to something, LLVM would take that in its place, and the verifier,
@@ -59,10 +55,21 @@ def _walk(frame: Frame) -> tuple[str, str]:
     segments = w.op("mul", "i64", w.cast("zext", "i8", last_entry, "i64"), SEGMENT_SIZE)
     srh_size = w.op("add", "i64", extension_length(frame, hdr_ext_len), w.load("i64", growth_slot(frame)))
     srh_end = w.op("add", "i64", srh_offset(frame), srh_size)
-
-    tlv, left, left_at_padding, count = w.slot("ptr"), *(w.slot("i64") for _ in range(3))
-    w.store("ptr", w.offset(w.offset(srh, segments), _SRH.size + SEGMENT_SIZE), tlv)
+    first = w.offset(w.offset(srh, segments), _SRH.size + SEGMENT_SIZE)
     area = w.op("sub", "i64", w.op("sub", "i64", srh_size, segments), _SRH.size + SEGMENT_SIZE)
+    return first, area, srh_end
+
+
+def _walk(frame: Frame) -> tuple[str, str]:
+    """Walk over the TLVs up to the HMAC or the end; gives the offset of the padding there, and how long it is (i64s).
+
+    The walk goes by a pointer and by the bytes that are left, which never meet: a number that is added to a packet pointer has
+    the verifier follow everything that it was ever compared with, and tell each way through the walk apart.
+    """
+    w = frame.writer
+    first, area, srh_end = tlv_area(frame)
+    tlv, left, left_at_padding, count = w.slot("ptr"), *(w.slot("i64") for _ in range(3))
+    w.store("ptr", first, tlv)
     w.store("i64", area, left)
     w.store("i64", area, left_at_padding)
     w.store("i64", MOST_TLVS + 1, count)
@@ -74,7 +81,7 @@ def _walk(frame: Frame) -> tuple[str, str]:
     w.go_on_unless(w.icmp("sle", "i64", remaining, 0), done)
     frame.fault_if(w.icmp("eq", "i64", tries, 0), f"more than {MOST_TLVS} TLVs in the SRH")
     here = w.load("ptr", tlv)
-    require(frame, here, _TLV.size, _MALFORMED)
+    require(frame, here, _TLV.size, MALFORMED)
     kind = w.load("i8", here)
     w.go_on_unless(w.icmp("eq", "i8", kind, SRH_TLVS["hmac"]), done)
     size = w.op("add", "i64", w.cast("zext", "i8", w.load("i8", w.offset(here, 1)), "i64"), _TLV.size)
@@ -89,7 +96,7 @@ def _walk(frame: Frame) -> tuple[str, str]:
 
     w.place(done)
     rest = w.load("i64", left)
-    frame.fault_if(w.icmp("slt", "i64", rest, 0), _MALFORMED)
+    frame.fault_if(w.icmp("slt", "i64", rest, 0), MALFORMED)
     with_padding = w.load("i64", left_at_padding)
     return w.op("sub", "i64", srh_end, with_padding), w.op("sub", "i64", with_padding, rest)
 

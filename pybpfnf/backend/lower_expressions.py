@@ -6,6 +6,7 @@ from pybpfnf.abi.helpers import Arg
 from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
 from pybpfnf.backend.lower_encap import lower_push_encap
+from pybpfnf.backend.lower_find import lower_find_tlv, lower_tlv_read
 from pybpfnf.backend.lower_maps import lower_map_contains, lower_map_get, lower_map_read
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
@@ -13,7 +14,7 @@ from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
 from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import OctetsType, OptionalType, Type, ViewType, struct_of
+from pybpfnf.dsl.types import OctetsType, OptionalType, TlvViewType, Type, ViewType, struct_of
 
 
 def lower_local_read(frame: Frame, node: ir.LocalRead) -> str:
@@ -98,14 +99,15 @@ def lower_has_header_value(frame: Frame, node: ir.HasHeader) -> str:
 
 def lower_is_none(frame: Frame, node: ir.IsNone) -> str:
     if is_view(node.operand.type):
-        return frame.writer.icmp("eq", "ptr", frame.value(node.operand), "null")
+        type_ = llvm_type(node.operand.type)
+        return frame.writer.icmp("eq", type_, frame.value(node.operand), "null" if type_ == "ptr" else 0)
     there = frame.writer.value(f"extractvalue {llvm_type(node.operand.type)} {frame.value(node.operand)}, 0")
     return frame.writer.negate(there)
 
 
 def is_view(type_: Type) -> bool:
-    """Whether a look-up that may miss is a pointer that may be null."""
-    return isinstance(type_, OptionalType) and isinstance(type_.inner, ViewType)
+    """Whether a look-up that may miss is a pointer that may be null, or an offset that may be 0."""
+    return isinstance(type_, OptionalType) and isinstance(type_.inner, ViewType | TlvViewType)
 
 
 def lower_unwrap(frame: Frame, node: ir.Unwrap) -> str:
@@ -149,5 +151,7 @@ EXPRESSIONS: Expressions = {
     ir.PushEncap: lower_push_encap,
     ir.StructValue: lower_struct_value,
     ir.Member: lower_place,
+    ir.FindTlv: lower_find_tlv,
+    ir.TlvRead: lower_tlv_read,
     ir.Item: lower_place,
 }

@@ -10,6 +10,7 @@ from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.frame import CONTEXT, Frame
 from pybpfnf.backend.lower_append import lower_append_tlv
 from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
+from pybpfnf.backend.lower_find import lower_set_tlv
 from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_for_range
 from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
 from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, lower_update_state
@@ -89,6 +90,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.UpdateMap: lower_update_map,
     ir.DeleteMap: lower_delete_map,
     ir.SetPlace: lower_set_place,
+    ir.SetTlv: lower_set_tlv,
     ir.UpdatePlace: lower_update_place,
     ir.AppendTlv: lower_append_tlv,
     ir.If: lower_if,

@@ -13,6 +13,7 @@ from pybpfnf.dsl.types import (
     OctetsType,
     OptionalType,
     StructType,
+    TlvViewType,
     Type,
     ValueType,
     VerdictType,
@@ -25,7 +26,8 @@ _REGISTER_BITS = 64
 
 def llvm_type(type_: Type) -> str:
     """In a register. An address is one i128 with the bytes of memory in its order; an optional says first whether it is there.
-    What is larger is a pointer to its bytes, and a view that may be missing a pointer that may be null."""
+    What is larger is a pointer to its bytes, and a view that may be missing a pointer that may be null. A TLV in the packet is
+    its offset there, 0 where there is none."""
     match type_:
         case IntType():
             return f"i{type_.width}"
@@ -37,6 +39,8 @@ def llvm_type(type_: Type) -> str:
             return "i32"
         case ViewType() | StructType() | ArrayType() | OctetsType() | OptionalType(inner=ViewType()):
             return "ptr"
+        case TlvViewType() | OptionalType(inner=TlvViewType()):
+            return "i64"
         case OptionalType():
             return f"{{ i1, {llvm_type(type_.inner)} }}"
         case NoneType():

@@ -49,11 +49,12 @@ class Image:
             word = int.from_bytes(self.constant[start : start + _WORD], "little")
             w.store("i64", word, w.offset(buffer, start), _WORD)
         for offset, value, type_ in self.values:
-            bits, value = _wire_value(frame, value, type_)
+            bits, value = wire_value(frame, value, type_)
             w.store(f"i{bits}", value, w.offset(buffer, offset), place_alignment(offset, bits // 8))
 
 
-def _wire_value(frame: Frame, value: str, type_: Type) -> tuple[int, str]:
+def wire_value(frame: Frame, value: str, type_: Type) -> tuple[int, str]:
+    """How many bits a value has on the wire, and the integer of so many that is stored for it."""
     match type_:
         case IntType(width=width):
             return width, swap(frame, width, value)

@@ -13,6 +13,7 @@ from pybpfnf.dsl.build_actions import append, push, run_action
 from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_struct import build_struct
+from pybpfnf.dsl.build_tlv import find
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import PUSHES
@@ -50,6 +51,8 @@ def build_call(b: Builder, node: ast.Call) -> Value:
             return push(b, name, node)
         case Method(PacketView(), name):
             return run_action(b, name, node)
+        case Method(HeaderView(), "find"):
+            return find(b, node)
         case Method(HeaderView(), _):
             return append(b, node)
         case TlvClass(layout):

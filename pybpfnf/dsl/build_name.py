@@ -14,7 +14,7 @@ from types import ModuleType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding
+from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding, is_tlv_view
 from pybpfnf.dsl.operands import convert
 from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.calls import Helpers
@@ -43,7 +43,7 @@ def _local(b: Builder, node: ast.Name) -> Value:
     match b.flow.bound.get(node.id):
         case ValueBinding(local, found, ended, values, counter):
             if ended is not None:
-                return _ended(b, node, ended)
+                return _ended(b, node, local, ended)
             if b.locals.is_unknown(node.id) and not isinstance(local.type, OptionalType):
                 return Literal(0, unknown=True)
             read = ir.LocalRead(local, local.type, b.span(node), None if values is None else (values.low, values.high))
@@ -59,7 +59,10 @@ def _local(b: Builder, node: ast.Name) -> Value:
             return _unbound(b, node)
 
 
-def _ended(b: Builder, node: ast.Name, ended: Span) -> Value:
+def _ended(b: Builder, node: ast.Name, local: ir.Local, ended: Span) -> Value:
+    if is_tlv_view(local.type):
+        message = f"`{node.id}` was found before line {ended.line} moved the packet"
+        return b.error("stale-view", message, node, f"find it again after line {ended.line}")
     message = f"`{node.id}` is a view of an entry that line {ended.line} may have deleted or replaced"
     return b.error("stale-view", message, node, f"look the entry up again after line {ended.line}")
 

@@ -12,6 +12,7 @@ from pybpfnf.abi.programs import ProgramType
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import member
 from pybpfnf.dsl.build_struct import build_member, has_fields, store_place, update_place
+from pybpfnf.dsl.build_tlv import build_tlv_field, is_found_tlv, store_tlv, update_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe, to_type
@@ -26,7 +27,7 @@ _VIEWS = ("ipv6", "srh")
 # What the language is going to have.
 _LATER: Mapping[str, frozenset[str]] = {
     "packet": frozenset({"udp", "tcp", "icmpv6", "raw"}),
-    "srh": frozenset({"find", "insert", "remove", "tlvs", "segments", "path"}),
+    "srh": frozenset({"insert", "remove", "tlvs", "segments", "path"}),
     "ipv6": frozenset(),
 }
 
@@ -43,6 +44,8 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
             return Method(holder, node.attr) if node.attr == "get" else _unknown(b, node, f"the map `{holder.map.name}`", ("get",))
         case Constant():
             return member(b, holder, node)
+        case Typed() if is_found_tlv(holder):
+            return build_tlv_field(b, holder, node)
         case Typed() if has_fields(holder):
             return build_member(b, holder, node)
         case Poison():
@@ -92,7 +95,7 @@ def _context_type(field: ContextField) -> ValueType:
 def _of_header(b: Builder, view: HeaderView, node: ast.Attribute) -> Value:
     if isinstance(fresh(b, view, node), Poison) or not _is_there(b, view, node):
         return POISON
-    if view.header.name == "srh" and node.attr == "append":
+    if view.header.name == "srh" and node.attr in ("append", "find"):
         return Method(view, node.attr)
     field = _header_field(b, view.header, node)
     if isinstance(field, Poison):
@@ -153,6 +156,8 @@ def store_attribute(b: Builder, target: ast.Attribute, value: Value, node: ast.e
         return ()
     if isinstance(place, ir.Member):
         return store_place(b, place, value, target, node)
+    if isinstance(place, ir.TlvRead):
+        return store_tlv(b, place, value, target, node)
     return (_write(b, place, to_type(b, value, place.type, node, f"`{b.text(target)}`"), target),)
 
 
@@ -163,6 +168,8 @@ def update_attribute(b: Builder, target: ast.Attribute, node: ast.AugAssign) -> 
         return ()
     if isinstance(place, ir.Member):
         return update_place(b, place, target, node)
+    if isinstance(place, ir.TlvRead):
+        return update_tlv(b, place, target, node)
     value = updated(b, place, node)
     return () if isinstance(value, Poison) else (_write(b, place, value, node),)
 
@@ -173,12 +180,14 @@ def _write(b: Builder, place: ir.HeaderRead | ir.ContextRead, value: ir.Expr, no
     return ir.SetContext(place.field, value, b.span(node))
 
 
-def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRead | ir.Member | Poison:
+def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRead | ir.Member | ir.TlvRead | Poison:
     """The place that an attribute names, where the hook may write it."""
     place = b.expr(target)
     match place:
         case Typed(ir.Member() as member_):
             return member_
+        case Typed(ir.TlvRead() as field_of_tlv):
+            return field_of_tlv
         case Typed(ir.HeaderRead(header, field) as read):
             writable = HOOKS[b.hook.name].writable.get(header.name, ())
             if field.name in writable:

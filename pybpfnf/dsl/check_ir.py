@@ -22,6 +22,7 @@ from pybpfnf.dsl.types import (
     OctetsType,
     OptionalType,
     StructType,
+    TlvViewType,
     Type,
     VerdictType,
     ViewType,
@@ -152,6 +153,10 @@ def _member(node: ir.Member) -> bool:
     return struct is not None and node.field in struct.fields and node.type == node.field.type
 
 
+def _tlv_read(node: ir.TlvRead) -> bool:
+    return isinstance(node.base.type, TlvViewType) and node.field in node.base.type.layout.fields and node.type == node.field.type
+
+
 def _item(node: ir.Item) -> bool:
     if not isinstance(node.index.type, IntType):
         return False
@@ -239,6 +244,9 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.StructValue: _struct,
     ir.Member: _member,
     ir.Item: _item,
+    ir.FindTlv: lambda node: isinstance(node.type.inner, TlvViewType),
+    ir.TlvRead: _tlv_read,
+    ir.SetTlv: lambda node: node.value.type == node.place.type,
     ir.SetPlace: lambda node: _fits(node.value.type, node.place.type),
     ir.UpdatePlace: lambda node: node.value.type == node.place.type and isinstance(node.value.type, IntType),
     ir.Assign: lambda node: _fits(node.value.type, node.local.type),

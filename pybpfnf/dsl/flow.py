@@ -9,7 +9,7 @@ from typing import TypeAlias, final
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import Interval
-from pybpfnf.dsl.types import OptionalType, Type, ViewType
+from pybpfnf.dsl.types import OptionalType, TlvViewType, Type, ViewType
 from pybpfnf.dsl.values import HeaderView, PacketView
 
 
@@ -99,12 +99,19 @@ class Flow:
         for name, binding in self.bound.items():
             if isinstance(binding, ViewBinding) and isinstance(binding.view, HeaderView) and binding.moved is None:
                 self.bound[name] = replace(binding, moved=span)
+            elif isinstance(binding, ValueBinding) and is_tlv_view(binding.local.type) and binding.ended is None:
+                self.bound[name] = replace(binding, ended=span)
 
     def end_views(self, map_name: str, span: Span) -> None:
         """An entry of the map may be another one after `span`: views of the map's entries are stale."""
         for name, binding in self.bound.items():
             if isinstance(binding, ValueBinding) and _views(binding.local.type) == map_name and binding.ended is None:
                 self.bound[name] = replace(binding, ended=span)
+
+
+def is_tlv_view(type_: Type) -> bool:
+    """Whether a value of this type is a TLV in the packet, or None."""
+    return isinstance(type_.inner if isinstance(type_, OptionalType) else type_, TlvViewType)
 
 
 def _views(type_: Type) -> str | None:

@@ -376,6 +376,29 @@ Place: TypeAlias = Member | Item
 
 @final
 @dataclass(frozen=True, slots=True)
+class FindTlv:
+    """`srh.find(T)`: the first TLV that has T's type and length, None where there is none; `type` is an OptionalType of a TlvViewType.
+
+    Faults where there is no SRH, its TLVs run past its end, or there are more than 32 before.
+    """
+
+    type: OptionalType
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TlvRead:
+    """A field of a TLV in the packet, `base` a TlvViewType: big-endian there, a host integer here."""
+
+    base: Expr
+    field: TlvField
+    type: Type
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class TlvValue:
     """A TLV to write: each field of the layout with its value; raw bytes are constants of exactly the field's size."""
 
@@ -484,6 +507,8 @@ Expr: TypeAlias = (
     | StructValue
     | Member
     | Item
+    | FindTlv
+    | TlvRead
 )
 
 # ----------------------------------------------------------------------------------------------------- statements
@@ -578,6 +603,16 @@ class UpdatePlace:
 
     place: Place
     op: BinaryOp
+    value: Expr
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SetTlv:
+    """Write a field of a TLV in the packet through bpf_lwt_seg6_store_bytes; faults when it fails."""
+
+    place: TlvRead
     value: Expr
     span: Span
 
@@ -685,6 +720,7 @@ Stmt: TypeAlias = (
     | DeleteMap
     | SetPlace
     | UpdatePlace
+    | SetTlv
     | AppendTlv
     | If
     | ForRange

@@ -21,6 +21,7 @@ from pybpfnf.dsl.types import (
     OctetsType,
     OptionalType,
     StructType,
+    TlvViewType,
     Type,
     struct_of,
 )
@@ -87,7 +88,8 @@ def present(b: Builder, value: Value, node: ast.expr) -> Value:
     if isinstance(value, Typed) and isinstance(value.expr.type, OptionalType):
         text = b.text(node)
         hint = f"write `if {text} is None: return DROP` first" if isinstance(node, ast.Name) else "give it a name, and ask `is None` first"
-        return b.error("maybe-none", f"`{text}` can be None here: the key may be missing", node, hint)
+        why = "the SRH may have no such TLV" if isinstance(value.expr.type.inner, TlvViewType) else "the key may be missing"
+        return b.error("maybe-none", f"`{text}` can be None here: {why}", node, hint)
     return value
 
 

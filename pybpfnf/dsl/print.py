@@ -163,6 +163,8 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.SrhValue: _srh,
     ir.StructValue: _struct,
     ir.Member: lambda node: f"{_expr(node.base)}.{node.field.name}",
+    ir.FindTlv: lambda node: f"find {node.type.inner}",
+    ir.TlvRead: lambda node: f"{_expr(node.base)}.{node.field.name}",
     ir.Item: lambda node: f"{_expr(node.base)}[{_expr(node.index)}]",
 }
 
@@ -174,6 +176,7 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.SetContext: lambda node: f"ctx.{node.field.name} = {_expr(node.value)}",
     ir.SetMap: lambda node: f"{node.map.name}[{_expr(node.key)}] = {_expr(node.value)}",
     ir.UpdateMap: lambda node: f"{node.map.name}[{_expr(node.key)}] {node.op.value}={node.map.value} {_expr(node.value)}",
+    ir.SetTlv: lambda node: f"{_expr(node.place)} = {_expr(node.value)}",
     ir.SetPlace: lambda node: f"{_expr(node.place)} = {_expr(node.value)}",
     ir.UpdatePlace: lambda node: f"{_expr(node.place)} {node.op.value}={node.place.type} {_expr(node.value)}",
     ir.DeleteMap: lambda node: f"del {node.map.name}[{_expr(node.key)}]",

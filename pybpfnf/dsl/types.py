@@ -97,7 +97,7 @@ BOOL, ADDRESS, VERDICT, NONE = BoolType(), AddressType(), VerdictType(), NoneTyp
 class OptionalType:
     """A look-up that can miss: `inner | None`."""
 
-    inner: IntType | BoolType | AddressType | ViewType
+    inner: IntType | BoolType | AddressType | ViewType | TlvViewType
 
     def __str__(self) -> str:
         return f"{self.inner} | None"
@@ -181,23 +181,6 @@ class ViewType:
 
 
 ValueType: TypeAlias = IntType | BoolType | AddressType
-FieldType: TypeAlias = ValueType | OctetsType | ArrayType | StructType
-StoredType: TypeAlias = ValueType | StructType
-Type: TypeAlias = ValueType | VerdictType | NoneType | OptionalType | FieldType | ViewType
-
-
-def field_alignment(type_: FieldType) -> int:
-    """As a C compiler aligns it on a host of 64 bits; struct in6_addr has the alignment of its 32-bit words (linux/in6.h)."""
-    if isinstance(type_, OctetsType | ArrayType | StructType):
-        return type_.alignment
-    return 4 if isinstance(type_, AddressType) else type_.size
-
-
-def struct_of(type_: object) -> StructType | None:
-    """The struct that a value of this type is, or is a view of; None for any other type."""
-    if isinstance(type_, ViewType):
-        return type_.struct
-    return type_ if isinstance(type_, StructType) else None
 
 
 @final
@@ -224,3 +207,34 @@ class TlvLayout:
     number: int
     size: int
     fields: tuple[TlvField, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TlvViewType:
+    """A TLV where it lies in the packet: fields are read there, and written there where the hook may."""
+
+    layout: TlvLayout
+    size: int = 8  # of its offset
+
+    def __str__(self) -> str:
+        return f"view of {self.layout.name}"
+
+
+FieldType: TypeAlias = ValueType | OctetsType | ArrayType | StructType
+StoredType: TypeAlias = ValueType | StructType
+Type: TypeAlias = ValueType | VerdictType | NoneType | OptionalType | FieldType | ViewType | TlvViewType
+
+
+def field_alignment(type_: FieldType) -> int:
+    """As a C compiler aligns it on a host of 64 bits; struct in6_addr has the alignment of its 32-bit words (linux/in6.h)."""
+    if isinstance(type_, OctetsType | ArrayType | StructType):
+        return type_.alignment
+    return 4 if isinstance(type_, AddressType) else type_.size
+
+
+def struct_of(type_: object) -> StructType | None:
+    """The struct that a value of this type is, or is a view of; None for any other type."""
+    if isinstance(type_, ViewType):
+        return type_.struct
+    return type_ if isinstance(type_, StructType) else None

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, final
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import BoolType, IntType, Type
+from pybpfnf.dsl.types import BoolType, IntType, TlvViewType, Type
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault, FaultKind
 from pybpfnf.testing.model_maps import Contents, Value, empty_map, stored
@@ -294,6 +294,21 @@ def _struct_value(run: _Run, node: ir.StructValue) -> Look:
     return made
 
 
+def _find_tlv(run: _Run, node: ir.FindTlv) -> Look:
+    """Its offset in the packet."""
+    assert isinstance(node.type.inner, TlvViewType)
+    layout = node.type.inner.layout
+    with _faulting(node.span):
+        return run.packet.find_tlv(layout.number, layout.size - 2)
+
+
+def _tlv_read(run: _Run, node: ir.TlvRead) -> Look:
+    raw = run.packet.read_at(run.value(node.base) + node.field.offset, node.field.size)
+    if isinstance(node.type, IntType):
+        return int.from_bytes(raw, "big", signed=node.type.signed)
+    return int(raw != b"\0") if isinstance(node.type, BoolType) else raw
+
+
 def _place(run: _Run, node: ir.Place) -> Look:
     return _read_place(node, _window(run, node))
 
@@ -337,6 +352,8 @@ EXPRESSIONS: Mapping[type, Callable[[_Run, Any], Look]] = {
     ir.HelperCall: _helper_call,
     ir.StructValue: _struct_value,
     ir.Member: _place,
+    ir.FindTlv: _find_tlv,
+    ir.TlvRead: _tlv_read,
     ir.Item: _place,
 }
 
@@ -389,6 +406,11 @@ def _update_map(run: _Run, node: ir.UpdateMap) -> None:
     new = _operate(node.op, node.map.value, old, run.value(node.value), node.span)
     with _faulting(node.span):
         contents[key] = new
+
+
+def _set_tlv(run: _Run, node: ir.SetTlv) -> None:
+    data = _tlv_field(run, node.value)
+    run.packet.write_at(run.value(node.place.base) + node.place.field.offset, data)
 
 
 def _set_place(run: _Run, node: ir.SetPlace) -> None:
@@ -498,6 +520,7 @@ STATEMENTS: Mapping[type, Callable[[_Run, Any], int | None]] = {
     ir.UpdateMap: _update_map,
     ir.DeleteMap: _delete_map,
     ir.SetPlace: _set_place,
+    ir.SetTlv: _set_tlv,
     ir.UpdatePlace: _update_place,
     ir.AppendTlv: _append_tlv,
     ir.If: _if,

@@ -58,6 +58,23 @@ class ModelPacket:
             raise PacketError(_NO_SRH)
         return at
 
+    def find_tlv(self, number: int, length: int) -> int | None:
+        """The offset of the first TLV of this type and length of value; None where there is none."""
+        at = self._find_srh()
+        place = at + _SRH.size + (self._data[at + _SRH.fields["last_entry"].offset] + 1) * SEGMENT_SIZE
+        end = at + (self._data[at + 1] + 1) * _UNIT
+        for tlv in _split(bytes(self._data[place:end])):
+            if tlv[:2] == bytes((number, length)):
+                return place
+            place += len(tlv)
+        return None
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        return bytes(self._data[offset : offset + size])
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        self._data[offset : offset + len(data)] = data
+
     def append_tlv(self, number: int, value: bytes) -> None:
         """Put a TLV last, but before padding and an HMAC, and pad with PadN to a multiple of 8 (RFC 8754 section 2.1).
 

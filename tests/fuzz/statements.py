@@ -244,6 +244,23 @@ def _set_field(scope: Scope, depth: int) -> Lines:
     return [f"{place} {operator}= {_right(scope, type_, operator)}"]
 
 
+_TLVS: dict[str, dict[str, ValueType]] = {"Small": {"number": U8}, "Large": {"first": S64, "where": ADDRESS, "second": U16}}
+
+
+def _find(scope: Scope, depth: int) -> Lines:
+    """A TLV that may be there: the packets have some of these types, and what is appended is found."""
+    name, local = scope.fresh("tlv"), scope.fresh("v")
+    kind = scope.random.choice(list(_TLVS))
+    field, type_ = scope.random.choice(list(_TLVS[kind].items()))
+    lines = [f"{name} = pkt.srh.find({kind})", f"{local} = {typed(scope, type_, 2)}", f"if {name} is not None:"]
+    inner = [f"{name}.{field} = {placed(scope, type_, 2)}", f"{local} = {name}.{field}"]
+    if isinstance(type_, IntType):
+        inner.append(f"{name}.{field} {scope.random.choice(SHARED_UPDATES)}= {placed(scope, type_, 1)}")
+    scope.random.shuffle(inner)
+    scope.locals[local] = type_
+    return [*lines, *(_INDENT + line for line in inner)]
+
+
 def _append(scope: Scope, depth: int) -> Lines:
     """The packet moves: views of it are stale."""
     if scope.chance(2):
@@ -382,5 +399,6 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, _assert),
     (1, _evaluate),
     (2, structs.uses),
+    (2, _find),
 )
 _STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (3, _match), (6, _for))

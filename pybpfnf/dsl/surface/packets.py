@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from ipaddress import IPv6Address
-from typing import final
+from typing import TypeVar, final
 
 from pybpfnf.dsl.surface.definitions import only_compiled
 from pybpfnf.dsl.surface.scalars import u8, u16, u32
@@ -23,6 +23,9 @@ class Verdict(IntEnum):
     DROP = 2
     REDIRECT = 7
     REROUTE = 128
+
+
+T = TypeVar("T", bound=Tlv)
 
 
 @final
@@ -106,6 +109,11 @@ class Srh:
     @property
     def last_entry(self) -> u8:
         """Index of the last element of the segment list."""
+        only_compiled("a packet")
+
+    def find(self, tlv: type[T]) -> T | None:
+        """The first TLV of the class's type and length, None where there is none: a view of the packet, whose fields are read there
+        and, in seg6local, written there. Stale after whatever moves the packet."""
         only_compiled("a packet")
 
     def append(self, tlv: Tlv) -> None:

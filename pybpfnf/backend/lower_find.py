@@ -1,0 +1,102 @@
+"""Finding a TLV in the SRH, reading its fields, writing them.
+
+A TLV that was found is its offset from the IPv6 header, an i64; 0, where a header is, stands for None. An offset outlives
+what takes pointers away (bpf_lwt_seg6_store_bytes does, though it moves nothing); each read makes the pointer again.
+"""
+
+from __future__ import annotations
+
+from pybpfnf.abi.headers import HEADERS
+from pybpfnf.backend.frame import Frame
+from pybpfnf.backend.lower_append import MALFORMED, MOST_TLVS, tlv_area
+from pybpfnf.backend.lower_packet import packet_memory, require, store_bytes, swap
+from pybpfnf.backend.values import llvm_type
+from pybpfnf.backend.wire import wire_value
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import AddressType, BoolType, IntType, TlvLayout, TlvViewType
+from pybpfnf.errors import InternalError
+
+_TLV = HEADERS["tlv"]
+_FARTHEST = 0x7FFF  # that the verifier follows when it is added to a packet pointer
+
+
+def lower_find_tlv(frame: Frame, node: ir.FindTlv) -> str:
+    """Walk by a pointer and by the bytes that are left, as `append` does; the offset is a difference of pointers, which tells
+    the verifier nothing of the way through the walk."""
+    w, layout = frame.writer, node.type.inner
+    assert isinstance(layout, TlvViewType)
+    first, area, _ = tlv_area(frame)
+    data, _ = packet_memory(frame)
+    tlv, left, count, found = w.slot("ptr"), w.slot("i64"), w.slot("i64"), w.slot("i64")
+    w.store("ptr", first, tlv)
+    w.store("i64", area, left)
+    w.store("i64", MOST_TLVS + 1, count)
+    w.store("i64", 0, found)
+    again, match, done = (w.label(hint) for hint in ("tlv", "match", "walked"))
+    w.place(again)
+    tries = w.op("sub", "i64", w.barrier("i64", w.load("i64", count)), 1)
+    w.store("i64", tries, count)
+    remaining = w.load("i64", left)
+    w.go_on_unless(w.icmp("sle", "i64", remaining, 0), done)
+    frame.fault_if(w.icmp("eq", "i64", tries, 0), f"more than {MOST_TLVS} TLVs in the SRH")
+    here = w.load("ptr", tlv)
+    require(frame, here, _TLV.size, MALFORMED)
+    length = w.load("i8", w.offset(here, 1))
+    # One opaque comparison: of a length that is compared itself the verifier knows the value on one way, and tells apart twice as
+    # many ways with each TLV.
+    wanted = (layout.layout.number, layout.layout.size - _TLV.size)
+    differing = [w.op("xor", "i8", value, number) for value, number in zip((w.load("i8", here), length), wanted, strict=True)]
+    differs = w.barrier("i32", w.cast("zext", "i8", w.op("or", "i8", *differing), "i32"))
+    w.go_on_unless(w.icmp("eq", "i32", differs, 0), match)
+    size = w.op("add", "i64", w.cast("zext", "i8", length, "i64"), _TLV.size)
+    w.store("ptr", w.offset(here, size), tlv)
+    w.store("i64", w.op("sub", "i64", remaining, size), left)
+    frame.loop_back(again)
+
+    w.place(match)
+    frame.fault_if(w.icmp("slt", "i64", remaining, layout.layout.size), MALFORMED)
+    distance = w.op("sub", "i64", w.cast("ptrtoint", "ptr", here, "i64"), w.cast("ptrtoint", "ptr", data, "i64"))
+    w.store("i64", w.barrier("i64", distance), found)
+    w.place(done)
+    return w.load("i64", found)
+
+
+def lower_tlv_read(frame: Frame, node: ir.TlvRead) -> str:
+    w, type_ = frame.writer, node.type
+    place = w.offset(_view(frame, frame.value(node.base), _layout(node)), node.field.offset)
+    match type_:
+        case IntType(width=width):
+            return swap(frame, width, w.load(f"i{width}", place, 1))
+        case AddressType():
+            return w.load(llvm_type(type_), place, 1)
+        case BoolType():
+            return w.icmp("ne", "i8", w.load("i8", place), 0)
+    raise InternalError(f"a field of type {type_} in a TLV")
+
+
+def _layout(node: ir.TlvRead) -> TlvLayout:
+    view = node.base.type
+    assert isinstance(view, TlvViewType)
+    return view.layout
+
+
+def _view(frame: Frame, offset: str, layout: TlvLayout) -> str:
+    """The TLV, its bytes shown to the verifier once more; the walk has found them in the packet, so nothing fails here."""
+    w = frame.writer
+    data, end = packet_memory(frame)
+    never = frame.exits.unreachable()
+    bounded = w.barrier("i64", offset)
+    w.go_on_unless(w.icmp("ugt", "i64", bounded, _FARTHEST), never)
+    tlv = w.offset(data, bounded)
+    w.go_on_unless(w.icmp("ugt", "ptr", w.offset(tlv, layout.size), end), never)
+    return tlv
+
+
+def lower_set_tlv(frame: Frame, node: ir.SetTlv) -> None:
+    """Write one field through the helper, the only way to write an SRH."""
+    w, place = frame.writer, node.place
+    bits, value = wire_value(frame, frame.value(node.value), node.value.type)
+    offset = w.op("add", "i64", frame.value(place.base), place.field.offset)
+    buffer = frame.scratch("buffer", place.field.size)
+    w.store(f"i{bits}", value, buffer, 8)
+    store_bytes(frame, offset, buffer, str(place.field.size))
