@@ -29,8 +29,11 @@ from pybpfnf.dsl.surface import (
     Seg6Packet,
     Srh,
     State,
+    Struct,
     Tlv,
     Verdict,
+    array,
+    bits,
     lwt_in,
     lwt_out,
     lwt_xmit,
@@ -42,6 +45,7 @@ from pybpfnf.dsl.surface import (
 from pybpfnf.dsl.surface.calls import NAMED_HELPERS, is_scalar_helper
 from pybpfnf.dsl.surface.definitions import DefinitionError, NotCompiledError
 from pybpfnf.dsl.surface.route_packets import RoutePacket
+from pybpfnf.errors import InputError
 from tests.dsl.cases import compile_text, function
 
 SEG6LOCAL = PROGRAM_TYPES["lwt_seg6local"]
@@ -50,6 +54,11 @@ packets = PerCpuArray(u32, 1)
 LIMIT = Config(u32, default=5)
 COUNT = State(u32)
 WHERE = State(IPv6Address)
+
+
+class Pair(Struct):
+    low: u8
+    high: u16 = 3
 
 
 class Blob(Tlv, type=6):
@@ -196,6 +205,17 @@ def test_annotations_may_be_text() -> None:
         (lambda: type("T", (Tlv,), {"__annotations__": {"x": bytes}}, type=9), "type", "has no length"),
         (lambda: type("T", (Tlv,), {"__annotations__": {"x": u8}, "x": 256}, type=9), "type", "the default 256 is no u8"),
         (lambda: type("T", (Tlv,), {"__annotations__": {"x": "nope"}}, type=9), "name", "'nope' is not defined"),
+        (lambda: type("S", (Struct,), {"__annotations__": {"x": int}}), "type", "struct S: field x: <class 'int'> is no field type"),
+        (lambda: type("S", (Struct,), {"__annotations__": {"x": bytes}}), "type", "field x has no length"),
+        (lambda: type("S", (Struct,), {"__annotations__": {"x": u8}, "x": bits(9)}), "type", "9 bits of u8 are no bit field"),
+        (lambda: type("S", (Struct,), {"__annotations__": {"x": u8}, "x": 256}), "type", "the default 256 is no u8"),
+        (lambda: type("S", (Struct,), {"__annotations__": {"x": u8}, "x": bits(2, default=4)}), "overflow", "4 does not fit 2 bits"),
+        (lambda: type("S", (Struct,), {}), "type", "struct S has no fields"),
+        (lambda: type("S", (Struct,), {"__annotations__": {"x": object}, "x": array(u32, 1025)}), "type", "the most is 4096"),
+        (lambda: array(u8, 0), "type", "0 is no number of items"),
+        (lambda: bits(65), "type", "65 is no number of bits"),
+        (lambda: Hash(u8, Pair, 3, default=cast(Any, 0)), "type", "default 0 is no Pair"),
+        (lambda: Config(Pair), "type", "is no variable type"),
         (lambda: surface.seg6local(on_fault=cast(Verdict, 7)), "type", "on_fault 7 is no verdict"),
         (lambda: surface.seg6local(cast(Any, 3)), "type", "decorates a plain function"),
     ],
@@ -205,6 +225,28 @@ def test_a_wrong_definition_says_what_is_wrong(definition: object, code: str, me
         definition()  # type: ignore[operator]
     assert caught.value.code == code
     assert message in caught.value.message
+
+
+def test_a_struct_is_a_plain_object_in_ordinary_python() -> None:
+    pair = Pair(low=1)
+    pair.high += 1
+    assert (pair, pair.high, repr(pair)) == (Pair(low=1, high=4), 4, "Pair(low=1, high=4)")
+    assert pair != Pair(low=2, high=4)
+    assert {Pair(low=1): "found"}[Pair(low=1, high=3)] == "found"
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({}, TypeError, "Pair needs low"),
+        ({"low": 1, "wide": 2}, TypeError, "Pair has no field 'wide': it has low, high"),
+        ({"low": 256}, InputError, "Pair.low: 256 is no u8"),
+        ({"low": True}, InputError, "Pair.low: True is no u8"),
+    ],
+)
+def test_a_struct_takes_what_its_fields_can_hold(values: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Pair(**values)
 
 
 def test_every_public_name_resolves_and_the_lists_agree() -> None:
