@@ -166,7 +166,8 @@ def _store_value(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> 
 
 def _record(b: Builder, name: str, value: Value, target: ast.Name, node: ast.expr) -> bool:
     """Join the value's type into the local's. False, and reported, for a type that does not go with those before."""
-    type_ = value.expr.type if isinstance(value, Typed) else None
+    # What counts a loop over constants is assigned as a literal is.
+    type_ = value.expr.type if isinstance(value, Typed) and value.counter is None else None
     before = b.locals.seen.get((name, False))
     if name in b.locals.views:
         b.error("type", f"`{name}` is a view of the packet elsewhere, and {describe(value)} here", target, "use two names")
