@@ -7,7 +7,7 @@ from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
 from pybpfnf.backend.lower_encap import lower_push_encap
 from pybpfnf.backend.lower_find import lower_find_tlv, lower_tlv_read
-from pybpfnf.backend.lower_maps import lower_map_contains, lower_map_get, lower_map_read
+from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contains
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
@@ -78,6 +78,10 @@ def lower_test(frame: Frame, node: ir.Expr, yes: str, no: str) -> None:
         case ir.HasHeader():
             with frame.at(node.span):
                 lower_has_header(frame, node, yes, no)
+        case ir.IsNone() | ir.MapContains():
+            with frame.at(node.span):
+                frame.writer.keep_apart()  # from a branch before that asks the same of another look-up
+                frame.branch(is_none(frame, node) if isinstance(node, ir.IsNone) else map_contains(frame, node), yes, no)
         case _:
             condition = frame.value(node)
             with frame.at(node.span):
@@ -97,7 +101,24 @@ def lower_has_header_value(frame: Frame, node: ir.HasHeader) -> str:
     return w.load("i1", result)
 
 
+def _null_check_value(frame: Frame, flag: str) -> str:
+    """The answer of a null check as a value, of which LLVM does not see that it is one.
+
+    Of `p != null or q != null` it makes `p | q != 0`, which the verifier refuses ("pointer |= pointer prohibited").
+    """
+    w = frame.writer
+    return w.cast("trunc", "i32", w.barrier("i32", w.cast("zext", "i1", flag, "i32")), "i1")
+
+
 def lower_is_none(frame: Frame, node: ir.IsNone) -> str:
+    return _null_check_value(frame, is_none(frame, node))
+
+
+def lower_map_contains(frame: Frame, node: ir.MapContains) -> str:
+    return _null_check_value(frame, map_contains(frame, node))
+
+
+def is_none(frame: Frame, node: ir.IsNone) -> str:
     if is_view(node.operand.type):
         type_ = llvm_type(node.operand.type)
         return frame.writer.icmp("eq", type_, frame.value(node.operand), "null" if type_ == "ptr" else 0)

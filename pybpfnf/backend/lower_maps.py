@@ -52,7 +52,8 @@ def lower_map_get(frame: Frame, node: ir.MapGet) -> str:
     return w.value(f"insertvalue {optional} {flagged}, {inner} {value}, 1")
 
 
-def lower_map_contains(frame: Frame, node: ir.MapContains) -> str:
+def map_contains(frame: Frame, node: ir.MapContains) -> str:
+    """An i1 that comes of a null check: for a branch, not for arithmetic."""
     key = frame.value(node.key)
     w = frame.writer
     there = w.slot("i1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -13,8 +14,10 @@ from tests.backend.build_ir import (
     assign,
     at,
     binary,
+    both,
     const,
     convert,
+    either,
     element,
     function,
     get,
@@ -200,6 +203,36 @@ def test_get_and_contains_do_not_fault() -> None:
         run.maps["flows"].update(u32(0), u64(55))
         run.run()
         assert run.get("OUT") == 1055
+
+
+@pytest.mark.parametrize("join", [both, either])
+@pytest.mark.parametrize("asked", ["get", "contains"])
+@pytest.mark.parametrize("named", [False, True])
+def test_two_look_ups_are_asked_one_after_the_other(join: Callable[[ir.Expr, ir.Expr], ir.Expr], asked: str, named: bool) -> None:
+    """LLVM likes to ask two pointers at once: `pointer |= pointer prohibited`."""
+    questions: list[ir.Expr] = []
+    body: list[ir.Stmt] = []
+    for number, map_ in enumerate((HASH, DEFAULTED)):
+        question: ir.Expr = ir.MapContains(map_, read(KEY), SPAN)
+        if asked == "get":
+            found = local(f"n{number}", OptionalType(map_.value), number)
+            body.append(assign(found, get(map_, read(KEY))))
+            question = ir.Not(ir.IsNone(read(found), SPAN), SPAN)
+        if named:
+            flag = local(f"f{number}", BOOL, number + 2)
+            body.append(assign(flag, question))
+            question = read(flag)
+        questions.append(question)
+    body.append(when(join(*questions), (out(const(1, U64)),)))
+    with engine(*body, maps=(HASH, DEFAULTED)) as running:
+        running.run()
+        assert running.get("OUT") == 0
+        running.maps["flows"].update(u32(0), u64(1))
+        running.run()
+        assert running.get("OUT") == (join is either)
+        running.maps["defaulted"].update(u32(0), u32(1))
+        running.run()
+        assert running.get("OUT") == 1
 
 
 @pytest.mark.parametrize(("index", "expected"), [(3, 9), (4, 0), (-1, 0)])
