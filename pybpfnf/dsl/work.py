@@ -28,7 +28,8 @@ _FORKS: Mapping[type, int] = {
     **dict.fromkeys((ir.HeaderRead, ir.SetHeader, ir.Seg6ActionCall), 4),
     ir.Compare: 0,  # counted at the branch that it decides
     ir.UpdateMap: 3,
-    ir.AppendTlv: 128,  # walks over the TLVs
+    ir.AppendTlv: 128,  # walks over the TLVs, and over the padding
+    ir.FindTlv: 64,
 }
 _DIVISIONS = (ir.BinaryOp.FLOORDIV, ir.BinaryOp.MOD, ir.BinaryOp.LSHIFT, ir.BinaryOp.RSHIFT)
 
