@@ -399,6 +399,6 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, _assert),
     (1, _evaluate),
     (2, structs.uses),
-    (2, _find),
+    (1, _find),
 )
 _STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (3, _match), (6, _for))
