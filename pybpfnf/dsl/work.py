@@ -29,7 +29,7 @@ _FORKS: Mapping[type, int] = {
     ir.Compare: 0,  # counted at the branch that it decides
     ir.UpdateMap: 3,
     ir.AppendTlv: 128,  # walks over the TLVs, and over the padding
-    ir.FindTlv: 64,
+    ir.FindTlv: 128,
 }
 _DIVISIONS = (ir.BinaryOp.FLOORDIV, ir.BinaryOp.MOD, ir.BinaryOp.LSHIFT, ir.BinaryOp.RSHIFT)
 
