@@ -65,6 +65,7 @@ def object_bytes(target: Target, *, fault_counters: bool = True) -> bytes:
     if isinstance(target, bytes):
         return _as_built(target, fault_counters)
     if not isinstance(target, str | os.PathLike):
+        _check_is_program(target)
         built: bytes = resolve("compile_programs")([target], fault_counters=fault_counters)
         return built
     found = locate(target, source=not fault_counters)
@@ -72,6 +73,13 @@ def object_bytes(target: Target, *, fault_counters: bool = True) -> bytes:
         return _as_built(read_file(found.path), fault_counters)
     compiled: bytes = resolve("compile_file")(found.path, fault_counters=fault_counters)
     return compiled
+
+
+def _check_is_program(target: object) -> None:
+    """Raises InputError for what is nothing to compile; a program knows its hook."""
+    if not hasattr(target, "function") or not hasattr(target, "hook"):
+        hint = "give a program, a file's path, an object's bytes, or a catalogue function's name"
+        raise InputError(f"{target!r} is no network function", hint=hint)
 
 
 def object_image(target: Target) -> ObjectImage:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import pytest
 
@@ -173,3 +173,15 @@ def test_the_command_that_runs_an_object_imports_no_compiler_and_no_routes(tmp_p
 def test_importing_the_verbs_name_by_name_is_what_the_package_offers() -> None:
     for name in pybpfnf.__all__:
         assert getattr(pybpfnf, name) is not None
+
+
+@pytest.mark.parametrize("target", [3, None, lambda packet: packet])
+def test_what_is_no_target_is_named(target: Any) -> None:
+    with pytest.raises(InputError, match="is no network function"):
+        pybpfnf.build(target)
+
+
+def test_text_is_no_packet() -> None:
+    text: Any = "6000"
+    with pytest.raises(InputError, match="a packet is bytes"):
+        pybpfnf.run("end", text)

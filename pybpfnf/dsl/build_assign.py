@@ -114,6 +114,12 @@ def _store_name(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> S
     if target.id == b.packet_name:
         b.error("read-only", f"`{target.id}` is the packet", target, "choose another name")
         return ()
+    if isinstance(b.source.captured.get(target.id), StateVariable):
+        # Python would make a local, and the State would never change: what nobody means who writes a State's name.
+        message = f"without `global`, this makes a local `{target.id}` and leaves the State as it is"
+        b.error("name", message, target, f"write `global {target.id}` at the start of the function, or choose another name")
+        b.flow.bound[target.id] = PoisonBinding()
+        return ()
     match value:
         case Typed(ir.PushEncap()):
             b.flow.bound[target.id] = PoisonBinding()

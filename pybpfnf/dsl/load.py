@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import os
 import sys
@@ -41,9 +42,26 @@ def load_programs(path: str | os.PathLike[str]) -> list[Program]:
         with redirect_stdout(sys.stderr):  # stdout is for our data: what the file prints shall not get between
             exec(code, vars(module))
     programs = [thing for thing in vars(module).values() if isinstance(thing, Program)]
+    _refuse_hidden(text, name, {program.name for program in programs})
     if not programs:
         raise InputError(f"{name} has no network function", hint="decorate a function with @seg6local")
     return list(dict.fromkeys(programs))
+
+
+def _refuse_hidden(text: str, name: str, programs: set[str]) -> None:
+    """A second `def` of a program's name hides the first, which would be gone without a word."""
+    seen: dict[str, int] = {}
+    found = []
+    for node in ast.parse(text, name).body:
+        if not isinstance(node, ast.FunctionDef) or node.name not in programs:
+            continue
+        if node.name in seen:
+            file, span = _whole_line(name, node.lineno)
+            message = f"`{node.name}` is defined a second time, and the first, of line {seen[node.name]}, would be gone"
+            found.append(file.diagnostic("name", message, span, "give one of them another name"))
+        seen.setdefault(node.name, node.lineno)
+    if found:
+        raise CompileError(found)
 
 
 def _read(name: str) -> str:

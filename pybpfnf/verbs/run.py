@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self, final, overload
 
+from pybpfnf.errors import InputError
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.live import Live
 from pybpfnf.runner import Environment, Outcome, Runner, Session
@@ -99,6 +100,8 @@ def run(
     A packet begins at its IPv6 header. A drop and a fault are outcomes, not exceptions. The keywords are those of `simulate`.
     """
     with simulate(target, program=program, type=type, environment=environment, runner=runner, config=config, **values) as simulation:
+        if isinstance(packets, str):
+            raise InputError("a packet is bytes, not text", hint="bytes.fromhex(...) makes it from hexadecimal digits")
         if isinstance(packets, bytes):
             return simulation.run(packets)
         return [simulation.run(packet) for packet in packets]

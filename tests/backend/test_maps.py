@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import ADDRESS, BOOL, S64, U8, U16, U32, U64, IntType, OptionalType, ValueType
+from pybpfnf.dsl.types import ADDRESS, BOOL, S64, U8, U16, U32, U64, IntType, OptionalType, StructType, ValueType
 from tests.backend.build_ir import (
     SPAN,
     assign,
@@ -215,6 +215,7 @@ def test_two_look_ups_are_asked_one_after_the_other(join: Callable[[ir.Expr, ir.
     for number, map_ in enumerate((HASH, DEFAULTED)):
         question: ir.Expr = ir.MapContains(map_, read(KEY), SPAN)
         if asked == "get":
+            assert not isinstance(map_.value, StructType)
             found = local(f"n{number}", OptionalType(map_.value), number)
             body.append(assign(found, get(map_, read(KEY))))
             question = ir.Not(ir.IsNone(read(found), SPAN), SPAN)

@@ -74,7 +74,16 @@ def test_a_checker_says_what_the_sample_says(checker: Checker, column: int, samp
 
 def test_the_right_sample_compiles(tmp_path: Path) -> None:
     module = compile_module(load_programs(copy("right", tmp_path)))
-    assert [function.name for function in module.functions] == ["structs", "end", "end_t", "tag_increment", "add_tlv", "counted", "steer", "looped"]
+    assert [function.name for function in module.functions] == [
+        "structs",
+        "end",
+        "end_t",
+        "tag_increment",
+        "add_tlv",
+        "counted",
+        "steer",
+        "looped",
+    ]
 
 
 def test_the_right_sample_of_routes_compiles(tmp_path: Path) -> None:
