@@ -56,6 +56,9 @@ class Reading:
     suggestion: str | None = None
 
 
+_TOO_LARGE = "BPF program is too large"  # BPF_COMPLEXITY_LIMIT_INSNS (include/linux/bpf_verifier.h), a million
+
+
 def read_log(log: str) -> Reading:
     """What a log of either format says. An empty one reads as an empty message."""
     report = _REPORT.search(log)
@@ -95,10 +98,20 @@ def diagnose(log: str, program: ProgramImage) -> Diagnostic:
     message = f"the kernel refused {program.name}: {reading.message or 'it gave no reason'}"
     # Without an instruction the refusal is of the whole program: its first line stands for it.
     record = program.line_at(reading.slot or 0)
+    hint = reading.suggestion or _hint(log, program)
     if record is None:
         where = "" if reading.slot is None else f" (instruction {reading.slot})"
-        return Diagnostic("verifier", message + where, Span(program.section, 0, 0, 0, 0), hint=reading.suggestion)
+        return Diagnostic("verifier", message + where, Span(program.section, 0, 0, 0, 0), hint=hint)
     column = max(record.column, 1)
     end = max(len(record.text.rstrip()) + 1, column + 1)
     span = Span(record.file, record.line, column, record.line, end)
-    return Diagnostic("verifier", message, span, source_line=record.text, hint=reading.suggestion)
+    return Diagnostic("verifier", message, span, source_line=record.text, hint=hint)
+
+
+def _hint(log: str, program: ProgramImage) -> str | None:
+    """What to do, where the log does not say it."""
+    if _TOO_LARGE in log:
+        return "the verifier follows every way through a program, and gave up: make fewer branches one after the other, above all in loops"
+    if program.on_fault is not None:  # of the language
+        return "the compiler has accepted this, so it is a bug of pybpfnf: please report it with the log"
+    return None

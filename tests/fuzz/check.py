@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import final
 
 from pybpfnf.dsl.walk import walk
-from pybpfnf.errors import CompileError, Error
+from pybpfnf.errors import CompileError, Error, VerifierError
 from pybpfnf.runner import Runner
 from tests.fuzz import engines
 from tests.fuzz.engines import Compiled, Observed
@@ -20,17 +20,22 @@ from tests.fuzz.generate import generate
 from tests.fuzz.inputs import Input, configs, environment, inputs
 from tests.fuzz.shrink import shrink
 
+_GAVE_UP = "BPF program is too large. Processed 1000001 insn"  # kernel/bpf/verifier.c, BPF_COMPLEXITY_LIMIT_INSNS
+
 
 @final
 @dataclass
 class Report:
-    """`refused`: functions that the compiler takes for too large for the stack, which is its right. `nodes`: the classes of the
-    IR's nodes that were met; `faults`: the messages of the fault exits that were taken."""
+    """`refused`: functions that the compiler takes for too large for the stack, which is its right. `beyond`: those that it takes
+    and the kernel does not, because its verifier follows their ways for more than a million instructions; the compiler
+    should say so first. `nodes`: the classes of the IR's nodes that were met; `faults`: the messages of the fault exits that
+    were taken."""
 
     functions: int = 0
     runs: int = 0
     forwarded: int = 0
     refused: int = 0
+    beyond: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     nodes: set[type] = field(default_factory=set)
     differences: list[str] = field(default_factory=list)
@@ -40,6 +45,7 @@ class Report:
         self.runs += other.runs
         self.forwarded += other.forwarded
         self.refused += other.refused
+        self.beyond += other.beyond
         self.faults += other.faults
         self.nodes |= other.nodes
         self.differences += other.differences
@@ -47,6 +53,10 @@ class Report:
 
 class _SizeError(Exception):
     """The compiler refuses the function for its stack or its loops alone."""
+
+
+class _BeyondError(Exception):
+    """The verifier gave up, at its limit of a million instructions."""
 
 
 def check(seed: int, numbers: Sequence[int], inputs_each: int, runners: Sequence[Runner], *, shrinking: bool = True) -> Report:
@@ -67,6 +77,9 @@ def _check_one(trial: Trial, name: str, report: Report, shrinking: bool) -> None
     except _SizeError:
         report.refused += 1
         return
+    except _BeyondError:
+        report.beyond += 1
+        return
     report.functions += 1
     if wrong is None:
         return
@@ -78,7 +91,7 @@ def _check_one(trial: Trial, name: str, report: Report, shrinking: bool) -> None
 def _same_kind(trial: Trial, text: str, name: str, kind: str) -> bool:
     try:
         wrong = trial.problem(text, name, Report())
-    except _SizeError:
+    except (_SizeError, _BeyondError):
         return False
     return wrong is not None and wrong.splitlines()[0] == kind
 
@@ -119,6 +132,10 @@ class Trial:
         for runner in self._runners:
             try:
                 found[runner.name] = engines.run(runner, compiled, around, given)
+            except VerifierError as error:
+                if _GAVE_UP in error.log:
+                    raise _BeyondError from None
+                return f"{runner.name} refuses it: {type(error).__name__}\n{error}"
             except Error as error:
                 return f"{runner.name} refuses it: {type(error).__name__}\n{error}"
         return _difference(compiled, given, expected, found)

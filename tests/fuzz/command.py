@@ -47,7 +47,8 @@ def main() -> int:
 def summary(report: Report) -> str:
     return (
         f"{report.functions} functions, {report.runs} runs, of which {report.faults.total()} end in a fault exit and "
-        f"{report.forwarded} forward; {report.refused} functions left out for their size; {len(report.differences)} functions differ"
+        f"{report.forwarded} forward; {report.refused} functions left out for their size, "
+        f"{report.beyond} beyond the verifier's million instructions; {len(report.differences)} functions differ"
     )
 
 

@@ -44,6 +44,7 @@ def _table(report: Report, runners: list[Runner]) -> str:
 def test_random_functions_mean_the_same_to_all_engines(record_property: RecordProperty, report: Report, runners: list[Runner]) -> None:
     record_property("table", _table(report, runners))
     assert not report.differences, "\n\n".join(report.differences)
+    assert report.beyond <= FAST // 20
 
 
 def test_random_functions_forward_and_fault(report: Report) -> None:
@@ -68,7 +69,8 @@ def test_many_random_functions_mean_the_same_to_all_engines(record_property: Rec
     report = check(2, range(SLOW), INPUTS, runners)
     record_property("table", _table(report, runners))
     assert not report.differences, "\n\n".join(report.differences)
-    assert report.functions + report.refused == SLOW
+    assert report.functions + report.refused + report.beyond == SLOW
+    assert report.beyond < SLOW // 20
     assert report.refused < SLOW // 20
 
 
@@ -117,7 +119,14 @@ def test_a_wrong_meaning_is_found_among_few_functions(bug: str, monkeypatch: pyt
     table, key, wrong = _BUGS[bug]
     assert isinstance(table, MutableMapping)
     monkeypatch.setitem(table, key, wrong)
-    assert any(check(3, [number], INPUTS, [VmRunner()], shrinking=False).differences for number in range(FAST))
+    assert any(_is_found(number) for number in range(FAST))
+
+
+def _is_found(number: int) -> bool:
+    try:
+        return bool(check(3, [number], INPUTS, [VmRunner()], shrinking=False).differences)
+    except AssertionError:
+        return True  # the evaluator looks after itself too: an `assert x is not None` that passes wrongly ends in it
 
 
 def test_a_function_is_made_smaller_as_long_as_it_shows_the_same() -> None:

@@ -111,3 +111,16 @@ def test_a_diagnostic_stands_at_the_source_line_of_the_refused_instruction() -> 
 def test_without_line_records_a_diagnostic_names_the_instruction() -> None:
     diagnostic = diagnose(BRANCHES, ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", ()))
     assert diagnostic.message == "the kernel refused probe: R7 !read_ok (instruction 3)"
+
+
+def test_a_program_that_the_verifier_gives_up_on_gets_a_hint() -> None:
+    log = "5: (05) goto pc-3\nBPF program is too large. Processed 1000001 insn\n"
+    found = diagnose(log, ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", ()))
+    assert found.hint is not None
+    assert "fewer branches" in found.hint
+
+
+def test_what_the_compiler_has_accepted_is_our_bug() -> None:
+    found = diagnose("0: (95) exit\nR0 !read_ok\n", ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", (), on_fault=2))
+    assert found.hint is not None
+    assert "a bug of pybpfnf" in found.hint
