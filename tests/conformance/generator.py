@@ -132,6 +132,15 @@ def second_routing_header(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
+def spent_and_wrong(draw: st.DrawFn) -> bytes:
+    """As above, and the used-up SRH is one that the kernel would not take: nobody has looked at it when a function meets it."""
+    hop = draw(st.lists(hops, min_size=1, max_size=2))
+    overrun = packets.srh(hop, segments_left=0, tlvs=draw(_TOO_LONG), fill=False)
+    beyond = packets.srh(hop, segments_left=0, last_entry=draw(st.integers(len(hop) + 1, 255)))
+    return packets.srv6(**draw(fields()) | {"options": [draw(st.sampled_from([overrun, beyond]))]})
+
+
+@st.composite
 def inner_packets(draw: st.DrawFn) -> Payload:
     """An IPv6 packet inside, with an SRH of its own or without."""
     upper = draw(udp_payloads)
@@ -299,6 +308,7 @@ _REFUSED: Mapping[str, Packets] = {
     "last_entry_too_large": last_entry_too_large(),
     "truncated": truncated(),
     "payload_length_too_large": with_fields(payload_length=st.integers(2000, 65535)),
+    "second_after_a_wrong_routing_header": spent_and_wrong(),
     "tlv_overruns": with_fields(tlvs=_TOO_LONG, fill=st.just(False)),
     "one_byte_padding": with_fields(tlvs=_PAD1, fill=st.just(False)),
     "hop_by_hop_options_refused": with_fields(options=_REFUSED_OPTIONS.map(lambda options: [packets.hop_by_hop(options)])),

@@ -35,8 +35,6 @@ FUNCTIONS: Final = ("end", "end_t", "tag_increment", "add_tlv", "add_tlv_20")
 EXAMPLES: Final = 12  # a kind and function: 41 kinds make 492 packets a function
 SCRIPT_EXAMPLES: Final = 30
 HMAC_POLICIES: Final = {"hmac_required": 1, "hmac_ignored": -1}
-# Checks that the verifier asks for and that no packet fails: the kernel has looked at the same bytes before the program ran.
-NEVER_TAKEN: Final = {"the SRH's TLVs run past its end"}
 T = TypeVar("T")
 
 
@@ -194,5 +192,4 @@ def test_every_fault_site_was_reached(
     sites = faults.sites if faults is not None else ()
     lines = [f"{reached.sites[function, site.number]:6}  {site.file}:{site.line}  {site.message}" for site in sites]
     record_property("table", "\n".join([f"fault exits of {function} that the generated packets reached", *lines]))
-    expected = {site.message for site in sites} - NEVER_TAKEN
-    assert {site.message for site in sites if reached.sites[function, site.number]} == expected
+    assert [site.message for site in sites if not reached.sites[function, site.number]] == []
