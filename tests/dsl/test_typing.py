@@ -89,3 +89,10 @@ def test_the_right_sample_compiles(tmp_path: Path) -> None:
 def test_the_right_sample_of_routes_compiles(tmp_path: Path) -> None:
     module = compile_module(load_programs(copy("routes_right", tmp_path)))
     assert [function.name for function in module.functions] == ["encapsulate", "guard", "tunnel"]
+
+
+@_needs("pyright", "node")
+def test_pyright_finds_nothing_in_the_catalogue(tmp_path: Path) -> None:
+    """mypy looks at it with the rest of the project."""
+    catalogue = shutil.copytree(ROOT / "functions", tmp_path / "functions", ignore=shutil.ignore_patterns("__pycache__"))
+    assert pyright(catalogue) == []
