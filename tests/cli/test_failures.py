@@ -99,7 +99,9 @@ def test_an_interrupt_ends_with_one_word() -> None:
     """The command has read the header of a capture and waits for its first record."""
     header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
     pipe = subprocess.PIPE
-    with subprocess.Popen([*COMMAND, "run", "end", "-"], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+    # A shell that starts this suite in the background has SIGINT ignored, and what it starts inherits that: `env` undoes it.
+    command = ["env", "--default-signal=INT", *COMMAND, "run", "end", "-"]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(header)

@@ -1,0 +1,57 @@
+"""What a function names: locals, variables of the control plane, maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+from pybpfnf.dsl.types import StoredType, Type, ValueType
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A local variable; `number` makes it unique in its function."""
+
+    name: str
+    number: int
+    type: Type
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Set at load time, constant afterwards (.rodata). `default` None: must be given. Values: int, bool as 0 or 1, address as 16 bytes."""
+
+    name: str
+    type: ValueType
+    default: int | bytes | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class State:
+    """Readable and writable from the control plane while packets flow (.data, or .bss when `initial` is zero)."""
+
+    name: str
+    type: ValueType
+    initial: int | bytes
+
+
+Variable: TypeAlias = Config | State
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A map. `kind` is a row name of abi.maps ("array", "percpu_array", "hash"); `key` is U32 for arrays.
+
+    `default`: what a missing key of a hash reads as (a struct as its bytes); None: reading a missing key faults.
+    """
+
+    name: str
+    kind: str
+    key: StoredType
+    value: StoredType
+    max_entries: int
+    default: int | bytes | None = None
