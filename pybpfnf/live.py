@@ -10,6 +10,7 @@ in host byte order where they have 1, 2, 4 or 8 bytes, else `bytes`. Bytes come 
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -50,7 +51,7 @@ class FaultCount:
     count: int
 
 
-class _Entries(Generic[K, V]):
+class _Entries(ABC, Generic[K, V]):
     """What arrays and hashes have in common: typed values, and a sum where each CPU has its own."""
 
     def __init__(self, access: MapAccess, key_class: object = None, value_class: object = None) -> None:
@@ -87,8 +88,8 @@ class _Entries(Generic[K, V]):
         starts = range(0, len(data), stride) if self._is_per_cpu else (0,)
         return [_decode(data[start : start + size], self._value_type, self._value_class) for start in starts]
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     def _look_up(self, key: K) -> bytes:
         data = self._access.lookup(self._encode_key(key))

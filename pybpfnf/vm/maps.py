@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ BPF_ANY, BPF_NOEXIST, BPF_EXIST = range(3)
 Cell = list[Region]  # the value's copies: one, or one a CPU
 
 
-class VmMap:
+class VmMap(ABC):
     """What all map types share. `handle` is the address that programs pass to helpers."""
 
     per_cpu = False
@@ -43,13 +44,13 @@ class VmMap:
         cell = self._cell(key)
         return 0 if cell is None else cell[self._cpu if cpu is None else cpu].address
 
+    @abstractmethod
     def put(self, key: bytes, value: bytes, flags: int) -> int:
         """0 or a negative error number. Of a per-CPU value only this CPU's copy is written."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, key: bytes) -> int:
         """0 or a negative error number."""
-        raise NotImplementedError
 
     # ---------------------------------------------------------------------------------------- for user space
 
@@ -78,8 +79,8 @@ class VmMap:
             self._fail("delete", -error)
         return not error
 
-    def keys(self) -> Iterator[bytes]:
-        raise NotImplementedError
+    @abstractmethod
+    def keys(self) -> Iterator[bytes]: ...
 
     # ------------------------------------------------------------------------------------------------ shared
 
@@ -88,11 +89,11 @@ class VmMap:
         """Distance of the copies in what user space sees: bpf(2) pads per-CPU values to 8 bytes."""
         return -(-self._spec.value_size // 8) * 8 if self.per_cpu else self._spec.value_size
 
-    def _cell(self, key: bytes) -> Cell | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _cell(self, key: bytes) -> Cell | None: ...
 
-    def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int: ...
 
     def _new_cell(self, copies: list[bytes], *, writable: bool = True) -> Cell:
         cell = [Region(f"a value of map {self._spec.name!r}", bytearray(copy), writable=writable) for copy in copies]
