@@ -40,7 +40,9 @@ def built(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
 def test_iproute2_puts_the_object_on_a_route(built: tuple[str, Path], namespace: Namespace) -> None:
     hook, file = built
     place = hook.removeprefix("lwt_")
-    done = run("ip", "-6", "route", "add", "fc00:f::/64", "encap", "bpf", place, "obj", file, "section", hook, "dev", "b0")
+    done = run(
+        "unshare", "--mount", "ip", "-6", "route", "add", "fc00:f::/64", "encap", "bpf", place, "obj", file, "section", hook, "dev", "b0"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert f"encap bpf {place}" in run("ip", "-6", "route", "show", "fc00:f::/64").stdout
 
