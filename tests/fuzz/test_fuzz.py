@@ -15,6 +15,7 @@ from pybpfnf.kernel import features
 from pybpfnf.kernel.runner import KernelRunner
 from pybpfnf.runner import Runner
 from pybpfnf.testing import evaluate
+from pybpfnf.testing.evaluate.operators import OPERATORS
 from pybpfnf.vm import VmRunner
 from tests.fuzz.check import Report, check
 from tests.fuzz.command import summary
@@ -102,11 +103,11 @@ def _key_before_value(run: Any, node: ir.SetMap) -> None:
 
 
 _BUGS: Mapping[str, tuple[Mapping[Any, Any], object, Callable[..., Any]]] = {
-    "division towards zero": (evaluate.OPERATORS, ir.BinaryOp.FLOORDIV, _towards_zero),
-    "a remainder with the dividend's sign": (evaluate.OPERATORS, ir.BinaryOp.MOD, lambda a, b: a - b * _towards_zero(a, b)),
-    "a shift count taken modulo 64": (evaluate.OPERATORS, ir.BinaryOp.LSHIFT, lambda a, b: a << b % 64),
-    "a logical right shift": (evaluate.OPERATORS, ir.BinaryOp.RSHIFT, lambda a, b: abs(a) >> b),
-    "less or equal for less": (evaluate.OPERATORS, ir.CompareOp.LT, operator.le),
+    "division towards zero": (OPERATORS, ir.BinaryOp.FLOORDIV, _towards_zero),
+    "a remainder with the dividend's sign": (OPERATORS, ir.BinaryOp.MOD, lambda a, b: a - b * _towards_zero(a, b)),
+    "a shift count taken modulo 64": (OPERATORS, ir.BinaryOp.LSHIFT, lambda a, b: a << b % 64),
+    "a logical right shift": (OPERATORS, ir.BinaryOp.RSHIFT, lambda a, b: abs(a) >> b),
+    "less or equal for less": (OPERATORS, ir.CompareOp.LT, operator.le),
     "conversions of 32 bits": (evaluate.EXPRESSIONS, ir.Convert, _without_sign),
     "no short circuit": (evaluate.EXPRESSIONS, ir.Logical, _both_operands),
     "a map that is not written": (evaluate.STATEMENTS, ir.SetMap, _key_before_value),
