@@ -1,4 +1,5 @@
-"""Build step of the wheel: the catalogue's objects, so that a router can run them without llvmlite.
+"""What a table cannot say: the packages, found, and the wheel's build step: the catalogue's objects, so that a router can run
+them without llvmlite.
 
 Everything else is in pyproject.toml.
 """
@@ -9,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
@@ -37,4 +38,7 @@ def build_objects(destination: Path) -> None:
     (destination / catalogue.INDEX).write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-setup(cmdclass={"build_py": BuildWithObjects})
+setup(
+    packages=[*find_packages(str(ROOT), include=["pybpfnf", "pybpfnf.*"]), "pybpfnf.functions"],
+    cmdclass={"build_py": BuildWithObjects},
+)

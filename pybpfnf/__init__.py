@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from pybpfnf.verbs.build import build as build
     from pybpfnf.verbs.load import load as load
     from pybpfnf.verbs.read import read as read
+    from pybpfnf.verbs.run import Simulation as Simulation
     from pybpfnf.verbs.run import run as run
     from pybpfnf.verbs.run import simulate as simulate
     from pybpfnf.vm import VmRunner as VmRunner
@@ -102,7 +103,7 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.verbs.build": "build",
     "pybpfnf.verbs.load": "load",
     "pybpfnf.verbs.read": "read",
-    "pybpfnf.verbs.run": "run simulate",
+    "pybpfnf.verbs.run": "Simulation run simulate",
     "pybpfnf.vm": "VmRunner",
 }
 _MODULE_OF: Mapping[str, str] = {name: module for module, names in _NAMES.items() for name in names.split()}
@@ -145,6 +146,7 @@ __all__ = [
     "Runner",
     "Seg6Packet",
     "Session",
+    "Simulation",
     "Span",
     "Srh",
     "State",

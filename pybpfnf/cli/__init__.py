@@ -29,6 +29,7 @@ class Row:
 
 COMMANDS: Mapping[str, Row] = {
     "list": Row("catalogue", "Show the functions that come with pybpfnf."),
+    "new": Row("catalogue", "Write a new function, its test and its line in the README."),
     "build": Row("build", "Compile TARGET into a standard ELF object."),
     "show": Row("build", "Print a program's instructions, Python lines beside them."),
     "run": Row("run", "Run a program in this process on the packets of a capture."),
