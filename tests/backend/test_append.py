@@ -33,7 +33,7 @@ from tests.backend.build_ir import (
     when,
 )
 from tests.backend.engine import Engine, built
-from tests.backend.reference import appended
+from tests.backend.tlv_area import appended
 
 SEGMENTS = ["fc00:3::3", "fc00:2::2"]
 AREA = 40 + 8 + 16 * len(SEGMENTS)  # where TLVs begin in a packet without options
