@@ -51,13 +51,13 @@ CODES: Mapping[str, Code] = {
         Code("stack", "locals need more than the 512 bytes of BPF stack", "combined stack size"),
         Code("leak", "a reserved record is neither submitted nor discarded on some path", "Unreleased reference"),
         Code("size", "a function that is too large for a BPF program, or nested too deeply", "branch target out of range"),
-        Code("unsupported", "Python that is not part of the language, or not lowered yet"),
-        Code("overflow", "a constant does not fit its type"),
-        Code("sign", "signed and unsigned operands are mixed"),
-        Code("type", "a value of the wrong type"),
-        Code("name", "a name that is not known, not bound on every path, or reserved"),
-        Code("arguments", "a call with the wrong arguments"),
-        Code("verifier", "the kernel's verifier refused the program"),
+        Code("unsupported", "Python that is not part of the language, or not lowered yet", "nothing: the statement would be missing"),
+        Code("overflow", "a constant does not fit its type", "nothing: its low bits would be kept"),
+        Code("sign", "signed and unsigned operands are mixed", "nothing: some values would compare and compute wrongly"),
+        Code("type", "a value of the wrong type", "nothing, or 'R1 type=scalar expected=...'"),
+        Code("name", "a name that is not known, not bound on every path, or reserved", "'R2 !read_ok', or 'Invalid name'"),
+        Code("arguments", "a call with the wrong arguments", "'R2 !read_ok', or EINVAL at run time"),
+        Code("verifier", "the kernel's verifier refused the program", "its log, of which this is the reading"),
     )
 }
 

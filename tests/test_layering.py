@@ -27,6 +27,7 @@ _STAGES = _DATA | {"runner", "lazy"}
 ROOMS: Mapping[str, frozenset[str]] = {
     "errors": frozenset({"diagnostics"}),  # for a type
     "diagnostics": frozenset(),
+    "explanations": frozenset(),
     "lazy": _BOTTOM,
     "abi": _BOTTOM,
     "image": _BOTTOM | {"abi"},
@@ -43,7 +44,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "targets": _STAGES | {"catalogue", "dsl"},
     "live": _STAGES | {"dsl"},
     "verbs": _STAGES | {"dsl", "vm", "kernel", "targets", "live"},
-    "cli": _STAGES | {"listing", "kernel", "testing", "catalogue", "targets", "live", "verbs"},
+    "cli": _STAGES | {"explanations", "listing", "kernel", "testing", "catalogue", "targets", "live", "verbs"},
     "__main__": frozenset({"cli"}),
     "__init__": _STAGES | {"dsl", "vm", "kernel", "verbs"},
 }

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Row] = {
     "build": Row("build", "Compile TARGET into a standard ELF object."),
     "show": Row("build", "Print a program's instructions, Python lines beside them."),
     "run": Row("run", "Run a program in this process on the packets of a capture."),
+    "explain": Row("explain", "Say why a diagnostic's rule is there, with a wrong and a right function."),
     "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
     "attach": Row("attach", "Load a program and bind it to a SID or a route (root)."),
     "set": Row("attach", "Change a State of an attached program while packets flow (root)."),

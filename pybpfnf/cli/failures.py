@@ -11,12 +11,14 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from functools import singledispatch
 from types import TracebackType
 from typing import Self, final
 
 import click
 
+from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.errors import CompileError, Error, InternalError, SystemLacksError, VerifierError
 
 DEBUG_VARIABLE = "PYBPFNF_DEBUG"
@@ -63,7 +65,15 @@ def _(error: InternalError) -> int:
 @explain.register
 def _(error: CompileError) -> int:
     _say("\n\n".join(diagnostic.render() for diagnostic in error.diagnostics))
+    _say_where_to_read(error.diagnostics)
     return error.exit_status
+
+
+def _say_where_to_read(diagnostics: Sequence[Diagnostic]) -> None:
+    """Once, however many there are."""
+    codes = list(dict.fromkeys(diagnostic.code for diagnostic in diagnostics))
+    command = f"`pybpfnf explain {codes[0] if len(codes) == 1 else 'CODE'}`"
+    _say(f"\n{command} says why, and shows it right" + (f": {', '.join(codes)}" if len(codes) > 1 else ""))
 
 
 @explain.register

@@ -12,7 +12,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_wire import padded, srh_size
 from pybpfnf.dsl.signature import name_span
 from pybpfnf.dsl.source import FunctionSource
-from pybpfnf.dsl.types import StructType
+from pybpfnf.dsl.types import StructType, ViewType
 from pybpfnf.dsl.walk import walk
 
 STACK_LIMIT = 512  # MAX_BPF_STACK (include/linux/filter.h)
@@ -50,7 +50,11 @@ def _buffer(node: object) -> int:
             return _slots(srh_size(node))
         case ir.AppendTlv(tlv):
             return _slots(padded(tlv.layout.size))
-        case ir.MapRead(map_) | ir.MapGet(map_) | ir.MapContains(map_) | ir.DeleteMap(map_) | ir.SetMap(map_) | ir.UpdateMap(map_):
+        case ir.MapGet(map_) | ir.MapContains(map_) | ir.DeleteMap(map_):
+            return _slots(map_.key.size)
+        case ir.MapRead(map_, type=ViewType()) if map_.default is None:
+            return _slots(map_.key.size)  # the entry itself is read where it is
+        case ir.MapRead(map_) | ir.SetMap(map_) | ir.UpdateMap(map_):
             return _slots(map_.key.size) + _slots(map_.value.size)
         case _:
             return 0

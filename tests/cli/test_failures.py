@@ -48,7 +48,7 @@ def test_a_failure_is_a_line_a_hint_and_a_status(error: BaseException, status: i
 def test_the_authors_mistakes_are_shown_at_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
     status, text = reported(CompileError([DIAGNOSTIC, DIAGNOSTIC]), capsys)
     one = "f.py:2:5: error: this is no number [type]\n        abc = 1\n        ^^^\nhint: write a number\n"
-    assert (status, text) == (1, f"{one}\n{one}")
+    assert (status, text) == (1, f"{one}\n{one}\n`pybpfnf explain type` says why, and shows it right\n")
 
 
 def test_the_verifiers_refusal_keeps_the_whole_log_in_a_file(

@@ -1,0 +1,134 @@
+"""Rules about how much: what the kernel's verifier can follow, what the stack holds, what fits into one program."""
+
+from __future__ import annotations
+
+from pybpfnf.explanations.row import ASSEMBLY, Explanation
+
+LIMITS = (
+    Explanation(
+        "unbounded",
+        why="The verifier goes through each iteration of a loop by itself, and must come to an end. So a loop counts over a `range` whose"
+        " length follows from constants, a type (a u8 stops at 255), a mask, a remainder or `min`; a Config is no proof, since it may"
+        " be set to anything. A bound that is proven can still be too much for the verifier, in loops within loops above all.",
+        wrong="""\
+from pybpfnf import DROP, OK, Array, Config, Seg6Packet, Verdict, seg6local, u32
+
+MEMBERS = Config(u32, default=8)
+tags = Array(u32, 64)
+
+
+@seg6local
+def only_members(pkt: Seg6Packet) -> Verdict:
+    for i in range(MEMBERS):
+        if tags[i] == pkt.srh.tag:
+            return OK
+    return DROP
+""",
+        right="""\
+from pybpfnf import DROP, OK, Array, Config, Seg6Packet, Verdict, seg6local, u32
+
+MEMBERS = Config(u32, default=8)
+tags = Array(u32, 64)
+
+
+@seg6local
+def only_members(pkt: Seg6Packet) -> Verdict:
+    for i in range(min(MEMBERS, 64)):
+        if tags[i] == pkt.srh.tag:
+            return OK
+    return DROP
+""",
+    ),
+    Explanation(
+        "stack",
+        why="A BPF program has 512 bytes of stack, over all the functions that are active at once. Structs that a function makes, keys and"
+        " values of maps, TLVs and SRHs on their way into the packet lie there. What is large belongs in a map, where a view of it"
+        " costs nothing; what is not needed at the same time can be made one after the other.",
+        wrong="""\
+from pybpfnf import OK, PerCpuArray, Seg6Packet, Struct, Verdict, array, seg6local, u64
+
+
+class Window(Struct):
+    sizes: list[u64] = array(u64, 80)
+
+
+windows = PerCpuArray(Window, 1)
+EMPTY = (0,) * 80
+
+
+@seg6local
+def remember(pkt: Seg6Packet) -> Verdict:
+    windows[0] = Window(sizes=EMPTY)
+    return OK
+""",
+        right="""\
+from pybpfnf import OK, PerCpuArray, Seg6Packet, Struct, Verdict, array, seg6local, u64
+
+
+class Window(Struct):
+    sizes: list[u64] = array(u64, 80)
+
+
+windows = PerCpuArray(Window, 1)
+
+
+@seg6local
+def remember(pkt: Seg6Packet) -> Verdict:
+    window = windows[0]
+    for i in range(80):
+        window.sizes[i] = 0
+    return OK
+""",
+    ),
+    Explanation(
+        "size",
+        why="A jump of a BPF program reaches 32,767 instructions, and Python's own parser and this compiler go some hundred levels deep:"
+        " an `elif` is one level below the `if` that it follows. What is a table is better written as one, in a map.",
+        wrong="""\
+from pybpfnf import DROP, OK, Seg6Packet, Verdict, seg6local
+
+
+@seg6local
+def block(pkt: Seg6Packet) -> Verdict:
+    if pkt.srh.tag == 1:
+        return DROP
+    elif pkt.srh.tag == 2: return DROP  # and 990 more of these
+    return OK
+""",
+        right="""\
+from pybpfnf import DROP, OK, Hash, Seg6Packet, Verdict, seg6local, u16
+
+blocked = Hash(u16, bool, 1024)
+
+
+@seg6local
+def block(pkt: Seg6Packet) -> Verdict:
+    return DROP if pkt.srh.tag in blocked else OK
+""",
+    ),
+    Explanation(
+        "verifier",
+        why="The kernel runs no program that its verifier has not followed along every path. Of an object that this compiler has made, a"
+        " refusal is a bug of pybpfnf, and the message says so: please report it with the log, which is kept in a file. Of an object"
+        " from elsewhere it is the object's: the message has the instruction, its source line where the object has lines, and the"
+        " verifier's own words. Here the byte was read without asking whether the packet is that long.",
+        wrong="""\
+r2 = *(u32 *)(r1 + 76)
+r0 = *(u8 *)(r2 + 6)
+r0 = 0
+exit
+""",
+        right="""\
+r2 = *(u32 *)(r1 + 76)
+r3 = *(u32 *)(r1 + 80)
+r4 = r2
+r4 += 7
+if r4 > r3 goto short
+r0 = *(u8 *)(r2 + 6)
+short:
+r0 = 0
+exit
+""",
+        language=ASSEMBLY,
+    ),
+)
