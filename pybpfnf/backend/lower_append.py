@@ -28,14 +28,14 @@ def lower_append_tlv(frame: Frame, node: ir.AppendTlv) -> None:
     image.put_tlv(frame, 0, node.tlv)
     image.constant[size] = SRH_TLVS["padn"]
 
+    buffer = frame.scratch("buffer", len(image))
+    image.write(frame, buffer)  # before the packet moves: bytes may come from it
     place, old_padding = _walk(frame)
     _remove(frame, place, old_padding)
     padding = _padding(frame, old_padding, size)
     added = w.op("add", "i64", padding, size)
     _adjust_srh(frame, place, added)
 
-    buffer = frame.scratch("buffer", len(image))
-    image.write(frame, buffer)
     w.store("i8", w.cast("trunc", "i64", w.op("sub", "i64", padding, _TLV.size), "i8"), w.offset(buffer, size + 1), 1)
     store_bytes(frame, place, buffer, _written(frame, padding, size))
     slot = growth_slot(frame)

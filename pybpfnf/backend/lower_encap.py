@@ -38,6 +38,7 @@ def _outer_image(frame: Frame, node: ir.PushEncap, srh: Image) -> Image:
     if node.source is None or node.hop_limit is None or not isinstance(node.source.type, AddressType):
         raise InternalError("an IP encapsulation without its source and hop limit")
     image = Image(bytearray(_IPV6.size) + srh.constant, [(_IPV6.size + offset, value, type_) for offset, value, type_ in srh.values])
+    image.octets = [(_IPV6.size + offset, pointer, alignment, type_) for offset, pointer, alignment, type_ in srh.octets]
     image.constant[0] = 6 << _IPV6.fields["version"].shift
     image.constant[_IPV6.fields["next_header"].offset] = NEXT_HEADERS["routing"]
     first = _IPV6.size + _SRH.size + SEGMENT_SIZE * (len(node.srh.path) - 1)  # the last of the list

@@ -6,7 +6,7 @@ from pybpfnf.abi.helpers import Arg
 from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
 from pybpfnf.backend.lower_encap import lower_push_encap
-from pybpfnf.backend.lower_find import lower_find_tlv, lower_tlv_read
+from pybpfnf.backend.lower_find import lower_find_tlv, lower_tlv_item, lower_tlv_read
 from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contains
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
@@ -174,5 +174,6 @@ EXPRESSIONS: Expressions = {
     ir.Member: lower_place,
     ir.FindTlv: lower_find_tlv,
     ir.TlvRead: lower_tlv_read,
+    ir.TlvItem: lower_tlv_item,
     ir.Item: lower_place,
 }

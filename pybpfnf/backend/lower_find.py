@@ -9,14 +9,17 @@ from __future__ import annotations
 from pybpfnf.abi.headers import HEADERS
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_append import MALFORMED, MOST_TLVS, tlv_area
+from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.lower_packet import packet_memory, require, store_bytes, swap
 from pybpfnf.backend.values import llvm_type
-from pybpfnf.backend.wire import wire_value
+from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import AddressType, BoolType, IntType, TlvLayout, TlvViewType
+from pybpfnf.dsl.intervals import interval_of
+from pybpfnf.dsl.types import AddressType, BoolType, IntType, OctetsType, TlvViewType, Type
 from pybpfnf.errors import InternalError
 
 _TLV = HEADERS["tlv"]
+_OUT_OF_RANGE = "index out of range"
 _FARTHEST = 0x7FFF  # that the verifier follows when it is added to a packet pointer
 
 
@@ -62,8 +65,16 @@ def lower_find_tlv(frame: Frame, node: ir.FindTlv) -> str:
 
 
 def lower_tlv_read(frame: Frame, node: ir.TlvRead) -> str:
-    w, type_ = frame.writer, node.type
-    place = w.offset(_view(frame, frame.value(node.base), _layout(node)), node.field.offset)
+    """The value; of raw bytes the pointer to them, which moves with the packet."""
+    return _load(frame, _pointer(frame, _field_offset(frame, node), node.field.size), node.type)
+
+
+def lower_tlv_item(frame: Frame, node: ir.TlvItem) -> str:
+    return _load(frame, _pointer(frame, _item_offset(frame, node), node.type.size), node.type)
+
+
+def _load(frame: Frame, place: str, type_: Type) -> str:
+    w = frame.writer
     match type_:
         case IntType(width=width):
             return swap(frame, width, w.load(f"i{width}", place, 1))
@@ -71,32 +82,47 @@ def lower_tlv_read(frame: Frame, node: ir.TlvRead) -> str:
             return w.load(llvm_type(type_), place, 1)
         case BoolType():
             return w.icmp("ne", "i8", w.load("i8", place), 0)
+        case OctetsType():
+            return place
     raise InternalError(f"a field of type {type_} in a TLV")
 
 
-def _layout(node: ir.TlvRead) -> TlvLayout:
-    view = node.base.type
-    assert isinstance(view, TlvViewType)
-    return view.layout
+def _field_offset(frame: Frame, node: ir.TlvPlace) -> str:
+    """From the IPv6 header, an i64."""
+    return frame.writer.op("add", "i64", frame.value(node.base), node.field.offset)
 
 
-def _view(frame: Frame, offset: str, layout: TlvLayout) -> str:
-    """The TLV, its bytes shown to the verifier once more; the walk has found them in the packet, so nothing fails here."""
+def _item_offset(frame: Frame, node: ir.TlvItem) -> str:
+    """From the IPv6 header; faults where the index is out of range, unless it is proven not to be."""
+    w, start, values = frame.writer, _field_offset(frame, node), interval_of(node.index)
+    type_, count = node.index.type, node.field.size
+    assert isinstance(type_, IntType)
+    index = resize(frame, frame.value(node.index), type_, IntType("", 64, type_.signed))
+    if values.low < 0 or values.high >= count:
+        index = w.barrier("i64", index)
+        frame.fault_if(w.icmp("uge", "i64", index, count), _OUT_OF_RANGE)
+    return w.op("add", "i64", start, index)
+
+
+def _pointer(frame: Frame, offset: str, size: int) -> str:
+    """Bytes of a TLV, shown to the verifier once more; the walk has found them in the packet, so nothing fails here."""
     w = frame.writer
     data, end = packet_memory(frame)
     never = frame.exits.unreachable()
     bounded = w.barrier("i64", offset)
     w.go_on_unless(w.icmp("ugt", "i64", bounded, _FARTHEST), never)
-    tlv = w.offset(data, bounded)
-    w.go_on_unless(w.icmp("ugt", "ptr", w.offset(tlv, layout.size), end), never)
-    return tlv
+    place = w.offset(data, bounded)
+    w.go_on_unless(w.icmp("ugt", "ptr", w.offset(place, size), end), never)
+    return place
 
 
 def lower_set_tlv(frame: Frame, node: ir.SetTlv) -> None:
-    """Write one field through the helper, the only way to write an SRH."""
-    w, place = frame.writer, node.place
-    bits, value = wire_value(frame, frame.value(node.value), node.value.type)
-    offset = w.op("add", "i64", frame.value(place.base), place.field.offset)
-    buffer = frame.scratch("buffer", place.field.size)
-    w.store(f"i{bits}", value, buffer, 8)
-    store_bytes(frame, offset, buffer, str(place.field.size))
+    """Write one field or item through the helper, the only way to write an SRH."""
+    place, type_ = node.place, node.value.type
+    assert isinstance(type_, IntType | AddressType | BoolType | OctetsType)
+    image = Image(bytearray(type_.size))
+    image.put(frame, 0, type_.size, node.value, [node.place])
+    offset = _item_offset(frame, place) if isinstance(place, ir.TlvItem) else _field_offset(frame, place)
+    buffer = frame.scratch("buffer", type_.size)
+    image.write(frame, buffer)
+    store_bytes(frame, offset, buffer, str(type_.size))

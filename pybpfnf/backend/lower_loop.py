@@ -22,12 +22,12 @@ _Body = Callable[[Frame, tuple[ir.Stmt, ...]], None]
 _STILL = (
     ir.Const, ir.LocalRead, ir.VariableRead, ir.HeaderRead, ir.ContextRead, ir.Convert, ir.Binary, ir.Unary, ir.Compare, ir.Logical,
     ir.Not, ir.Let, ir.Conditional, ir.MapRead, ir.MapGet, ir.MapContains, ir.IsNone, ir.Unwrap,
-    ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
+    ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace, ir.FindTlv, ir.TlvRead, ir.TlvItem,
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
     ir.If, ir.ForRange, ir.Break, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
 )  # fmt: skip
 # These move it, and leave its headers in their order.
-_MOVING = (ir.SetHeader, ir.AppendTlv, ir.TlvValue)
+_MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.TlvValue)
 
 # LLVM may write out loops of so few iterations, where it finds that they become shorter.
 _MOST_UNROLLED = 4

@@ -67,8 +67,9 @@ def srh_image(frame: Frame, srh: ir.SrhValue, *, keeps_destination: bool) -> Ima
     for index, segment in enumerate(srh.path):
         image.put(frame, segments_end - SEGMENT_SIZE * (index + 1), SEGMENT_SIZE, segment)
     offset = segments_end
-    for tlv in srh.tlvs:
-        image.put_tlv(frame, offset, tlv)
+    for index, tlv in enumerate(srh.tlvs):
+        after = [value for other in srh.tlvs[index + 1 :] for _, value in other.values]
+        image.put_tlv(frame, offset, tlv, [*after, srh.tag, srh.flags])
         offset += tlv.layout.size
     if padding:
         image.constant[offset : offset + 2] = bytes((SRH_TLVS["padn"], padding - 2))

@@ -7,7 +7,7 @@ barrier, piece by piece.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_arithmetic import combine, resize
@@ -15,6 +15,7 @@ from pybpfnf.backend.lower_memory import atomic_update, is_atomic, load_value, s
 from pybpfnf.backend.values import literal, place_alignment
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import U8, AddressType, ArrayType, FieldType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
+from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
 
 _WORD = 8
@@ -25,12 +26,15 @@ _OUT_OF_RANGE = "index out of range"
 def lower_struct_value(frame: Frame, node: ir.StructValue) -> str:
     """A buffer of its own on the stack: whole words first, so that padding is zero, then the fields that are not constant."""
     constant = bytearray(node.type.size)
-    computed = []
-    for field, value in node.values:
+    computed, octets = [], []
+    for index, (field, value) in enumerate(node.values):
         if isinstance(value, ir.Const):
             value = constant_bytes(value)
         if isinstance(value, bytes):
             _put(constant, field, value)
+        elif isinstance(value.type, OctetsType):
+            after = [other for _, other in node.values[index + 1 :]]
+            octets.append((field, *octets_before(frame, value, after)))
         else:
             computed.append((field, frame.value(value)))
     buffer = constant_buffer(frame, bytes(constant))
@@ -40,6 +44,8 @@ def lower_struct_value(frame: Frame, node: ir.StructValue) -> str:
             _store_bits(frame, pointer, field.type, lowered, field.bits, field.shift)
         else:
             store_field(frame, pointer, alignment, field.type, lowered)
+    for field, source, aligned in octets:
+        copy(frame, source, frame.writer.offset(buffer, field.offset), field.type.size, min(aligned, place_alignment(field.offset, _WORD)))
     return buffer
 
 
@@ -94,8 +100,26 @@ def _place_of(frame: Frame, node: ir.Expr) -> tuple[str, int]:
             item, count = _items(base.type)
             offset = _item_offset(frame, index, item.size, count)
             return frame.writer.offset(pointer, offset), min(alignment, place_alignment(item.size, _WORD))
+        case ir.TlvRead():
+            return frame.value(node), 1  # in the packet, at any offset
         case _:
             return frame.value(node), _WORD
+
+
+def octets_before(frame: Frame, value: ir.Expr, others: Iterable[ir.Expr | bytes]) -> tuple[str, int]:
+    """A pointer to raw bytes and its alignment; of those in the packet to a copy, where `others`, evaluated after, may move it."""
+    pointer, alignment = place_of(frame, value)
+    if not isinstance(value, ir.TlvRead) or not any(_moves(other) for other in others if not isinstance(other, bytes)):
+        return pointer, alignment
+    room = frame.room(value.field.size)
+    copy(frame, pointer, room, value.field.size, alignment)
+    return room, _WORD
+
+
+def _moves(value: ir.Expr) -> bool:
+    """Whether evaluating it may move the packet."""
+    nodes = walk([value])
+    return any(isinstance(node, ir.Seg6ActionCall) or (isinstance(node, ir.HelperCall) and node.helper.changes_packet) for node in nodes)
 
 
 def _items(type_: Type) -> tuple[FieldType, int]:
@@ -123,6 +147,11 @@ def _item_offset(frame: Frame, index: ir.Expr, size: int, count: int) -> str | i
 
 
 def lower_set_place(frame: Frame, node: ir.SetPlace) -> None:
+    if isinstance(node.value.type, OctetsType):
+        source, aligned = octets_before(frame, node.value, [node.place])
+        pointer, alignment = place_of(frame, node.place)
+        copy(frame, source, pointer, node.value.type.size, min(alignment, aligned))
+        return
     value = frame.value(node.value)  # Python evaluates the right side first
     pointer, alignment = place_of(frame, node.place)
     if isinstance(node.place, ir.Member) and node.place.field.bits:

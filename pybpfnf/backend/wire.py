@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
 
 from pybpfnf.abi.headers import HEADERS
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_packet import swap
+from pybpfnf.backend.lower_struct import copy, octets_before
 from pybpfnf.backend.values import place_alignment, wire_bytes
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import AddressType, BoolType, IntType, Type
+from pybpfnf.dsl.types import AddressType, BoolType, IntType, OctetsType, Type
 from pybpfnf.errors import InternalError
 
 _WORD = 8
@@ -20,27 +22,33 @@ _TLV = HEADERS["tlv"]
 @final
 @dataclass(slots=True)
 class Image:
-    """`constant` has zeros where `values` (offset, value, type) go, in network byte order."""
+    """`constant` has zeros where `values` (offset, value, type) go, in network byte order, and `octets` (offset, pointer,
+    alignment, type)."""
 
     constant: bytearray
     values: list[tuple[int, str, Type]] = field(default_factory=list)
+    octets: list[tuple[int, str, int, OctetsType]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.constant)
 
-    def put(self, frame: Frame, offset: int, size: int, value: ir.Expr | bytes) -> None:
-        """A value at its place; an expression is evaluated now."""
+    def put(self, frame: Frame, offset: int, size: int, value: ir.Expr | bytes, after: Sequence[ir.Expr | bytes] = ()) -> None:
+        """A value at its place; an expression is evaluated now, and those of `after` later."""
         if isinstance(value, bytes):
             self.constant[offset : offset + size] = value
         elif isinstance(value, ir.Const):
             self.constant[offset : offset + size] = wire_bytes(value.value, size)
+        elif isinstance(value.type, OctetsType):
+            self.octets.append((offset, *octets_before(frame, value, after), value.type))
         else:
             self.values.append((offset, frame.value(value), value.type))
 
-    def put_tlv(self, frame: Frame, offset: int, tlv: ir.TlvValue) -> None:
+    def put_tlv(self, frame: Frame, offset: int, tlv: ir.TlvValue, after: Sequence[ir.Expr | bytes] = ()) -> None:
+        """A TLV at its place; `after` is evaluated after it."""
         self.constant[offset : offset + _TLV.size] = bytes((tlv.layout.number, tlv.layout.size - _TLV.size))
-        for field_, value in tlv.values:
-            self.put(frame, offset + field_.offset, field_.size, value)
+        for index, (field_, value) in enumerate(tlv.values):
+            rest = [*(other for _, other in tlv.values[index + 1 :]), *after]
+            self.put(frame, offset + field_.offset, field_.size, value, rest)
 
     def write(self, frame: Frame, buffer: str) -> None:
         """Write to memory that is aligned to 8 bytes and has room for whole words; the last word is filled up with zeros."""
@@ -51,6 +59,8 @@ class Image:
         for offset, value, type_ in self.values:
             bits, value = wire_value(frame, value, type_)
             w.store(f"i{bits}", value, w.offset(buffer, offset), place_alignment(offset, bits // 8))
+        for offset, pointer, alignment, type_ in self.octets:
+            copy(frame, pointer, w.offset(buffer, offset), type_.size, min(alignment, place_alignment(offset, _WORD)))
 
 
 def wire_value(frame: Frame, value: str, type_: Type) -> tuple[int, str]:

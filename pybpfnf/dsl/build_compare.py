@@ -10,6 +10,7 @@ from typing import final
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_map import contains
+from pybpfnf.dsl.build_octets import as_octets, lengths_differ
 from pybpfnf.dsl.build_packet import fresh
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import HOOKS
@@ -55,6 +56,11 @@ def compare(b: Builder, op: ir.CompareOp, values: tuple[Value, Value], nodes: tu
         b.error("type", "None is asked for with `is`", whole, f"write `{other} {word} None`")
         return zero(BOOL, whole, b)
     left, right = present(b, left, nodes[0]), present(b, right, nodes[1])
+    left, right = as_octets(b, left, right, nodes[0]), as_octets(b, right, left, nodes[1])
+    if (lengths := lengths_differ(left, right)) is not None:
+        message = f"{lengths[0]} bytes are compared with {lengths[1]}: they are never equal"
+        b.error("type", message, whole, "compare as many bytes")
+        return zero(BOOL, whole, b)
     if isinstance(left, Typed) and isinstance(right, Typed) and _is_compared_whole(left.expr.type, right.expr.type):
         return _equal(b, op, left.expr, right.expr, whole)
     if _is_address(left) != _is_address(right) and not (_is_plain(left) and _is_plain(right)):

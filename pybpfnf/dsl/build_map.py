@@ -9,6 +9,7 @@ from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
+from pybpfnf.dsl.build_tlv import store_tlv, update_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import article, describe, to_type, zero
 from pybpfnf.dsl.types import ADDRESS, OptionalType, StructType, ValueType, ViewType
@@ -107,6 +108,8 @@ def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) 
     place = _item(b, target)
     if isinstance(place, Poison):
         return ()
+    if isinstance(place, ir.TlvItem):
+        return store_tlv(b, place, value, target, node)
     if place is not None:
         return store_place(b, place, value, target, node)
     map_ = _target_map(b, target)
@@ -119,12 +122,12 @@ def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) 
     return (statement,)
 
 
-def _item(b: Builder, target: ast.Subscript) -> ir.Item | Poison | None:
-    """The item of an array in a struct that a target names; None where it names an entry of a map, or what has no entries."""
+def _item(b: Builder, target: ast.Subscript) -> ir.Item | ir.TlvItem | Poison | None:
+    """The item of an array in a struct or a TLV that a target names; None where it names an entry of a map, or what has no entries."""
     if not isinstance(target.value, ast.Attribute):
         return None
     found = b.expr(target)
-    if isinstance(found, Typed) and isinstance(found.expr, ir.Item):
+    if isinstance(found, Typed) and isinstance(found.expr, ir.Item | ir.TlvItem):
         return found.expr
     return found if isinstance(found, Poison) else None
 
@@ -134,6 +137,8 @@ def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple
     place = _item(b, target)
     if isinstance(place, Poison):
         return ()
+    if isinstance(place, ir.TlvItem):
+        return update_tlv(b, place, target, node)
     if place is not None:
         return update_place(b, place, target, node)
     map_ = _target_map(b, target)

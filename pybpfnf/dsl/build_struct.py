@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
+from pybpfnf.dsl.build_octets import octets_value
+from pybpfnf.dsl.build_tlv import build_tlv_item
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, present, to_type, zero
 from pybpfnf.dsl.types import U8, U32, ArrayType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
@@ -36,28 +38,13 @@ def _field_value(b: Builder, type_: StructType, field: StructField, given: ast.e
 def field_value(b: Builder, type_: Type, bits: int, value: Value, node: ast.expr, where: str) -> ir.Expr | bytes:
     """What a field or an item of `type_` takes; anything else is reported. `bits`: of a bit field, else 0."""
     if isinstance(type_, OctetsType):
-        return _octets(b, type_, value, node, where)
+        return octets_value(b, type_, value, node, where)
     if isinstance(type_, ArrayType):
         return _array(b, type_, value, node, where)
     if bits and isinstance(value, Literal) and not 0 <= value.value < 1 << bits:
         b.error("overflow", f"{value.value} does not fit the {bits} bits of {where}", node, f"write 0 to {(1 << bits) - 1}")
         return zero(type_, node, b)
     return to_type(b, value, type_, node, where)
-
-
-def _octets(b: Builder, type_: OctetsType, value: Value, node: ast.expr, where: str) -> ir.Expr | bytes:
-    match value:
-        case Constant(bytes() as data) if len(data) == type_.size:
-            return data
-        case Constant(bytes() as data):
-            b.error("type", f"{where} has {type_.size} bytes, and this has {len(data)}", node, f"write {type_.size} bytes")
-        case Typed(ir.Member() as member) if member.type == type_:
-            return member
-        case Poison():
-            pass
-        case _:
-            b.error("type", f"{where} is {type_.size} bytes, and `{b.text(node)}` is {describe(value)}", node, 'write b"..."')
-    return bytes(type_.size)
 
 
 def _array(b: Builder, type_: ArrayType, value: Value, node: ast.expr, where: str) -> ir.Expr | bytes:
@@ -117,8 +104,12 @@ def build_item(b: Builder, holder: Value, node: ast.Subscript) -> Value:
         text = b.text(node.value)
         return b.error("overflow", f"index {index.value} is out of range: `{text}` has {count}", node.slice, f"write 0 to {count - 1}")
     number = _index(b, index, node.slice)
+    if isinstance(number, Poison):
+        return POISON
+    if isinstance(holder.expr, ir.TlvRead):
+        return build_tlv_item(b, holder.expr, number, node)
     item = type_.item if isinstance(type_, ArrayType) else U8
-    return number if isinstance(number, Poison) else Typed(ir.Item(holder.expr, number, item, b.span(node)))
+    return Typed(ir.Item(holder.expr, number, item, b.span(node)))
 
 
 def _index(b: Builder, index: Value, node: ast.expr) -> ir.Expr | Poison:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from difflib import get_close_matches
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
+from pybpfnf.dsl.build_octets import octets_value
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, present, to_type
-from pybpfnf.dsl.types import IntType, OptionalType, TlvViewType
+from pybpfnf.dsl.types import U8, IntType, OctetsType, OptionalType, TlvViewType
 from pybpfnf.dsl.updates import updated
 from pybpfnf.dsl.values import POISON, Poison, TlvClass, Typed, Value
 
@@ -50,30 +52,51 @@ def build_tlv_field(b: Builder, holder: Value, node: ast.Attribute) -> Value:
         near = get_close_matches(node.attr, fields, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(fields)}"
         return b.error("name", f"`{view.layout.name}` has no field `{node.attr}`", node, hint)
-    if field.type is None:
-        message = f"`{node.attr}` is raw bytes, and those of a TLV in the packet are not lowered yet"
-        return b.error("unsupported", message, node, "write its parts as fields of u8 to u64")
     return Typed(ir.TlvRead(holder.expr, field, field.type, b.span(node)))
 
 
-def store_tlv(b: Builder, place: ir.TlvRead, value: Value, target: ast.expr, node: ast.expr) -> tuple[ir.Stmt, ...]:
-    """`dm.t2 = value`."""
-    stored = to_type(b, value, place.type, node, f"`{b.text(target)}`")
-    return (ir.SetTlv(place, stored, b.span(target)),) if _is_writable(b, target) else ()
+def build_tlv_item(b: Builder, holder: ir.TlvRead, index: ir.Expr, node: ast.Subscript) -> Value:
+    """`tlv.value[i]`: a byte."""
+    return Typed(ir.TlvItem(holder.base, holder.field, index, U8, b.span(node)))
 
 
-def update_tlv(b: Builder, place: ir.TlvRead, target: ast.expr, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
-    """`dm.hops += 1`."""
+def store_tlv(b: Builder, place: ir.TlvPlace, value: Value, target: ast.expr, node: ast.expr) -> tuple[ir.Stmt, ...]:
+    """`dm.t2 = value`, `tlv.value[i] = value`."""
+    where = f"`{b.text(target)}`"
+    if isinstance(place.type, OctetsType):
+        given = octets_value(b, place.type, value, node, where)
+        stored = ir.Const(given, place.type, b.span(node)) if isinstance(given, bytes) else given
+    else:
+        stored = to_type(b, value, place.type, node, where)
+    return (ir.SetTlv(place, stored, b.span(target)),) if _is_writable(b, place, target) else ()
+
+
+def update_tlv(b: Builder, place: ir.TlvPlace, target: ast.expr, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
+    """`dm.hops += 1`, `tlv.value[i] ^= 1`."""
     if not isinstance(place.type, IntType):
         b.error("type", f"`{b.text(target)}` is {describe(Typed(place))}, and this changes integers", node, "assign the new value")
         return ()
-    value = updated(b, place, node)
-    if isinstance(value, Poison) or not _is_writable(b, target):
+    before, held = _held(b, place)
+    value = updated(b, held, node)
+    if isinstance(value, Poison) or not _is_writable(b, place, target):
         return ()
-    return (ir.SetTlv(place, value, b.span(node)),)
+    return (*before, ir.SetTlv(held, value, b.span(node)))
 
 
-def _is_writable(b: Builder, target: ast.expr) -> bool:
+def _held(b: Builder, place: ir.TlvPlace) -> tuple[tuple[ir.Stmt, ...], ir.TlvPlace]:
+    """The place with its index in a local, so that it is evaluated once though it is used twice."""
+    if not isinstance(place, ir.TlvItem) or isinstance(place.index, ir.Const | ir.LocalRead):
+        return (), place
+    local = b.locals.temporary(place.index.type)
+    read = ir.LocalRead(local, local.type, place.index.span)
+    return (ir.Assign(local, place.index, place.index.span),), replace(place, index=read)
+
+
+def _is_writable(b: Builder, place: ir.TlvPlace, target: ast.expr) -> bool:
+    if isinstance(place, ir.TlvItem) and isinstance(place.field.type, OctetsType):
+        whole = b.text(target.value) if isinstance(target, ast.Subscript) else b.text(target)
+        b.error("read-only", f"`{whole}` is bytes, which Python does not change one by one", target, f"assign all of them: `{whole} = ...`")
+        return False
     if _STORE_HELPER in b.hook.helpers:
         return True
     b.error("read-only", f"{b.hook.name} cannot write TLVs", target, "only a seg6local function can")

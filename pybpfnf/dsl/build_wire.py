@@ -7,9 +7,10 @@ import ast
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_name import from_object
+from pybpfnf.dsl.build_octets import octets_value
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, to_type
-from pybpfnf.dsl.types import ADDRESS, U8, U16, TlvField, TlvLayout
+from pybpfnf.dsl.types import ADDRESS, U8, U16, OctetsType, TlvField, TlvLayout
 from pybpfnf.dsl.values import POISON, Built, Constant, Literal, Poison, Value
 
 # The header's length field counts units of 8 bytes after the first 8, in 8 bits (RFC 8754 section 2).
@@ -29,24 +30,14 @@ def build_tlv(b: Builder, layout: TlvLayout, node: ast.Call) -> Value:
 def _field_value(b: Builder, layout: TlvLayout, field: TlvField, given: ast.expr | None, node: ast.Call) -> ir.Expr | bytes:
     if given is None:
         assert field.default is not None
-        if field.type is not None:
-            return ir.Const(field.default, field.type, b.span(node))
-        assert isinstance(field.default, bytes)
-        return field.default
+        if isinstance(field.type, OctetsType) and isinstance(field.default, bytes):
+            return field.default
+        return ir.Const(field.default, field.type, b.span(node))
     value = b.expr(given)
     where = f"`{field.name}` of {layout.name}"
-    if field.type is not None:
-        return to_type(b, value, field.type, given, where)
-    match value:
-        case Constant(bytes() as data) if len(data) == field.size:
-            return data
-        case Constant(bytes() as data):
-            b.error("type", f"{where} has {field.size} bytes, and this has {len(data)}", given, f"write {field.size} bytes")
-        case Poison():
-            pass
-        case _:
-            b.error("type", f"{where} is {field.size} constant bytes, and `{b.text(given)}` is {describe(value)}", given, 'write b"..."')
-    return bytes(field.size)
+    if isinstance(field.type, OctetsType):
+        return octets_value(b, field.type, value, given, where)
+    return to_type(b, value, field.type, given, where)
 
 
 def build_srh(b: Builder, node: ast.Call) -> Value:

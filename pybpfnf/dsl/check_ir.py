@@ -157,6 +157,11 @@ def _tlv_read(node: ir.TlvRead) -> bool:
     return isinstance(node.base.type, TlvViewType) and node.field in node.base.type.layout.fields and node.type == node.field.type
 
 
+def _tlv_item(node: ir.TlvItem) -> bool:
+    known = isinstance(node.base.type, TlvViewType) and node.field in node.base.type.layout.fields
+    return known and isinstance(node.index.type, IntType) and isinstance(node.field.type, OctetsType) and node.type == U8
+
+
 def _item(node: ir.Item) -> bool:
     if not isinstance(node.index.type, IntType):
         return False
@@ -206,8 +211,7 @@ def _push(node: ir.PushEncap) -> bool:
 
 def _tlv(node: ir.TlvValue) -> bool:
     return all(
-        (len(value) == field.size and field.type is None) if isinstance(value, bytes) else value.type == field.type
-        for field, value in node.values
+        field.type == OctetsType(len(value)) if isinstance(value, bytes) else value.type == field.type for field, value in node.values
     ) and [field for field, _ in node.values] == list(node.layout.fields)
 
 
@@ -246,6 +250,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Item: _item,
     ir.FindTlv: lambda node: isinstance(node.type.inner, TlvViewType),
     ir.TlvRead: _tlv_read,
+    ir.TlvItem: _tlv_item,
     ir.SetTlv: lambda node: node.value.type == node.place.type,
     ir.SetPlace: lambda node: _fits(node.value.type, node.place.type),
     ir.UpdatePlace: lambda node: node.value.type == node.place.type and isinstance(node.value.type, IntType),

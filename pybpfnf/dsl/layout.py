@@ -12,7 +12,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_wire import padded, srh_size
 from pybpfnf.dsl.signature import name_span
 from pybpfnf.dsl.source import FunctionSource
-from pybpfnf.dsl.types import StructType, ViewType
+from pybpfnf.dsl.types import OctetsType, StructType, ViewType
 from pybpfnf.dsl.walk import walk
 
 STACK_LIMIT = 512  # MAX_BPF_STACK (include/linux/filter.h)
@@ -32,7 +32,7 @@ def stack_size(function: ir.Function) -> int:
     """Bytes: each local and each new struct in slots of 8, and the largest buffer that a statement writes from."""
     buffers = max((_buffer(node) for node in walk(function.body)), default=0)
     made = sum(_slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.StructValue))
-    kept = sum(_slots(local.type.size) for local in function.locals if isinstance(local.type, StructType))
+    kept = sum(_slots(local.type.size) for local in function.locals if isinstance(local.type, StructType | OctetsType))
     return kept + made + buffers
 
 
@@ -48,6 +48,8 @@ def _buffer(node: object) -> int:
             return _slots(SEGMENT_SIZE + srh_size(srh))  # the packet's destination gets an entry too
         case ir.SrhValue():
             return _slots(srh_size(node))
+        case ir.SetTlv(place):
+            return _slots(place.type.size)
         case ir.AppendTlv(tlv):
             return _slots(padded(tlv.layout.size))
         case ir.MapGet(map_) | ir.MapContains(map_) | ir.DeleteMap(map_):

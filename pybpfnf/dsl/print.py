@@ -165,6 +165,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.Member: lambda node: f"{_expr(node.base)}.{node.field.name}",
     ir.FindTlv: lambda node: f"find {node.type.inner}",
     ir.TlvRead: lambda node: f"{_expr(node.base)}.{node.field.name}",
+    ir.TlvItem: lambda node: f"{_expr(node.base)}.{node.field.name}[{_expr(node.index)}]",
     ir.Item: lambda node: f"{_expr(node.base)}[{_expr(node.index)}]",
 }
 

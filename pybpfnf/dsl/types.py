@@ -186,15 +186,13 @@ ValueType: TypeAlias = IntType | BoolType | AddressType
 @final
 @dataclass(frozen=True, slots=True)
 class TlvField:
-    """A field of a TLV at byte `offset` from the TLV's first byte (so 2 is the first byte of its value).
-
-    `type` None is `count` raw bytes; else one value, on the wire in network byte order.
-    """
+    """A field of a TLV at byte `offset` from the TLV's first byte (so 2 is the first byte of its value), on the wire in network
+    byte order."""
 
     name: str
     offset: int
     size: int
-    type: ValueType | None
+    type: ValueType | OctetsType
     default: int | bytes | None = None
 
 

@@ -18,6 +18,7 @@ from pybpfnf.dsl.types import (
     AddressType,
     BoolType,
     IntType,
+    OctetsType,
     OptionalType,
     TlvField,
     TlvLayout,
@@ -124,7 +125,7 @@ def layout(name: str, number: int, *fields: tuple[str, int, ValueType | None]) -
     """Fields are (name, size, type) without gaps; type None is raw bytes."""
     offset, placed = 2, []
     for field, size, type_ in fields:
-        placed.append(TlvField(field, offset, size, type_))
+        placed.append(TlvField(field, offset, size, OctetsType(size) if type_ is None else type_))
         offset += size
     return TlvLayout(name, number, offset, tuple(placed))
 

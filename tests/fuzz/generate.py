@@ -13,6 +13,7 @@ from tests.fuzz.expressions import ADDRESSES, literal, type_name
 from tests.fuzz.scope import INTEGERS, Global, Scope, Store
 from tests.fuzz.statements import block
 from tests.fuzz.structs import DECLARATIONS
+from tests.fuzz.tlvs import DECLARATIONS as TLV_DECLARATIONS
 
 _IMPORTS = """\
 from pybpfnf import (
@@ -23,16 +24,6 @@ from pybpfnf import (
 
 ZERO, SMALL, BYTE, NEGATIVE = 0, 7, 255, -3
 MANY = (1, -70000, 65536)
-
-
-class Small(Tlv, type=9):
-    number: u8
-
-
-class Large(Tlv, type=10):
-    first: s64
-    where: IPv6Address
-    second: u16
 
 
 """  # fmt: skip
@@ -52,7 +43,7 @@ def generate(random: Random, statements: int = 10) -> str:
     head = [_declaration(each) for each in scope.globals] + [_definition(each) for each in scope.stores]
     head += [f"out = Array(s64, {_OUT})", f"seen = Array(IPv6Address, {_OUT})"]
     text = [*head, "", "", on_fault, "def function(pkt: Seg6Packet) -> Verdict:", *("    " + line for line in lines)]
-    return _IMPORTS + DECLARATIONS + "\n".join(text) + "\n"
+    return _IMPORTS + TLV_DECLARATIONS + DECLARATIONS + "\n".join(text) + "\n"
 
 
 def _globals(scope: Scope) -> list[Global]:

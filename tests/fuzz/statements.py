@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pybpfnf.dsl.types import ADDRESS, S64, U8, U16, U32, IntType, ValueType
-from tests.fuzz import structs
+from pybpfnf.dsl.types import S64, U8, U16, U32, IntType, ValueType
+from tests.fuzz import structs, tlvs
 from tests.fuzz.expressions import condition, divisor, element, key, literal, number, operand, placed, type_name, typed
 from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, narrower, partners
 
@@ -244,33 +244,6 @@ def _set_field(scope: Scope, depth: int) -> Lines:
     return [f"{place} {operator}= {_right(scope, type_, operator)}"]
 
 
-_TLVS: dict[str, dict[str, ValueType]] = {"Small": {"number": U8}, "Large": {"first": S64, "where": ADDRESS, "second": U16}}
-
-
-def _find(scope: Scope, depth: int) -> Lines:
-    """A TLV that may be there: the packets have some of these types, and what is appended is found."""
-    name, local = scope.fresh("tlv"), scope.fresh("v")
-    kind = scope.random.choice(list(_TLVS))
-    field, type_ = scope.random.choice(list(_TLVS[kind].items()))
-    lines = [f"{name} = pkt.srh.find({kind})", f"{local} = {typed(scope, type_, 2)}", f"if {name} is not None:"]
-    inner = [f"{name}.{field} = {placed(scope, type_, 2)}", f"{local} = {name}.{field}"]
-    if isinstance(type_, IntType):
-        inner.append(f"{name}.{field} {scope.random.choice(SHARED_UPDATES)}= {placed(scope, type_, 1)}")
-    scope.random.shuffle(inner)
-    scope.locals[local] = type_
-    return [*lines, *(_INDENT + line for line in inner)]
-
-
-def _append(scope: Scope, depth: int) -> Lines:
-    """The packet moves: views of it are stale."""
-    if scope.chance(2):
-        made = f"Small(number={placed(scope, U8, 2)})"
-    else:
-        made = f"Large(first={placed(scope, S64, 2)}, where={typed(scope, ADDRESS, 2)}, second={placed(scope, U16, 2)})"
-    scope.fresh_srh.clear()
-    return [f"pkt.srh.append({made})"]
-
-
 # ----------------------------------------------------------------------------------------------------------- control
 
 
@@ -393,12 +366,13 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, _delete),
     (4, _look_up),
     (2, _set_field),
-    (1, _append),
+    (1, tlvs.append),
     (1, _leave),
-    (3, _leave_loop),
+    (4, _leave_loop),
     (1, _assert),
     (1, _evaluate),
     (2, structs.uses),
-    (1, _find),
+    (1, tlvs.find),
+    (1, tlvs.read_bytes),
 )
 _STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (3, _match), (6, _for))

@@ -11,7 +11,21 @@ from pybpfnf.abi.helpers import Helper
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.names import Local, Map, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
-from pybpfnf.dsl.types import BOOL, NONE, BoolType, IntType, NoneType, OptionalType, StructField, StructType, TlvField, TlvLayout, Type
+from pybpfnf.dsl.types import (
+    BOOL,
+    NONE,
+    BoolType,
+    IntType,
+    NoneType,
+    OctetsType,
+    OptionalType,
+    StructField,
+    StructType,
+    TlvField,
+    TlvLayout,
+    Type,
+    ValueType,
+)
 
 
 @final
@@ -284,8 +298,23 @@ class TlvRead:
 
     base: Expr
     field: TlvField
-    type: Type
+    type: ValueType | OctetsType
     span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TlvItem:
+    """An item of a TLV's field in the packet, `base` a TlvViewType: a byte of octets. An index out of range faults."""
+
+    base: Expr
+    field: TlvField
+    index: Expr
+    type: ValueType
+    span: Span
+
+
+TlvPlace: TypeAlias = TlvRead | TlvItem
 
 
 @final
@@ -382,4 +411,5 @@ Expr: TypeAlias = (
     | Item
     | FindTlv
     | TlvRead
+    | TlvItem
 )

@@ -8,7 +8,7 @@ from typing import TypeAlias, final
 from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import Field, Header
 from pybpfnf.diagnostics import Span
-from pybpfnf.dsl.ir.expressions import Expr, Place, TlvRead, TlvValue
+from pybpfnf.dsl.ir.expressions import Expr, Place, TlvPlace, TlvValue
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
 
@@ -109,9 +109,9 @@ class UpdatePlace:
 @final
 @dataclass(frozen=True, slots=True)
 class SetTlv:
-    """Write a field of a TLV in the packet through bpf_lwt_seg6_store_bytes; faults when it fails."""
+    """Write a field of a TLV in the packet, or an item of one, through bpf_lwt_seg6_store_bytes; faults when it fails."""
 
-    place: TlvRead
+    place: TlvPlace
     value: Expr
     span: Span
 

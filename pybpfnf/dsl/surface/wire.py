@@ -15,7 +15,7 @@ from typing import Any, ClassVar, dataclass_transform, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError, only_compiled
 from pybpfnf.dsl.surface.scalars import constant_of, value_type
-from pybpfnf.dsl.types import TlvField, TlvLayout
+from pybpfnf.dsl.types import OctetsType, TlvField, TlvLayout
 
 # Types with a meaning of their own in every SRH (RFC 8754 section 2.1), which the compiler or the kernel takes care of.
 _RESERVED_TYPES: Mapping[int, str] = {
@@ -92,7 +92,7 @@ def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvFie
     if annotation is bytes:
         if not isinstance(given, Octets):
             raise DefinitionError(f"{where} has no length", hint=f"write `{name}: bytes = octets(5)`")
-        return TlvField(name, offset, given.count, None, given.default)
+        return TlvField(name, offset, given.count, OctetsType(given.count), given.default)
     type_ = value_type(annotation)
     if type_ is None:
         raise DefinitionError(f"{where}: {annotation!r} is no field type", hint="write one of u8 to u64, s8 to s64, IPv6Address, bytes")

@@ -16,7 +16,7 @@ from typing import Any, final
 from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault
-from pybpfnf.testing.evaluate import expressions, maps, packets, statements, structs
+from pybpfnf.testing.evaluate import expressions, maps, packets, statements, structs, tlvs
 from pybpfnf.testing.evaluate.run import RAISED, FaultError, Look, Meanings, Run
 from pybpfnf.testing.model_maps import Contents, Value, empty_map
 from pybpfnf.testing.model_packet import ModelPacket
@@ -28,6 +28,7 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     **maps.EXPRESSIONS,
     **structs.EXPRESSIONS,
     **packets.EXPRESSIONS,
+    **tlvs.EXPRESSIONS,
 }
 
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
@@ -35,6 +36,7 @@ STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     **maps.STATEMENTS,
     **structs.STATEMENTS,
     **packets.STATEMENTS,
+    **tlvs.STATEMENTS,
 }
 
 NOT_EVALUATED: Mapping[type, str] = {

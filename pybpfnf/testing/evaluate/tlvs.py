@@ -1,0 +1,74 @@
+"""TLVs of the SRH: a view of one is its offset in the packet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import BoolType, IntType, OctetsType, TlvViewType, Type
+from pybpfnf.testing.evaluate.run import Look, Run, faulting
+from pybpfnf.testing.model_structs import own
+
+
+def _find_tlv(run: Run, node: ir.FindTlv) -> Look:
+    assert isinstance(node.type.inner, TlvViewType)
+    layout = node.type.inner.layout
+    with faulting(node.span):
+        return run.packet.find_tlv(layout.number, layout.size - 2)
+
+
+def _tlv_place(run: Run, node: ir.TlvPlace) -> Look:
+    return _decoded(run.packet.read_at(_offset(run, node), node.type.size), node.type)
+
+
+def _offset(run: Run, node: ir.TlvPlace) -> int:
+    start: int = run.value(node.base) + node.field.offset
+    if isinstance(node, ir.TlvRead):
+        return start
+    index, items = run.value(node.index), range(node.field.size)
+    with faulting(node.span):
+        return start + items[index if index >= 0 else len(items)]
+
+
+def _decoded(raw: bytes, type_: Type) -> Look:
+    if isinstance(type_, IntType):
+        return int.from_bytes(raw, "big", signed=type_.signed)
+    if isinstance(type_, OctetsType):
+        return own(raw)
+    return int(raw != b"\0") if isinstance(type_, BoolType) else raw
+
+
+def _set_tlv(run: Run, node: ir.SetTlv) -> None:
+    data = _encoded(run, node.value)  # before the place, as in Python
+    run.packet.write_at(_offset(run, node.place), data)
+
+
+def _append_tlv(run: Run, node: ir.AppendTlv) -> None:
+    data = b"".join(_encoded(run, value) for _, value in node.tlv.values)
+    with faulting(node.span):
+        run.packet.append_tlv(node.tlv.layout.number, data)
+
+
+def _encoded(run: Run, value: ir.Expr | bytes) -> bytes:
+    """A field on the wire: network byte order."""
+    if isinstance(value, bytes):
+        return value
+    given: Any = run.value(value)
+    if isinstance(given, bytes | memoryview):
+        return bytes(given)
+    signed = isinstance(value.type, IntType) and value.type.signed
+    assert isinstance(value.type, IntType | BoolType)
+    return int(given).to_bytes(value.type.size, "big", signed=signed)
+
+
+EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
+    ir.FindTlv: _find_tlv,
+    ir.TlvRead: _tlv_place,
+    ir.TlvItem: _tlv_place,
+}
+
+STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
+    ir.SetTlv: _set_tlv,
+    ir.AppendTlv: _append_tlv,
+}

@@ -1,0 +1,78 @@
+"""Random uses of TLVs: appended, found, read and written. The packets have some of these types, and what is appended is found."""
+
+from __future__ import annotations
+
+from pybpfnf.dsl.types import ADDRESS, S64, U8, U16, IntType, ValueType
+from tests.fuzz.expressions import literal, placed, typed
+from tests.fuzz.scope import SHARED_UPDATES, Scope
+
+DECLARATIONS = """\
+class Small(Tlv, type=9):
+    number: u8
+
+
+class Large(Tlv, type=10):
+    first: s64
+    where: IPv6Address
+    second: u16
+
+
+class Raw(Tlv, type=6):
+    value: bytes = octets(3)
+    number: u8
+
+
+"""
+_FIELDS: dict[str, dict[str, ValueType]] = {
+    "Small": {"number": U8},
+    "Large": {"first": S64, "where": ADDRESS, "second": U16},
+    "Raw": {"number": U8},
+}
+_BYTES = ('b"abc"', 'b"\\0\\0\\0"', 'b"\\xff\\0\\x80"')
+_INDENT = "    "
+
+
+def find(scope: Scope, depth: int) -> list[str]:
+    """A TLV that may be there, a field of it changed and read."""
+    name, local = scope.fresh("tlv"), scope.fresh("v")
+    kind = scope.random.choice(list(_FIELDS))
+    field, type_ = scope.random.choice(list(_FIELDS[kind].items()))
+    lines = [f"{name} = pkt.srh.find({kind})", f"{local} = {typed(scope, type_, 2)}", f"if {name} is not None:"]
+    inner = [f"{name}.{field} = {placed(scope, type_, 2)}", f"{local} = {name}.{field}"]
+    if isinstance(type_, IntType):
+        inner.append(f"{name}.{field} {scope.random.choice(SHARED_UPDATES)}= {placed(scope, type_, 1)}")
+    scope.random.shuffle(inner)
+    scope.locals[local] = type_
+    return [*lines, *(_INDENT + line for line in inner)]
+
+
+def read_bytes(scope: Scope, depth: int) -> list[str]:
+    """Raw bytes of one that may be there: compared, indexed, copied and written."""
+    name, local = scope.fresh("tlv"), scope.fresh("v")
+    lines = [f"{name} = pkt.srh.find(Raw)", f"{local} = {literal(scope, U8)} + {typed(scope, U8, 1)}", f"if {name} is not None:"]
+    index = scope.random.choice(("0", "2", f"{typed(scope, U8, 1)} % 4", f"{typed(scope, U8, 1)} & 1"))
+    uses = [
+        [f"{local} = {name}.value[{index}]"],
+        [
+            f"if {name}.value {scope.random.choice(('==', '!='))} {scope.random.choice((*_BYTES, 'records[0].raw'))}:",
+            f"{_INDENT}{local} = 1",
+        ],
+        [f"{name}.value = {scope.random.choice((*_BYTES, 'records[1].raw'))}"],
+        [f"records[0].raw = {name}.value"],
+    ]
+    chosen = scope.random.sample(uses, scope.random.randint(1, 3))
+    if scope.chance(3):
+        scope.fresh_srh.clear()
+        chosen.append([f"pkt.srh.append(Raw(value={name}.value, number={placed(scope, U8, 1)}))"])
+    scope.locals[local] = U8
+    return [*lines, *(_INDENT + line for part in chosen for line in part)]
+
+
+def append(scope: Scope, depth: int) -> list[str]:
+    """The packet moves: views of it are stale."""
+    if scope.chance(2):
+        made = f"Small(number={placed(scope, U8, 2)})"
+    else:
+        made = f"Large(first={placed(scope, S64, 2)}, where={typed(scope, ADDRESS, 2)}, second={placed(scope, U16, 2)})"
+    scope.fresh_srh.clear()
+    return [f"pkt.srh.append({made})"]
