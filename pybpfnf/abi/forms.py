@@ -26,6 +26,7 @@ class Kind(Enum):
     CALL_HELPER = "call_helper"
     CALL_LOCAL = "call_local"  # to the instruction slot after this one plus imm
     CALL_KFUNC = "call_kfunc"
+    CALL_REG = "call_reg"  # callx: what register dst holds; no verifier of Linux takes it
     EXIT = "exit"
     LOAD_IMM64 = "load_imm64"  # two slots; the pseudo variants name maps, variables, functions
     PACKET_LOAD = "packet_load"  # legacy LD_ABS and LD_IND
@@ -156,6 +157,7 @@ def _jump_forms() -> Iterator[Form]:
     yield Form("call", Kind.CALL_HELPER, "call", 64, 0x80 | JMP, 0, 0, 0, None)
     yield Form("call_local", Kind.CALL_LOCAL, "call_local", 64, 0x80 | JMP, 0, 1, 0, None)
     yield Form("call_kfunc", Kind.CALL_KFUNC, "call_kfunc", 64, 0x80 | JMP, 0, 2, None, None)
+    yield Form("callx", Kind.CALL_REG, "callx", 64, 0x80 | _X | JMP, None, 0, 0, 0)
     yield Form("exit", Kind.EXIT, "exit", 64, 0x90 | JMP, 0, 0, 0, 0)
 
 

@@ -64,6 +64,8 @@ def _of(form: Form) -> tuple[str, ...]:
             return ("goto {rel}",) if form.op == "ja" else ("gotol {long}",)
         case Kind.EXIT:
             return ("exit",)
+        case Kind.CALL_REG:
+            return ("callx r{dst}",)
         case Kind.LOAD_IMM64:
             return (_IMM64[form.op],)
         case Kind.PACKET_LOAD if form.op == "abs":

@@ -17,6 +17,9 @@ def refuse_dangerous(program: ProgramImage, row: ProgramType) -> None:
         if insn.form.kind is Kind.CALL_KFUNC:
             message = "calls a kernel function (kfunc), which this loader cannot bind"
             raise CompileError([_at(program, slot, "unsupported", message, "call a helper, or load the object with libbpf")])
+        if insn.form.kind is Kind.CALL_REG:
+            message = "calls through a register (callx), which no verifier of Linux takes"
+            raise CompileError([_at(program, slot, "unsupported", message, "compile it with optimization, so that the call is direct")])
         for helper in row.withdrawn:
             # Some kernels still accept it here (abi.programs says why they should not).
             if calls(insn, helper):

@@ -94,7 +94,7 @@ def _after(insn: Insn, held: Pointers) -> Pointers:
 
 def _overwritten(insn: Insn) -> frozenset[int]:
     match insn.form.kind:
-        case Kind.CALL_HELPER | Kind.CALL_LOCAL | Kind.CALL_KFUNC | Kind.PACKET_LOAD:
+        case Kind.CALL_HELPER | Kind.CALL_LOCAL | Kind.CALL_KFUNC | Kind.CALL_REG | Kind.PACKET_LOAD:
             return _SCRATCH
         case Kind.ALU | Kind.SWAP | Kind.LOAD | Kind.LOAD_IMM64:
             return frozenset({insn.dst})

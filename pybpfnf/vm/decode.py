@@ -297,21 +297,54 @@ def _call_local(insn: Insn, slot: int, calls: Calls) -> Step:
 
 
 def _call_helper(insn: Insn, slot: int, calls: Calls) -> Step:
-    helper = HELPERS_BY_ID.get(insn.imm)
-    if helper is None:
-        return _faulting(FaultKind.HELPER, f"there is no helper {insn.imm & U32} for programs of this type")
-    host = calls.host
-    why = helpers.unavailable(helper.name, host.program_type.name if host.program_type is not None else None)
-    if why is not None:
-        return _faulting(FaultKind.HELPER, why)
-    function, following, has_result = helpers.EMULATED[helper.name], slot + 1, helper.ret is not Arg.VOID
+    call = _helper_step(insn.imm & U32, calls.host)
+    if isinstance(call, GuestFault):
+        return _faulting(call.kind, call.message)
+    following, do = slot + 1, call
 
     def step(registers: Registers) -> int:
-        result = function(host, *unpack_arguments(host, helper, registers))
+        do(registers)
+        return following
+
+    return step
+
+
+def _helper_step(number: int, host: Host) -> Callable[[Registers], None] | GuestFault:
+    """What a call of the helper does to the registers; a fault where programs of this type have none of that number."""
+    helper = HELPERS_BY_ID.get(number)
+    if helper is None:
+        return GuestFault(FaultKind.HELPER, f"there is no helper {number} for programs of this type")
+    why = helpers.unavailable(helper.name, host.program_type.name if host.program_type is not None else None)
+    if why is not None:
+        return GuestFault(FaultKind.HELPER, why)
+    function, row, has_result = helpers.EMULATED[helper.name], helper, helper.ret is not Arg.VOID
+
+    def call(registers: Registers) -> None:
+        result = function(host, *unpack_arguments(host, row, registers))
         registers[0] = result & U64 if has_result else NO_RESULT
         registers[1:6] = AFTER_CALL
-        if helper.changes_packet:
+        if row.changes_packet:
             host.map_packet()
+
+    return call
+
+
+def _call_register(insn: Insn, slot: int, calls: Calls) -> Step:
+    """A function whose address was taken, else the helper of that number."""
+    memory, dst, following = calls.host.memory, insn.dst, slot + 1
+
+    def step(registers: Registers) -> int:
+        value = registers[dst] & U64
+        if value > U32:
+            region = memory.region(value, "call")
+            if not isinstance(region, Handle) or not isinstance(region.object, Subprogram):
+                raise GuestFault(FaultKind.INSTRUCTION, f"callx: {region.name} is no function")
+            calls.enter(registers, following)
+            return region.object.slot
+        call = _helper_step(value, calls.host)
+        if isinstance(call, GuestFault):
+            raise call
+        call(registers)
         return following
 
     return step
@@ -337,6 +370,7 @@ _BUILDERS: Mapping[Kind, Callable[[Insn, int, Calls], Step]] = {
     Kind.CALL_HELPER: _call_helper,
     Kind.CALL_LOCAL: _call_local,
     Kind.CALL_KFUNC: _call_kfunc,
+    Kind.CALL_REG: _call_register,
     Kind.EXIT: _exit,
     Kind.LOAD_IMM64: _load_imm64,
     Kind.PACKET_LOAD: _packet_load,

@@ -13,7 +13,7 @@ from pybpfnf.vm.alu import U64
 from pybpfnf.vm.decode import Registers, decode_steps
 from pybpfnf.vm.faults import AFTER_CALL, UNWRITTEN, GuestFault
 from pybpfnf.vm.host import Host
-from pybpfnf.vm.memory import STACK_SIZE, Memory, StackFrame
+from pybpfnf.vm.memory import STACK_SIZE, Memory, Region, StackFrame
 from pybpfnf.vm.trace import Tracer
 
 MAX_FRAMES = 8  # MAX_CALL_FRAMES, include/linux/bpf_verifier.h
@@ -129,7 +129,17 @@ class Machine:
         )
 
 
-def run_program(insns: Sequence[Insn], arguments: Sequence[int] = (), *, fuel: int = 1_000_000, tracer: Tracer | None = None) -> Result:
-    """Run bare instructions: no packet, no maps; `arguments` are r1 and on."""
+def run_program(
+    insns: Sequence[Insn],
+    arguments: Sequence[int] = (),
+    *,
+    memory: bytes | None = None,
+    fuel: int = 1_000_000,
+    tracer: Tracer | None = None,
+) -> Result:
+    """Run bare instructions: no packet, no maps. `arguments` are r1 and on; with `memory`, r1 is instead the address of a copy of it that
+    the program may write, and r2 its size."""
     host = Host(Memory(), {}, Environment(fuel=fuel), None)
+    if memory is not None:
+        arguments = (host.memory.add(Region("the memory", bytearray(memory))), len(memory))
     return Machine(ProgramImage("program", "", None, tuple(insns)), host, tracer).run(arguments)

@@ -170,10 +170,11 @@ _MAKERS = {
     Kind.LOAD_IMM64: _load_imm64,
     Kind.CALL_HELPER: _nothing,
     Kind.CALL_KFUNC: _nothing,
+    Kind.CALL_REG: _nothing,
     Kind.PACKET_LOAD: _nothing,
 }
 NOT_PURE = frozenset(
-    {form.name for form in FORMS.values() if form.kind in (Kind.CALL_HELPER, Kind.CALL_KFUNC, Kind.PACKET_LOAD)}
+    {form.name for form in FORMS.values() if form.kind in (Kind.CALL_HELPER, Kind.CALL_KFUNC, Kind.CALL_REG, Kind.PACKET_LOAD)}
     | {name for name in FORMS if name.startswith("ld_")}
 )
 """Forms that need something outside the program; `test_session` and `test_faults` have them."""
