@@ -1,8 +1,9 @@
 """The documents say only what runs: each `python` and `console` block of README.md and docs/ is run here.
 
 A `console` block holds commands after "$ " and, below each, its output, matched as doctest does with "..." for anything.
-A block marked `console root` needs the kernel: it runs in a network namespace with a device b0. The blocks of one
-document run in order, in one directory that starts as a copy of `functions/`.
+A block marked `console root` needs the kernel: it runs in a network namespace with a device b0. A `python NAME.py` block is also
+kept as that file, for the blocks after it. The blocks of one document run in order, in one directory that starts as a copy
+of `functions/`.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ class Block:
     document: Path
     line: int
     language: str
-    root: bool
+    mark: str  # after the language: "root", or the file that the block is
     text: str
+
+    @property
+    def root(self) -> bool:
+        return self.mark == "root"
 
 
 def _blocks(document: Path) -> list[Block]:
@@ -41,7 +46,7 @@ def _blocks(document: Path) -> list[Block]:
     found = []
     for match in _FENCE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(document, line, match[1] or "", match[2].strip() == "root", match[3]))
+        found.append(Block(document, line, match[1] or "", match[2].strip(), match[3]))
     return found
 
 
@@ -70,6 +75,8 @@ def _environment() -> dict[str, str]:
 def _run_block(block: Block, where: Path) -> None:
     at = f"{block.document.name}:{block.line}"
     if block.language == "python":
+        if block.mark:
+            (where / block.mark).write_text(block.text, encoding="utf-8")
         done = subprocess.run([sys.executable, "-c", block.text], cwd=where, env=_environment(), capture_output=True, text=True)
         assert done.returncode == 0, f"{at}\n{done.stdout}{done.stderr}"
         return
@@ -104,5 +111,5 @@ def test_the_blocks_of_a_document_run_and_print_what_it_says(document: Path, tmp
 def test_the_root_blocks_of_a_document_run_in_a_namespace(document: Path, tmp_path: Path) -> None:
     where = _directory(tmp_path)
     for block in _blocks(document):
-        if block.root:
+        if block.root or block.mark.endswith(".py"):
             _run_block(block, where)

@@ -36,7 +36,8 @@ COMMANDS: Mapping[str, Row] = {
     "explain": Row("explain", "Say why a diagnostic's rule is there, with a wrong and a right function."),
     "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
     "attach": Row("attach", "Load a program and bind it to a SID or a route (root)."),
-    "set": Row("attach", "Change a State of an attached program while packets flow (root)."),
+    "get": Row("live", "Show the variables and maps of an attached program (root)."),
+    "set": Row("live", "Change a State of an attached program while packets flow (root)."),
     "status": Row("status", "Show what is attached, with fault counts (root)."),
     "detach": Row("attach", "Remove a binding made by attach (root)."),
 }

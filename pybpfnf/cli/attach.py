@@ -1,4 +1,4 @@
-"""`pybpfnf attach`, `pybpfnf set` and `pybpfnf detach`."""
+"""`pybpfnf attach` and `pybpfnf detach`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Mapping
 
 import click
 
-from pybpfnf.cli.options import assignments, chosen, table_option
+from pybpfnf.cli.options import chosen, destination_argument, table_option
 from pybpfnf.kernel.routes import warnings_for
-from pybpfnf.verbs.attach import attach, attached, detach
-
-sid_argument = click.argument("sid", metavar="DESTINATION")
+from pybpfnf.verbs.attach import attach, detach
 
 
 @click.command("attach")
 @chosen
-@sid_argument
+@destination_argument
 @click.option("--dev", metavar="DEVICE", help="The device of the route: for a SID, one that packets come in or go out by.")
 @click.option("--via", metavar="ADDRESS", help="The next hop, for a program that is not bound to a SID.")
 @click.option("--headroom", type=click.IntRange(0, 256), metavar="BYTES", help="What an lwt_xmit program puts in front of packets.")
@@ -45,21 +43,8 @@ def attach_command(
         click.echo(f"warning: {warning}", err=True)
 
 
-@click.command("set")
-@sid_argument
-@click.argument("changes", metavar="NAME=VALUE...", nargs=-1, required=True, callback=assignments)
-@table_option
-def set_command(sid: str, changes: Mapping[str, str], table: int | None) -> None:
-    """Change a State of an attached program while packets flow (root).
-
-    Of several changes none is made where one cannot be.
-    """
-    with attached(sid, table=table) as nf:
-        nf.update(changes)
-
-
 @click.command("detach")
-@sid_argument
+@destination_argument
 @table_option
 def detach_command(sid: str, table: int | None) -> None:
     """Remove a binding made by attach (root).

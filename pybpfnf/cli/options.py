@@ -26,6 +26,7 @@ def assignments(_context: click.Context, parameter: click.Parameter, given: tupl
     return found
 
 
+destination_argument = click.argument("sid", metavar="DESTINATION")
 target_argument = click.argument("target", metavar="TARGET")
 program_option = click.option("--program", metavar="NAME", help="One of several programs in the object.")
 type_option = click.option(

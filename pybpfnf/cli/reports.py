@@ -4,18 +4,20 @@ JSON Lines: a header object (`program`, `type`, `engine`), an object for each pa
 `index` (from 0), `verdict` (its name, the number where the hook has no name for it, null where the program gave none),
 `forwarded`, `packet` (hex, from the IPv6 header on as it leaves the hook, before forwarding takes one hop off; null when
 dropped), `reason` (why it did not leave, or null), `fault` (null or `file`, `line`, `message`), `instructions` and
-`events` (`map`, `data` in hex). The summary has `packets`, `forwarded`, `dropped` and `faults`, each with its `count`.
+`events` (`map`, `data` in hex). The summary has `packets`, `forwarded`, `dropped`, `faults`, each with its `count`, and `contents`:
+the variables and map entries that were asked for.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, final
 
 import click
 
+from pybpfnf.cli.contents import Content, print_contents
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.runner import Fault, Outcome
@@ -28,7 +30,7 @@ class Report(Protocol):
     """Told of each packet in turn, and then of the end."""
 
     def packet(self, record: Record, outcome: Outcome) -> None: ...
-    def finish(self) -> None: ...
+    def finish(self, contents: Sequence[Content]) -> None: ...
 
 
 @final
@@ -54,10 +56,11 @@ class JsonReport:
             }
         )
 
-    def finish(self) -> None:
+    def finish(self, contents: Sequence[Content]) -> None:
         tally = self._tally
+        held = [content.document() for content in contents]
         faults = [{**_fault_fields(fault), "count": count} for fault, count in tally.faults.items()]
-        _print_json({"packets": tally.packets, "forwarded": tally.forwarded, "dropped": tally.dropped, "faults": faults})
+        _print_json({"packets": tally.packets, "forwarded": tally.forwarded, "dropped": tally.dropped, "faults": faults, "contents": held})
 
 
 @final
@@ -78,7 +81,7 @@ class TextReport:
         for event in outcome.events:
             click.echo(f"        event {event.map or 'log'}: {event.data.hex()}")
 
-    def finish(self) -> None:
+    def finish(self, contents: Sequence[Content]) -> None:
         tally = self._tally
         packets = "1 packet" if tally.packets == 1 else f"{tally.packets} packets"
         click.echo(f"{packets}: {tally.forwarded} forwarded, {tally.dropped} dropped, {tally.faults.total()} with a fault")
@@ -86,6 +89,9 @@ class TextReport:
             click.echo()
             rows = [(str(count), _where(fault), fault.message) for fault, count in tally.faults.most_common()]
             print_table((Column("PACKETS", right=True), Column("WHERE"), Column("FAULT")), rows)
+        if contents:
+            click.echo()
+            print_contents(contents, as_json=False)
 
 
 class _Tally:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.cli.contents import contents
 from pybpfnf.cli.files import input_file, output_file
 from pybpfnf.cli.options import chosen, json_option, output_option
 from pybpfnf.cli.reports import JsonReport, Report, TextReport
@@ -23,9 +24,17 @@ from pybpfnf.verbs.run import Simulation, simulate
 @chosen
 @click.argument("pcap", metavar="PCAP", type=click.Path(path_type=Path))
 @output_option("Write the packets that leave, with their times and link headers.", "-w", "--write")
+@click.option("--get", "names", metavar="NAME", multiple=True, help="Show this variable or map at the end; may be repeated.")
 @json_option
 def run_command(
-    target: str, program: str | None, type_name: str | None, config: Mapping[str, str], pcap: Path, output: Path | None, as_json: bool
+    target: str,
+    program: str | None,
+    type_name: str | None,
+    config: Mapping[str, str],
+    pcap: Path,
+    output: Path | None,
+    names: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Run a program in this process on the packets of a capture.
 
@@ -33,7 +42,7 @@ def run_command(
     and, for a program of a route, to be for that route.
 
     With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
-    packet, reason, fault, instructions, events) and a summary (packets, forwarded, dropped, faults). A verdict is its name,
+    packet, reason, fault, instructions, events) and a summary (packets, forwarded, dropped, faults, contents). A verdict is its name,
     or the number where the hook has no name for it; packet is hex, from the IP header on, as it leaves the hook (lwt_out
     and lwt_xmit come after forwarding has taken one hop off, the others before); a fault is null or an object of file, line and message.
     """
@@ -41,6 +50,8 @@ def run_command(
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
     with ExitStack() as stack:
         simulation = stack.enter_context(simulate(target, program=program, type=type_name, config=config))
+        for name in names:
+            simulation[name]  # a wrong name is found before a long capture is run
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
         writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
@@ -53,7 +64,7 @@ def run_command(
                 writer.write(record, outcome.packet)
         if writer is not None:
             writer.finish(link)
-        report.finish()
+        report.finish(tuple(contents(simulation, names)))
 
 
 def _outcomes(simulation: Simulation, records: Iterator[Record]) -> Iterator[tuple[Record, Outcome]]:

@@ -29,8 +29,8 @@ class NewFile:
 
 def new(name: str, directory: Path | str = ".", *, hook: str = "seg6local") -> tuple[NewFile, ...]:
     """The files of a new function for a hook (one of HOOK_NAMES), none written yet: its source, its test, and the
-    README with a line for it, in `directory`. Where that has a `functions/`, as this project has, the function goes there
-    and the test into `tests/functions/`.
+    README with a line for it, in `directory`. Where that has `functions/` and `tests/functions/`, as this project
+    has, they go there.
 
     Raises InputError for a name that cannot be a program's, and where one of the files is there already.
     """
@@ -38,8 +38,9 @@ def new(name: str, directory: Path | str = ".", *, hook: str = "seg6local") -> t
     root = Path(directory)
     if not root.is_dir():
         raise InputError(f"{root} is not a directory", hint="make it first")
-    sources = root / "functions" if (root / "functions").is_dir() else root
-    tests = root / "tests" / "functions" if (root / "tests" / "functions").is_dir() else root
+    sources, tests = root / "functions", root / "tests" / "functions"
+    if not (sources.is_dir() and tests.is_dir()):
+        sources = tests = root
     source, test = sources / f"{name}.py", tests / f"test_{name}.py"
     for path in (source, test):
         if path.exists():

@@ -1,4 +1,4 @@
-"""check, attach, set, status and detach, on the running kernel: in a network namespace and on a bpffs of the test's own."""
+"""check, attach, get, set, status and detach, on the running kernel: in a network namespace and on a bpffs of the test's own."""
 
 from __future__ import annotations
 
@@ -49,6 +49,26 @@ def divides(tmp_path: Path) -> Path:
     path = tmp_path / "divides.py"
     path.write_text(SOURCE)
     return path
+
+
+def test_get_shows_variables_and_map_entries(command: Command, divides: Path) -> None:
+    command("attach", divides, SID, "--dev", "b0")
+    send(3)
+    assert eventually(lambda: command("get", SID, "packets").out.split()[-2:] == ["packets[0]", "3"])
+    rows = [line.split() for line in command("get", SID).out.splitlines()]
+    assert rows == [["NAME", "VALUE"], ["DIVISOR", "10"], ["OTHER", "1"], ["packets[0]", "3"]]
+    assert command("get", SID, "OTHER", "packets", "--json").documents == [
+        {"name": "OTHER", "key": None, "value": 1},
+        {"name": "packets", "key": 0, "value": 3},
+    ]
+
+
+def test_get_says_what_it_does_not_know(command: Command, divides: Path) -> None:
+    command("attach", divides, SID, "--dev", "b0")
+    ended = command("get", SID, "packet")
+    assert (ended.status, ended.out) == (2, "")
+    assert "did you mean packets?" in ended.err
+    assert command("get", "fc00:9::9").status == 2
 
 
 def send(count: int = 1) -> None:

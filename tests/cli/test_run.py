@@ -58,7 +58,7 @@ def test_json_is_a_header_a_line_for_each_packet_and_a_summary(command: Command,
     assert (first["index"], first["verdict"], first["forwarded"], first["fault"], first["events"]) == (0, "OK", True, None, [])
     assert first["instructions"] > 0
     assert (second["index"], second["verdict"], second["forwarded"], second["packet"]) == (1, None, False, None)
-    assert summary == {"packets": 2, "forwarded": 1, "dropped": 1, "faults": []}
+    assert summary == {"packets": 2, "forwarded": 1, "dropped": 1, "faults": [], "contents": []}
 
 
 def test_the_packet_is_what_leaves_the_hook_before_a_hop_is_taken_off(command: Command, capture_of: CaptureOf) -> None:
@@ -82,7 +82,7 @@ def test_a_fault_says_file_line_and_message(command: Command, capture_of: Captur
 def test_a_frame_that_is_not_ipv6_is_reported_and_not_lost(command: Command, capture_of: CaptureOf) -> None:
     _, first, summary = command("run", "end", capture_of(ARP, link=b""), "--json").documents
     assert (first["forwarded"], first["verdict"], first["reason"]) == (False, None, "EtherType 0x0806 (arp), not IPv6")
-    assert summary == {"packets": 1, "forwarded": 0, "dropped": 1, "faults": []}
+    assert summary == {"packets": 1, "forwarded": 0, "dropped": 1, "faults": [], "contents": []}
 
 
 def test_raw_ip_captures_are_read(command: Command, capture_of: CaptureOf) -> None:
@@ -268,3 +268,48 @@ def test_a_wrong_program_is_status_1_with_its_line(command: Command, capture_of:
     assert (ended.status, ended.out) == (1, "")
     assert "wrong.py:6:" in ended.err
     assert "[read-only]" in ended.err
+
+
+COUNTED = """
+from pybpfnf import OK, Hash, IPv6Address, Seg6Packet, State, Struct, Verdict, octets, seg6local, u32
+
+
+class Seen(Struct):
+    packets: u32 = 0
+    mark: bytes = octets(2, default=b"ab")
+
+
+LAST = State(IPv6Address, initial=IPv6Address("::"))
+seen = Hash(IPv6Address, Seen, 8, default=Seen())
+
+
+@seg6local
+def counted(pkt: Seg6Packet) -> Verdict:
+    global LAST
+    seen[pkt.ipv6.source].packets += 1
+    LAST = pkt.ipv6.source
+    return OK
+"""
+
+
+def test_what_the_program_holds_at_the_end_is_shown_when_asked_for(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    source = tmp_path / "counted.py"
+    source.write_text(COUNTED)
+    capture = capture_of(*(srv6(["fc00:2::2", "fc00:1::1"], source=address) for address in ("fd00::1", "fd00::2", "fd00::2")))
+    text = command("run", source, capture, "--get", "seen", "--get", "LAST").out
+    rows = sorted(" ".join(line.split()) for line in text.partition("VALUE\n")[2].splitlines())
+    assert rows == ["LAST fd00::2", "seen[fd00::1] packets=1 mark=6162", "seen[fd00::2] packets=2 mark=6162"]
+    summary = command("run", source, capture, "--get", "LAST", "--get", "seen", "--json").documents[-1]
+    assert summary["contents"][0] == {"name": "LAST", "key": None, "value": "fd00::2"}
+    assert {"name": "seen", "key": "fd00::2", "value": {"packets": 2, "mark": "6162"}} in summary["contents"]
+
+
+def test_a_name_that_the_program_does_not_have_is_found_before_the_first_packet(
+    command: Command, capture_of: CaptureOf, tmp_path: Path
+) -> None:
+    source = tmp_path / "counted.py"
+    source.write_text(COUNTED)
+    ended = command("run", source, capture_of(srv6(["fc00:2::2", "fc00:1::1"])), "--get", "sean")
+    assert ended.status == 2
+    assert "did you mean seen?" in ended.err
+    assert "forwarded" not in ended.out
