@@ -10,12 +10,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
 from pybpfnf.errors import InputError
+from pybpfnf.records import dataclass
 
 INDEX = "objects.json"
 

@@ -6,8 +6,9 @@ Codes are rows; a diagnostic names one. Rendering to a terminal is `render`, wit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import final
+
+from pybpfnf.records import dataclass
 
 
 @final

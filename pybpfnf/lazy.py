@@ -19,6 +19,8 @@ LAZY: Mapping[str, str] = {
     "compile_programs": "pybpfnf.compile",
     "ir_text": "pybpfnf.compile",
     "llvm_text": "pybpfnf.compile",
+    "start_llvm": "pybpfnf.llvm",
+    "stop_llvm": "pybpfnf.llvm",
 }
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final, overload, runtime_checkable
@@ -22,6 +21,7 @@ from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultSite, ObjectImage, Role, Variable
 from pybpfnf.image.structs import ElementType, Record, as_values, decode, encode
 from pybpfnf.image.values import SCALARS
+from pybpfnf.records import dataclass
 from pybpfnf.runner import MapAccess
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Neither is imported here. A function's tests are written against `Session`, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -15,6 +15,7 @@ from typing import Protocol, Self, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
+from pybpfnf.records import dataclass
 
 _UNSPECIFIED = IPv6Address("::")
 _ROUTER = IPv6Address("fc00:b::b")

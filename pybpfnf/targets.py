@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, final
@@ -19,6 +19,7 @@ from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.lazy import resolve
+from pybpfnf.records import dataclass
 
 if TYPE_CHECKING:
     from pybpfnf.dsl.surface.programs import Program

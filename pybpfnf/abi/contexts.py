@@ -7,8 +7,9 @@ tc_cls_act_is_valid_access, xdp_is_valid_access.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import final
+
+from pybpfnf.records import dataclass
 
 
 @final

@@ -7,9 +7,10 @@ moves, atomics, pseudo loads) is a form of its own here, so that nothing after t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import final
+
+from pybpfnf.records import dataclass
 
 
 class Kind(Enum):

@@ -8,9 +8,10 @@ lives in `vm/helpers`, keyed by these names; which program type may call what is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import final
+
+from pybpfnf.records import dataclass
 
 
 class Arg(Enum):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
 from pybpfnf.abi.contexts import SK_BUFF, XDP_MD, Context
 from pybpfnf.abi.helpers import COMMON_HELPERS, ENCAP_HELPERS, HELPERS, SEG6_HELPERS, XMIT_HELPERS
+from pybpfnf.records import dataclass
 
 
 class PacketRights(Enum):

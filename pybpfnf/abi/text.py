@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from pybpfnf.abi.forms import FORMS, Form, Insn, Kind
 from pybpfnf.abi.helpers import HELPERS, HELPERS_BY_ID
 from pybpfnf.abi.templates import TEMPLATES
 from pybpfnf.errors import InputError
+from pybpfnf.records import dataclass
 
 
 class TextError(InputError):

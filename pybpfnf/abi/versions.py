@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.abi.forms import Form, Insn, Kind
@@ -12,6 +11,7 @@ from pybpfnf.abi.helpers import HELPERS_BY_ID, Helper
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.abi.programs import LWT_TYPES
 from pybpfnf.errors import InputError
+from pybpfnf.records import dataclass
 
 Version = tuple[int, int]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias, final
 
 from pybpfnf.abi.helpers import HELPERS
@@ -14,6 +14,7 @@ from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.backend.writer import Writer
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
+from pybpfnf.records import dataclass
 
 CONTEXT = "%ctx"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import final
 
@@ -15,6 +14,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import S32, U64, AddressType, ValueType
 from pybpfnf.image.meta import FAULTS_SYMBOL, Meta, MetaMap, MetaProgram, MetaVariable
 from pybpfnf.llvm import TRIPLE
+from pybpfnf.records import dataclass
 
 LICENSE_SYMBOL = "__pybpfnf_license"
 _SWAPPED_BITS = (16, 32, 64)

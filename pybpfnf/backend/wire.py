@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import final
 
 from pybpfnf.abi.headers import HEADERS
@@ -14,6 +14,7 @@ from pybpfnf.backend.values import place_alignment, wire_bytes
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import AddressType, BoolType, IntType, OctetsType, Type
 from pybpfnf.errors import InternalError
+from pybpfnf.records import dataclass
 
 _WORD = 8
 _TLV = HEADERS["tlv"]

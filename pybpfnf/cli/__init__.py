@@ -1,104 +1,33 @@
-"""The command line: `pybpfnf COMMAND`. A module for each group of commands, imported when one of them is named.
+"""The command line: `pybpfnf COMMAND`. `commands` has the table; this starts as much as it can before that is imported.
 
 Data goes to stdout, everything else to stderr. `failures` says how a command ends.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, final
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
-import click
+from pybpfnf.errors import SystemLacksError
+from pybpfnf.lazy import resolve
 
-from pybpfnf.cli.failures import ReportFailures
-from pybpfnf.lazy import load_module
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One command: its function is `NAME_command` in `module`. The summary is here so that `--help` imports nothing."""
-
-    module: str
-    summary: str
-
-
-COMMANDS: Mapping[str, Row] = {
-    "list": Row("catalogue", "Show the functions that come with pybpfnf."),
-    "new": Row("catalogue", "Write a new function, its test and its line in the README."),
-    "build": Row("build", "Compile TARGET into a standard ELF object."),
-    "show": Row("build", "Print a program's instructions, Python lines beside them."),
-    "run": Row("run", "Run a program in this process on the packets of a capture."),
-    "explain": Row("explain", "Say why a diagnostic's rule is there, with a wrong and a right function."),
-    "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
-    "attach": Row("attach", "Load a program and bind it to a SID or a route (root)."),
-    "get": Row("live", "Show the variables and maps of an attached program (root)."),
-    "set": Row("live", "Change a State of an attached program while packets flow (root)."),
-    "status": Row("status", "Show what is attached, with fault counts (root)."),
-    "detach": Row("attach", "Remove a binding made by attach (root)."),
-}
-
-
-class _Commands(click.Group):
-    """The commands of the table above, in its order."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = COMMANDS.get(cmd_name)
-        if row is None:
-            return None
-        command: click.Command = getattr(load_module(f"pybpfnf.cli.{row.module}"), f"{cmd_name}_command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
-
-
-def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    if not wanted:
-        return
-    try:
-        number = version("pybpfnf")
-    except PackageNotFoundError:
-        number = "(a checkout, not installed)"
-    click.echo(f"pybpfnf {number}")
-    context.exit()
-
-
-@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version and exit.")
-@click.pass_context
-def commands(context: click.Context) -> int:
-    """Network functions for IPv6 Segment Routing, written in Python.
-
-    TARGET is a path to a .py file or to an object file, else the name of a catalogue function.
-
-    Exit status: 0 it ran (drops are data), 1 the program is wrong, 2 usage or unreadable input, 3 the system lacks something.
-    """
-    if context.invoked_subcommand is not None:
-        return 0
-    click.echo(context.get_help(), err=True)
-    return 2
+_COMPILING = ("build",)  # commands that need LLVM whatever they are given
 
 
 def exit_status(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; `arguments` as after the program's name."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
-    with ReportFailures() as failures:
-        # Not `commands.main`: that has its own ideas of what an interrupt and a closed pipe end with.
-        with commands.make_context("pybpfnf", given) as context:
-            result: Any = commands.invoke(context)
-        sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    return failures.status
+    if given[:1] and given[0] in _COMPILING and "--help" not in given:
+        with suppress(SystemLacksError):  # said when it is needed
+            resolve("start_llvm")()
+    from pybpfnf.cli.commands import run  # here: LLVM is loaded by its own process in the meantime
+
+    return run(given)
 
 
 def _open_closed_streams() -> None:
@@ -111,5 +40,13 @@ def _open_closed_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def main() -> None:
-    sys.exit(exit_status())
+def main() -> NoReturn:
+    """The process as a command: ends it with the status, at once. Taking 300 modules apart takes as long as compiling a function does,
+    and nothing in them is to be put in order: files are closed by who opens them."""
+    gc.set_threshold(50_000)  # collecting while it imports is a twentieth of a command's time
+    status = exit_status()
+    with suppress(OSError):
+        sys.stderr.flush()
+    if "pybpfnf.llvm" in sys.modules:
+        resolve("stop_llvm")()
+    os._exit(status)

@@ -13,7 +13,6 @@ from pybpfnf.cli.options import output_option, program_option, target_argument
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.lazy import resolve
-from pybpfnf.listing import listing
 from pybpfnf.targets import Source, locate, object_bytes, object_image
 
 STAGES = ("ir", "llvm", "listing")
@@ -59,6 +58,8 @@ def _stage(target: str, emit: str, counted: bool) -> str:
 
 
 def _listings(found: ObjectImage, program: str | None) -> str:
+    from pybpfnf.listing import listing  # here: building needs neither this nor its tables
+
     programs = found.programs if program is None else (found.program(program),)
     return "\n\n".join(listing(each, found).rstrip("\n") for each in programs)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, final
 
@@ -16,6 +15,7 @@ import click
 
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.live import Live, LiveArray, LiveHash
+from pybpfnf.records import dataclass
 
 
 @final

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
 import click
 
 from pybpfnf.lazy import load_module
+from pybpfnf.records import dataclass
 
 
 @final

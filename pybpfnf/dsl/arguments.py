@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.dsl.builder import Builder
+from pybpfnf.records import dataclass
 
 
 @final

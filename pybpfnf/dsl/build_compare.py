@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Network
 from typing import final
 
@@ -17,6 +16,7 @@ from pybpfnf.dsl.hooks import HOOKS
 from pybpfnf.dsl.operands import article, as_number, describe, present, same_type, zero
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OctetsType, OptionalType, Type, struct_of
 from pybpfnf.dsl.values import POISON, Choice, Constant, HeaderView, Literal, Nothing, Poison, Typed, Value
+from pybpfnf.records import dataclass
 
 ORDER_OPS: Mapping[type[ast.cmpop], ir.CompareOp] = {
     ast.Eq: ir.CompareOp.EQ,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, final
 
 from pybpfnf.abi.programs import ProgramType
@@ -21,6 +21,7 @@ from pybpfnf.dsl.refused import refusal
 from pybpfnf.dsl.scope import ModuleScope
 from pybpfnf.dsl.source import FunctionSource
 from pybpfnf.dsl.values import POISON, Poison, Value
+from pybpfnf.records import dataclass
 
 Positioned: TypeAlias = ast.expr | ast.stmt | ast.arg | ast.keyword | ast.pattern
 

@@ -8,8 +8,9 @@ pkt.srh is None      the same of "pkt.srh"
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import final
+
+from pybpfnf.records import dataclass
 
 
 @final

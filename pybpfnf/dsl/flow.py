@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias, final
 
 from pybpfnf.diagnostics import Span
@@ -11,6 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import Interval
 from pybpfnf.dsl.types import OptionalType, TlvViewType, Type, ViewType
 from pybpfnf.dsl.values import HeaderView, PacketView
+from pybpfnf.records import dataclass
 
 
 @final

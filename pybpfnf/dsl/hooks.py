@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.dsl.ir import EncapKind, Seg6Action
+from pybpfnf.records import dataclass
 
 
 @final

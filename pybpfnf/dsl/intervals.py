@@ -6,11 +6,11 @@ Intervals of mathematical integers. Where an operation could leave its type, not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import BoolType, IntType
+from pybpfnf.records import dataclass
 
 
 @final

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias, final
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.conversions import join_types
 from pybpfnf.dsl.types import S64, AddressType, BoolType, IntType, OptionalType, Type
+from pybpfnf.records import dataclass
 
 # A name may hold look-ups that can miss as well as values: `n = m.get(k)`, then `n = 0` where it missed. Each has a local.
 Key: TypeAlias = tuple[str, bool]  # the name, and whether it is the look-up

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.dsl import ir
@@ -13,6 +12,7 @@ from pybpfnf.dsl.intervals import Interval, interval_of
 from pybpfnf.dsl.operands import as_number, convert, default_typed, settle
 from pybpfnf.dsl.types import S64, U64, IntType
 from pybpfnf.dsl.values import Choice, Constant, Literal, Number, Poison, Typed
+from pybpfnf.records import dataclass
 
 # More than this many iterations are refused before anything is built; what a body makes of them is `work`'s question.
 _MOST = 1 << 16

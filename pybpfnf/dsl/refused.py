@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import final
+
+from pybpfnf.records import dataclass
 
 
 @final

@@ -8,13 +8,13 @@ import linecache
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
 from typing import final
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.errors import InputError
+from pybpfnf.records import dataclass
 
 _PROJECT_MARKS = ("pyproject.toml", ".git")
 _CATALOGUE = Path(__file__).resolve().parent.parent / "functions"  # where an installation has it

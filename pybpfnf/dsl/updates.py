@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.dsl import ir
@@ -12,6 +11,7 @@ from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import convert
 from pybpfnf.dsl.types import IntType
 from pybpfnf.dsl.values import POISON, Poison, Typed
+from pybpfnf.records import dataclass
 
 # What one instruction does atomically (RFC 9669 section 5.3); a subtraction is the addition of the negative.
 # These are also the operators whose low bits depend on the operands' low bits alone, so that `e` may be reduced first.

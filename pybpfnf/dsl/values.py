@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from pybpfnf.abi.headers import Header
@@ -10,6 +9,7 @@ from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import Interval
 from pybpfnf.dsl.types import StructType, TlvLayout
+from pybpfnf.records import dataclass
 
 
 @final

@@ -8,13 +8,13 @@ limits here are half of what was seen to be accepted of loops in loops with look
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.source import FunctionSource
 from pybpfnf.dsl.walk import children
+from pybpfnf.records import dataclass
 
 _MOST_FORKS = 4096
 _MOST_STEPS = 200_000  # nodes of the IR, of two or three instructions each

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.errors import ObjectError
 from pybpfnf.image.btf import MAGIC, Btf
+from pybpfnf.records import dataclass
 
 _HEADER = struct.Struct("<HBBI")  # magic, version, flags, hdr_len
 _PART = struct.Struct("<II")  # offset from the end of the header, length; as many as hdr_len has room for

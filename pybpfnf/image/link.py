@@ -9,7 +9,7 @@ as libbpf and cilium/ebpf do. Global names become map names in `Insn.ref`; nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
@@ -18,6 +18,7 @@ from pybpfnf.abi.forms import FORMS, Insn, Kind
 from pybpfnf.errors import ObjectError
 from pybpfnf.image.maps import Place, is_data
 from pybpfnf.image.objfile import ObjectFile, Relocation, Section, Symbol, SymbolKind
+from pybpfnf.records import dataclass
 
 _CALL, _LD_FUNC, _LD_MAP, _LD_MAP_VALUE = (FORMS[name] for name in ("call_local", "ld_func", "ld_map", "ld_map_value"))
 # The relocation that each kind of instruction takes (Documentation/bpf/llvm_reloc.rst). R_BPF_64_ABS64, ABS32 and NODYLD32

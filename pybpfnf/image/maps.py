@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.abi.maps import MAP_TYPES_BY_ID
@@ -14,6 +13,7 @@ from pybpfnf.image.model import MapSpec
 from pybpfnf.image.objfile import ObjectFile, Section, Symbol, SymbolKind
 from pybpfnf.image.scalars import scalar_name
 from pybpfnf.image.structs import ArrayOf, Record, read_type
+from pybpfnf.records import dataclass
 
 BTF_SECTION, LEGACY_SECTION = ".maps", "maps"
 _RDONLY_PROG = 1 << 7  # BPF_F_RDONLY_PROG

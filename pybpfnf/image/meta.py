@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from typing import Any, TypeVar, final, get_type_hints
 
 from pybpfnf.errors import ObjectError
+from pybpfnf.records import dataclass
 
 SECTION = ".pybpfnf"
 FAULTS_SYMBOL = "__pybpfnf_faults"  # u64 counters in .bss, one a site

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from functools import cached_property
 from typing import final
@@ -11,6 +11,7 @@ from typing import final
 from pybpfnf.abi.forms import Insn
 from pybpfnf.errors import InputError
 from pybpfnf.image.structs import ArrayOf, Record
+from pybpfnf.records import dataclass
 
 
 @final

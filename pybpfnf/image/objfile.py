@@ -7,7 +7,6 @@ one ObjectError.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any, final
@@ -16,6 +15,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.structs import ELFStructs
 
 from pybpfnf.errors import ObjectError
+from pybpfnf.records import dataclass
 
 _MAGIC = b"\x7fELF"
 _CLASS_64, _LITTLE_ENDIAN = 2, 1

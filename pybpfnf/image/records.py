@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.abi.codec import SLOT_SIZE
@@ -14,6 +13,7 @@ from pybpfnf.image.btf import Btf
 from pybpfnf.image.btfext import BtfExt, Record
 from pybpfnf.image.link import Function, Linked
 from pybpfnf.image.model import FunctionRecord, LineRecord
+from pybpfnf.records import dataclass
 
 _FUNC_INFO = struct.Struct("<II")  # struct bpf_func_info: insn_off, type_id
 _LINE_INFO = struct.Struct("<IIII")  # struct bpf_line_info: insn_off, file_name_off, line_off, line_col

@@ -6,13 +6,13 @@ A type is a scalar's name (a row of `values.SCALARS`), a Record or an ArrayOf; e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.image.btf import Btf, Kind, Type
 from pybpfnf.image.scalars import scalar_name
 from pybpfnf.image.values import SCALARS, format_value, parse_value
+from pybpfnf.records import dataclass
 
 _BYTE = "u8"
 _OFFSET_BITS = 24  # with a struct's flag set, a member's offset is in the low bits of its word and a bit field's width above

@@ -7,11 +7,11 @@ its 16 bytes as on the wire. Rows only: a type is a size, a parser and a formatt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 from typing import TypeAlias, final
 
 from pybpfnf.errors import InputError
+from pybpfnf.records import dataclass
 
 Value: TypeAlias = int | bool | IPv6Address
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}

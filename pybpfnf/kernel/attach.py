@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import current_inode
 from pybpfnf.kernel.record import Record, keep, recall
 from pybpfnf.kernel.routes import Route, check_table, detach_command, sid_text
+from pybpfnf.records import dataclass
 
 Sid: TypeAlias = str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
 

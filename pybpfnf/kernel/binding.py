@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import final
 
@@ -14,6 +13,7 @@ from pybpfnf.kernel.links import Network
 from pybpfnf.kernel.lwt_routes import MAX_HEADROOM, PLACES
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.routes import HOOK, Route
+from pybpfnf.records import dataclass
 
 
 @final

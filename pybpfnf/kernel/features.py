@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv6Address
 from typing import final
@@ -15,6 +14,7 @@ from pybpfnf.kernel import bpffs, seg6
 from pybpfnf.kernel.load import load_program
 from pybpfnf.kernel.netns import Namespace
 from pybpfnf.kernel.runner import KernelRunner
+from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment, HmacKey
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.abi.headers import ETHER_TYPES
@@ -11,6 +10,7 @@ from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.kernel.encap import Encode, encode_bpf_encap
 from pybpfnf.kernel.routes import encode_end_bpf
 from pybpfnf.kernel.wire import hop_put_back
+from pybpfnf.records import dataclass
 
 _REROUTE = PROGRAM_TYPES["lwt_in"].verdicts["REROUTE"]
 

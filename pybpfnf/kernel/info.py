@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.kernel.attrs import EnableStats, GetById, InfoByFd
 from pybpfnf.kernel.attrs import ProgramInfo as RawProgramInfo
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
+from pybpfnf.records import dataclass
 
 _STATS_RUN_TIME = 0  # BPF_STATS_RUN_TIME
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from ipaddress import ip_network
 from typing import Any, final
 
@@ -13,6 +13,7 @@ from pybpfnf.image.model import FaultCounters, FaultSite, MapSpec, ObjectImage, 
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.links import Network
 from pybpfnf.kernel.maps import Map, create_map, map_spec, open_map
+from pybpfnf.records import dataclass
 
 _VERSION = 1
 _NAME = "pybpfnf_record"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import final
 
 from pybpfnf.kernel.encap import ENCAP_BPF
+from pybpfnf.records import dataclass
 
 # include/uapi/linux/rtnetlink.h, include/uapi/linux/lwtunnel.h
 DST, OIF, GATEWAY, PRIORITY, MULTIPATH, CACHEINFO, TABLE, ENCAP_TYPE, ENCAP, NH_ID = 1, 4, 5, 6, 9, 12, 15, 21, 22, 30

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import final
 
@@ -22,6 +21,7 @@ from pybpfnf.kernel.encap import ENCAP_BPF, PROTOCOL
 from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE, Network, family_of
 from pybpfnf.kernel.netlink import CREATE, EXCL, Message, Netlink, NetlinkError, explained
 from pybpfnf.kernel.route_message import DST, TABLE, RouteMessage, bpf_program, end_bpf_program
+from pybpfnf.records import dataclass
 
 HOOK = "lwt_seg6local"  # the program type that an End.BPF route takes
 _LOCAL_TABLE = 255

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.errors import SystemLacksError
@@ -16,6 +15,7 @@ from pybpfnf.kernel.bpf import Command, bpf, explained
 from pybpfnf.kernel.load import LoadedProgram, program_type
 from pybpfnf.kernel.maps import address_of
 from pybpfnf.kernel.refuse import refuse_trial_run
+from pybpfnf.records import dataclass
 
 _ENOTSUPP = 524  # the kernel's own, not in errno.h
 _ROOM = 512  # bytes that a program may add

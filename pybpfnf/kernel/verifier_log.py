@@ -26,11 +26,11 @@ Linux 7.3 adds a report with sections (kernel/bpf/diagnostics.c):
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.image.model import ProgramImage
+from pybpfnf.records import dataclass
 
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\) ")
 # What the verifier prints beside instructions and messages (kernel/bpf/verifier.c and log.c): states, statistics, notes.

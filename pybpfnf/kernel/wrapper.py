@@ -14,7 +14,7 @@ but not as a subprogram (eight functions deep, tail calls without types) must be
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import final
 
 from pybpfnf.abi.codec import make
@@ -22,6 +22,7 @@ from pybpfnf.abi.contexts import SK_BUFF
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.kernel.load import FUNC_INFO_SIZE, LINE_INFO_SIZE
 from pybpfnf.kernel.maps import Map
+from pybpfnf.records import dataclass
 
 RESULTS_MAP = "pybpfnf_results"
 _RESULTS = struct.Struct("=QQQ")  # verdict, runs, mark

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.records import dataclass
 
 _SCRATCH = frozenset(range(6))  # r0 to r5 are not kept over a call
 

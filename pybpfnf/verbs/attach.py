@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, final
 
@@ -13,6 +12,7 @@ from pybpfnf.kernel import attach as attachments
 from pybpfnf.kernel.attach import Attachment, OpenAttachment, Sid
 from pybpfnf.kernel.info import ProgramInfo, statistics
 from pybpfnf.live import FaultCount, Live
+from pybpfnf.records import dataclass
 from pybpfnf.targets import Target, prepare
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import keyword
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 from pybpfnf.dsl.rules import symbol_problem
 from pybpfnf.errors import InputError
+from pybpfnf.records import dataclass
 from pybpfnf.targets import unreadable
 from pybpfnf.verbs.new_texts import HOOK_TEXTS, README_HEADING, fill
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, final
 
 from pybpfnf.abi.helpers import Arg, Helper
+from pybpfnf.records import dataclass
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm.alu import U64
 from pybpfnf.vm.faults import GuestFault

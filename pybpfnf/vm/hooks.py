@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias, final
 
+from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment, Fault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import Address

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import final
 
 from pybpfnf.abi.programs import PacketRights, ProgramType
+from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment, Event, FaultKind
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.ip import Address

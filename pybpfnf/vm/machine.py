@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.abi.forms import Insn
 from pybpfnf.image.model import ProgramImage
+from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment, Fault, FaultKind
 from pybpfnf.vm.alu import U64
 from pybpfnf.vm.decode import Registers, decode_steps

@@ -6,10 +6,10 @@ Which device a packet leaves by is not known here; whether the look-up that the 
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import final
 
+from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv4 import is_forwardable

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import final
 
 from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.abi.programs import ProgramType
+from pybpfnf.records import dataclass
 from pybpfnf.vm.memory import Region, memory_fault
 from pybpfnf.vm.routes import Route
 

@@ -122,11 +122,11 @@ def test_maps_with_struct_types_and_data_sections_load() -> None:
 
 _WITH_THE_FEATURE = """
 import sys
-from pybpfnf import llvm
-binding, _ = llvm.initialise()
-target = binding.Target.from_triple(llvm.TRIPLE)
-machine = target.create_target_machine(cpu=llvm.CPU, opt=2, features=sys.argv[1])
-sys.stdout.buffer.write(machine.emit_object(llvm._optimised(binding, machine, sys.stdin.read())))
+from pybpfnf import llvm_worker
+binding, _ = llvm_worker.initialise()
+target = binding.Target.from_triple(llvm_worker.TRIPLE)
+machine = target.create_target_machine(cpu=llvm_worker.CPU, opt=2, features=sys.argv[1])
+sys.stdout.buffer.write(machine.emit_object(llvm_worker._optimised(binding, machine, sys.stdin.read())))
 """
 
 

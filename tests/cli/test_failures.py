@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from pybpfnf.cli import COMMANDS, commands, exit_status
+from pybpfnf.cli import exit_status
+from pybpfnf.cli.commands import COMMANDS, commands
 from pybpfnf.cli.failures import DEBUG_VARIABLE, ReportFailures
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.errors import CompileError, InputError, InternalError, KernelError, SystemLacksError, VerifierError
@@ -144,4 +145,4 @@ def test_help_imports_no_command() -> None:
         "print(sorted(name for name in sys.modules if name.startswith('pybpfnf.cli.')), status)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "['pybpfnf.cli.failures'] 0"
+    assert done.stdout.splitlines()[-1] == "['pybpfnf.cli.commands', 'pybpfnf.cli.failures'] 0"

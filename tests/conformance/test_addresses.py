@@ -8,7 +8,7 @@ import pytest
 
 from pybpfnf import OK, Config, Hash, Prefix, Seg6Packet, Verdict, backend, image, seg6local
 from pybpfnf.dsl import compile_module
-from pybpfnf.image.configure import configure
+from pybpfnf.image.settings import configure
 from pybpfnf.live import Live
 from pybpfnf.runner import Environment, Runner
 from pybpfnf.testing.packets import srv6

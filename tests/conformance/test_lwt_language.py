@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 import pybpfnf
-from pybpfnf.image.configure import configure
+from pybpfnf.image.settings import configure
 from pybpfnf.runner import Environment, Outcome, Runner
 from pybpfnf.testing.packets import destination_options, hop_by_hop, ipv4, ipv6, pack, srh, srv6, udp
 from tests.dsl.cases import HEADER

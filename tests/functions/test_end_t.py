@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pybpfnf
-from pybpfnf.image.configure import configure
+from pybpfnf.image.settings import configure
 from pybpfnf.runner import FaultKind, Runner
 from pybpfnf.testing import packets
 from tests.functions.cases import BAD, GOOD, LOST, SID, Case, advanced, to_sid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from pybpfnf.abi.contexts import ContextField
@@ -26,6 +25,7 @@ from pybpfnf.dsl.types import (
     Type,
     ValueType,
 )
+from pybpfnf.records import dataclass
 
 
 @final

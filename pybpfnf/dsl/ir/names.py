@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from pybpfnf.dsl.types import StoredType, Type, ValueType
+from pybpfnf.records import dataclass
 
 
 @final

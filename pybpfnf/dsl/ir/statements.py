@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from pybpfnf.abi.contexts import ContextField
@@ -11,6 +10,7 @@ from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.expressions import Expr, Place, TlvPlace, TlvValue
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
+from pybpfnf.records import dataclass
 
 
 @final

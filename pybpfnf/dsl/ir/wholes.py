@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.names import Local, Map, Variable
 from pybpfnf.dsl.ir.statements import Stmt
+from pybpfnf.records import dataclass
 
 
 @final

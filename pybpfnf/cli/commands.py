@@ -1,0 +1,96 @@
+"""The table of commands: a module for each group, imported when one of them is named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import click
+
+from pybpfnf.cli.failures import ReportFailures
+from pybpfnf.lazy import load_module
+from pybpfnf.records import dataclass
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command: its function is `NAME_command` in `module`. The summary is here so that `--help` imports nothing."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Mapping[str, Row] = {
+    "list": Row("catalogue", "Show the functions that come with pybpfnf."),
+    "new": Row("catalogue", "Write a new function, its test and its line in the README."),
+    "build": Row("build", "Compile TARGET into a standard ELF object."),
+    "show": Row("build", "Print a program's instructions, Python lines beside them."),
+    "run": Row("run", "Run a program in this process on the packets of a capture."),
+    "explain": Row("explain", "Say why a diagnostic's rule is there, with a wrong and a right function."),
+    "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
+    "attach": Row("attach", "Load a program and bind it to a SID or a route (root)."),
+    "get": Row("live", "Show the variables and maps of an attached program (root)."),
+    "set": Row("live", "Change a State of an attached program while packets flow (root)."),
+    "status": Row("status", "Show what is attached, with fault counts (root)."),
+    "detach": Row("attach", "Remove a binding made by attach (root)."),
+}
+
+
+class _Commands(click.Group):
+    """The commands of the table above, in its order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = getattr(load_module(f"pybpfnf.cli.{row.module}"), f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version  # here: its import takes longer than some commands
+
+    try:
+        number = version("pybpfnf")
+    except PackageNotFoundError:
+        number = "(a checkout, not installed)"
+    click.echo(f"pybpfnf {number}")
+    context.exit()
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version and exit.")
+@click.pass_context
+def commands(context: click.Context) -> int:
+    """Network functions for IPv6 Segment Routing, written in Python.
+
+    TARGET is a path to a .py file or to an object file, else the name of a catalogue function.
+
+    Exit status: 0 it ran (drops are data), 1 the program is wrong, 2 usage or unreadable input, 3 the system lacks something.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    click.echo(context.get_help(), err=True)
+    return 2
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status."""
+    with ReportFailures() as failures:
+        # Not `commands.main`: that has its own ideas of what an interrupt and a closed pipe end with.
+        with commands.make_context("pybpfnf", list(arguments)) as context:
+            result: Any = commands.invoke(context)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    return failures.status
