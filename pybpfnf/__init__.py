@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import LwtOutPacket as LwtOutPacket
     from pybpfnf.dsl.surface import LwtXmitPacket as LwtXmitPacket
     from pybpfnf.dsl.surface import PerCpuArray as PerCpuArray
+    from pybpfnf.dsl.surface import PerfEventArray as PerfEventArray
     from pybpfnf.dsl.surface import Prefix as Prefix
     from pybpfnf.dsl.surface import Program as Program
+    from pybpfnf.dsl.surface import RingBuf as RingBuf
     from pybpfnf.dsl.surface import Seg6Packet as Seg6Packet
     from pybpfnf.dsl.surface import Srh as Srh
     from pybpfnf.dsl.surface import State as State
@@ -90,9 +92,9 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
-        "Array Config DROP Hash Hook IPv6Address Ipv6 LwtInPacket LwtOutPacket LwtXmitPacket OK PerCpuArray Prefix Program REDIRECT "
-        "REROUTE Seg6Packet Srh State Struct Tlv Verdict array bits cpu helpers lwt_in lwt_out lwt_xmit monotonic octets "
-        "random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
+        "Array Config DROP Hash Hook IPv6Address Ipv6 LwtInPacket LwtOutPacket LwtXmitPacket OK PerCpuArray PerfEventArray Prefix "
+        "Program REDIRECT REROUTE RingBuf Seg6Packet Srh State Struct Tlv Verdict array bits cpu helpers lwt_in lwt_out lwt_xmit "
+        "monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -138,11 +140,13 @@ __all__ = [
     "ObjectImage",
     "Outcome",
     "PerCpuArray",
+    "PerfEventArray",
     "Prefix",
     "Program",
     "ProgramImage",
     "REDIRECT",
     "REROUTE",
+    "RingBuf",
     "Runner",
     "Seg6Packet",
     "Session",

@@ -96,7 +96,9 @@ class Frame:
         self._named: dict[str, str] = {}
         self._scratch: dict[str, int] = {}
         self._rooms = 0
-        self._arrivals: dict[str, Packet] = {}
+        self._arrivals: dict[str, tuple[Packet, frozenset[str]]] = {}
+        self._reserved: frozenset[str] = frozenset()  # slots of records that may be reserved here, and are to be released on every path
+        self._releases: dict[tuple[str, frozenset[str]], tuple[str, str]] = {}  # label and location of what releases before an exit
 
     def context_field(self, offset: int) -> str:
         """A pointer to a field of the context, which LLVM uses for an access at this very offset: chosen between two fields it would
@@ -135,7 +137,44 @@ class Frame:
 
     def fault(self, message: str) -> str:
         """The label of the fault exit of the current place."""
-        return self.exits.label(self.span, self.writer.location, message)
+        return self._releasing(self.exits.label(self.span, self.writer.location, message))
+
+    def never(self) -> str:
+        """The label of the exit for a check that is proven needless."""
+        return self._releasing(self.exits.unreachable())
+
+    # -------------------------------------------------------------------------------------------- reserved records
+
+    def hold(self, slot: str) -> None:
+        """The slot has a reserved record from here on, or null: what leaves the function by an exit discards it before."""
+        self._reserved |= {slot}
+
+    def let_go(self, slot: str) -> None:
+        """The slot's record was submitted or discarded."""
+        self._reserved -= {slot}
+
+    def _releasing(self, exit_: str) -> str:
+        """A label that discards what is reserved here and then goes to the exit."""
+        if not self._reserved:
+            return exit_
+        key = exit_, self._reserved
+        if key not in self._releases:
+            self._releases[key] = self.writer.label("release"), self.writer.location
+        return self._releases[key][0]
+
+    def _place_releases(self) -> None:
+        w = self.writer
+        for (exit_, slots), (label, location) in self._releases.items():
+            w.place(label)
+            with w.at(location):
+                for slot in sorted(slots):
+                    on, there = w.label("on"), w.label("there")
+                    record = w.load("ptr", slot)
+                    w.branch(w.icmp("eq", "ptr", record, "null"), on, there)
+                    w.place(there)
+                    self.call_void("ringbuf_discard", f"ptr {record}", "i64 0")
+                    w.place(on)
+                w.jump(exit_)
 
     # ------------------------------------------------------------------------------------------------------ memory
 
@@ -165,6 +204,7 @@ class Frame:
 
     def lines(self) -> Iterable[str]:
         """The body of the function, whole."""
+        self._place_releases()
         self.exits.place()
         for name, size in self._scratch.items():
             self.writer.buffer(name, size)
@@ -179,6 +219,10 @@ class Frame:
         if helper.changes_packet:
             self.packet = self.packet.moved()
         return value
+
+    def call_void(self, name: str, *arguments: str) -> None:
+        """Call a helper that gives nothing."""
+        self.writer.do(f"call void inttoptr (i64 {HELPERS[name].id} to ptr)({', '.join(arguments)})")
 
     # ----------------------------------------------------------------------------------------------------- branches
     # What is known of the packet goes along each way to a label, and is joined there.
@@ -198,7 +242,7 @@ class Frame:
         """Begin the block of a label that all ways lead to by now; one that none leads to is not written."""
         self.jump(label)
         if label in self._arrivals:
-            self.packet = self._arrivals.pop(label)
+            self.packet, self._reserved = self._arrivals.pop(label)
             self.writer.place(label)
 
     @contextmanager
@@ -219,5 +263,5 @@ class Frame:
         self.writer.branch(condition, label, otherwise, self._debug.rolled_loop())
 
     def _arrive(self, label: str) -> None:
-        known = self._arrivals.get(label)
-        self._arrivals[label] = self.packet if known is None else self.packet.joined(known)
+        packet, reserved = self._arrivals.get(label, (self.packet, self._reserved))
+        self._arrivals[label] = self.packet.joined(packet), self._reserved | reserved

@@ -6,6 +6,7 @@ from pybpfnf.abi.helpers import Arg
 from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
 from pybpfnf.backend.lower_encap import lower_push_encap
+from pybpfnf.backend.lower_events import lower_emit, lower_emit_test
 from pybpfnf.backend.lower_find import lower_find_tlv, lower_tlv_item, lower_tlv_read
 from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contains
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
@@ -78,6 +79,9 @@ def lower_test(frame: Frame, node: ir.Expr, yes: str, no: str) -> None:
         case ir.HasHeader():
             with frame.at(node.span):
                 lower_has_header(frame, node, yes, no)
+        case ir.Emit():
+            with frame.at(node.span):
+                lower_emit_test(frame, node, yes, no)
         case ir.IsNone() | ir.MapContains():
             with frame.at(node.span):
                 frame.writer.keep_apart()  # from a branch before that asks the same of another look-up
@@ -176,4 +180,5 @@ EXPRESSIONS: Expressions = {
     ir.TlvRead: lower_tlv_read,
     ir.TlvItem: lower_tlv_item,
     ir.Item: lower_place,
+    ir.Emit: lower_emit,
 }

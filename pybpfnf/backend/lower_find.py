@@ -108,7 +108,7 @@ def _pointer(frame: Frame, offset: str, size: int) -> str:
     """Bytes of a TLV, shown to the verifier once more; the walk has found them in the packet, so nothing fails here."""
     w = frame.writer
     data, end = packet_memory(frame)
-    never = frame.exits.unreachable()
+    never = frame.never()
     bounded = w.barrier("i64", offset)
     w.go_on_unless(w.icmp("ugt", "i64", bounded, _FARTHEST), never)
     place = w.offset(data, bounded)

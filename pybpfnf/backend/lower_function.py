@@ -9,6 +9,7 @@ from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.frame import CONTEXT, Frame
 from pybpfnf.backend.lower_append import lower_append_tlv
+from pybpfnf.backend.lower_events import lower_release, lower_reserve
 from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
 from pybpfnf.backend.lower_find import lower_set_tlv
 from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_for_range
@@ -93,6 +94,8 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.SetTlv: lower_set_tlv,
     ir.UpdatePlace: lower_update_place,
     ir.AppendTlv: lower_append_tlv,
+    ir.Reserve: lower_reserve,
+    ir.Release: lower_release,
     ir.If: lower_if,
     ir.ForRange: lambda frame, node: lower_for_range(frame, node, lower_body),
     ir.Break: lower_break,

@@ -24,7 +24,7 @@ _STILL = (
     ir.Not, ir.Let, ir.Conditional, ir.MapRead, ir.MapGet, ir.MapContains, ir.IsNone, ir.Unwrap,
     ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace, ir.FindTlv, ir.TlvRead, ir.TlvItem,
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
-    ir.If, ir.ForRange, ir.Break, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
+    ir.Emit, ir.Reserve, ir.Release, ir.If, ir.ForRange, ir.Break, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
 )  # fmt: skip
 # These move it, and leave its headers in their order.
 _MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.TlvValue)
@@ -97,7 +97,7 @@ def _iterations(frame: Frame, node: ir.ForRange, start: str, stop: str) -> str:
     if abs(node.step) > 1:
         count = w.op("add", "i64", w.op("udiv", "i64", w.op("sub", "i64", count, 1), abs(node.step)), 1)
     count = w.barrier("i64", w.select(runs, "i64", count, 0))
-    w.go_on_unless(w.icmp("ugt", "i64", count, node.most), frame.exits.unreachable())
+    w.go_on_unless(w.icmp("ugt", "i64", count, node.most), frame.never())
     return count
 
 

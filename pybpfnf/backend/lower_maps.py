@@ -106,7 +106,7 @@ def _is_array(map_: ir.Map) -> bool:
 def _entry(frame: Frame, map_: ir.Map, key: str, node: ir.Expr) -> str:
     """A pointer to the value of a key that must be there."""
     w = frame.writer
-    elsewhere = frame.exits.unreachable() if _in_range(map_, node) else frame.fault(_OUT_OF_RANGE if _is_array(map_) else _MISSING)
+    elsewhere = frame.never() if _in_range(map_, node) else frame.fault(_OUT_OF_RANGE if _is_array(map_) else _MISSING)
     index = _index(frame, map_, key, node, elsewhere)
     entry = _look_up(frame, map_, index)
     w.go_on_unless(w.icmp("eq", "ptr", entry, "null"), elsewhere)

@@ -39,6 +39,7 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
         "declare ptr @llvm.preserve.static.offset(ptr readnone)",
         *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in _SWAPPED_BITS),
         *(_map(map_, debug) for map_ in module.maps),
+        *(_events(buffer, debug) for buffer in module.events),
         *(_variable(variable, debug) for variable in module.variables),
         *([_fault_counters(len(sites.sites), debug)] if counted else []),
         _license(module.license),
@@ -55,13 +56,31 @@ def _map(map_: ir.Map, debug: DebugInfo) -> str:
     """libbpf's form of a definition: numbers are pointers to arrays of so many, types are pointers to them."""
     number = debug.type_of(S32)
     members = [
-        (name, debug.pointer_to(debug.array_of(number, 32, value)), 64)
+        (name, debug.pointer_to(debug.array_of(number, 32, value)))
         for name, value in (("type", MAP_TYPES[map_.kind].id), ("max_entries", map_.max_entries))
     ]
-    members += [(name, debug.pointer_to(debug.type_of(type_)), 64) for name, type_ in (("key", map_.key), ("value", map_.value))]
-    variable = debug.variable(map_.name, debug.structure("", members))
+    members += [(name, debug.pointer_to(debug.type_of(type_))) for name, type_ in (("key", map_.key), ("value", map_.value))]
+    return _definition(map_.name, members, debug)
+
+
+def _events(buffer: ir.EventBuffer, debug: DebugInfo) -> str:
+    """A definition that says the type of the records: the array whose length is the map's type is one of records.
+
+    The kernel wants neither key nor value of these maps, and libbpf takes no member beside its own; of an array it reads the length.
+    """
+    number, row = debug.type_of(S32), MAP_TYPES[buffer.kind]
+    numbers = (
+        {"max_entries": buffer.size} if row.max_entries_is_size else {"key_size": row.fixed_key_size, "value_size": row.fixed_value_size}
+    )
+    members = [("type", debug.pointer_to(debug.array_of(debug.type_of(buffer.record), buffer.record.size * 8, row.id)))]
+    members += [(name, debug.pointer_to(debug.array_of(number, 32, value or 0))) for name, value in numbers.items()]
+    return _definition(buffer.name, members, debug)
+
+
+def _definition(name: str, members: list[tuple[str, str]], debug: DebugInfo) -> str:
+    variable = debug.variable(name, debug.structure("", [(member, type_, 64) for member, type_ in members]))
     fields = ", ".join(["ptr"] * len(members))
-    return f'@{map_.name} = dso_local global {{ {fields} }} zeroinitializer, section ".maps", align 8, !dbg {variable}'
+    return f'@{name} = dso_local global {{ {fields} }} zeroinitializer, section ".maps", align 8, !dbg {variable}'
 
 
 def _variable(variable: ir.Variable, debug: DebugInfo) -> str:

@@ -8,6 +8,8 @@ barrier, piece by piece.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
 
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_arithmetic import combine, resize
@@ -25,6 +27,25 @@ _OUT_OF_RANGE = "index out of range"
 
 def lower_struct_value(frame: Frame, node: ir.StructValue) -> str:
     """A buffer of its own on the stack: whole words first, so that padding is zero, then the fields that are not constant."""
+    parts = struct_parts(frame, node)
+    buffer = constant_buffer(frame, parts.constant)
+    fill(frame, buffer, parts)
+    return buffer
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StructParts:
+    """What a new struct is made of: its bytes as far as they are constant, the rest zero; the values of fields; and octets, where they
+    lie and how they are aligned there."""
+
+    constant: bytes
+    values: tuple[tuple[StructField, str], ...]
+    octets: tuple[tuple[StructField, str, int], ...]
+
+
+def struct_parts(frame: Frame, node: ir.StructValue) -> StructParts:
+    """Everything that is computed of a new struct, in the order of its fields."""
     constant = bytearray(node.type.size)
     computed, octets = [], []
     for index, (field, value) in enumerate(node.values):
@@ -37,16 +58,19 @@ def lower_struct_value(frame: Frame, node: ir.StructValue) -> str:
             octets.append((field, *octets_before(frame, value, after)))
         else:
             computed.append((field, frame.value(value)))
-    buffer = constant_buffer(frame, bytes(constant))
-    for field, lowered in computed:
+    return StructParts(bytes(constant), tuple(computed), tuple(octets))
+
+
+def fill(frame: Frame, buffer: str, parts: StructParts) -> None:
+    """Store what is not constant in a struct that is aligned to 8 bytes."""
+    for field, lowered in parts.values:
         pointer, alignment = frame.writer.offset(buffer, field.offset), place_alignment(field.offset, _WORD)
         if field.bits:
             _store_bits(frame, pointer, field.type, lowered, field.bits, field.shift)
         else:
             store_field(frame, pointer, alignment, field.type, lowered)
-    for field, source, aligned in octets:
+    for field, source, aligned in parts.octets:
         copy(frame, source, frame.writer.offset(buffer, field.offset), field.type.size, min(aligned, place_alignment(field.offset, _WORD)))
-    return buffer
 
 
 def _put(data: bytearray, field: StructField, value: bytes) -> None:
@@ -142,7 +166,7 @@ def _item_offset(frame: Frame, index: ir.Expr, size: int, count: int) -> str | i
     # The register that is compared is the one that is added: LLVM must not compute it twice.
     value = w.barrier("i64", value)
     proven = not type_.signed and type_.maximum < count
-    w.go_on_unless(w.icmp("uge", "i64", value, count), frame.exits.unreachable() if proven else frame.fault(_OUT_OF_RANGE))
+    w.go_on_unless(w.icmp("uge", "i64", value, count), frame.never() if proven else frame.fault(_OUT_OF_RANGE))
     return value if size == 1 else w.op("mul", "i64", value, size)
 
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_events import check_name_end, is_reserved, refuse_second_name, store_reserved
 from pybpfnf.dsl.build_map import store_item, update_item
 from pybpfnf.dsl.build_packet import fresh, store_attribute, update_attribute
 from pybpfnf.dsl.build_struct import copied
@@ -21,7 +22,7 @@ from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.stores import StateVariable
 from pybpfnf.dsl.types import S64, U32, VERDICT, IntType, OptionalType, Type, struct_of
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
-from pybpfnf.dsl.values import Appended, Choice, Constant, HeaderView, Literal, Nothing, PacketView, Poison, Typed, Value
+from pybpfnf.dsl.values import Appended, Choice, Constant, Effect, HeaderView, Literal, Nothing, PacketView, Poison, Reserving, Typed, Value
 
 Statements: TypeAlias = tuple[ir.Stmt, ...]
 
@@ -120,7 +121,12 @@ def _store_name(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> S
         b.error("name", message, target, f"write `global {target.id}` at the start of the function, or choose another name")
         b.flow.bound[target.id] = PoisonBinding()
         return ()
+    check_name_end(b, target)
     match value:
+        case Reserving(buffer):
+            return store_reserved(b, target, buffer, node)
+        case Typed(expr) if is_reserved(expr.type):
+            refuse_second_name(b, target, node)
         case Typed(ir.PushEncap()):
             b.flow.bound[target.id] = PoisonBinding()
             b.error("type", f"`{b.text(node)}` gives nothing", node, "leave out the assignment")
@@ -143,7 +149,7 @@ def _refuse_value(b: Builder, value: Value, node: ast.expr) -> None:
     match value:
         case Nothing():
             b.error("type", "None is not a value: it is what `m.get(k)` answers for a missing key", node, "use 0, or a bool beside it")
-        case Appended():
+        case Appended() | Effect():
             b.error("type", f"`{text}` gives nothing", node, "leave out the assignment")
         case Constant():
             b.error(

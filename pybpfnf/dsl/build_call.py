@@ -11,6 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_actions import append, push, run_action
 from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
+from pybpfnf.dsl.build_events import call_events
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_struct import build_struct
 from pybpfnf.dsl.build_tlv import find
@@ -28,6 +29,7 @@ from pybpfnf.dsl.values import (
     POISON,
     Choice,
     Constant,
+    EventsPlace,
     HeaderView,
     Literal,
     MapPlace,
@@ -47,6 +49,8 @@ def build_call(b: Builder, node: ast.Call) -> Value:
         case Method(MapPlace(map_), _):
             bound = bind(b, node, (Parameter("key"),), b.text(node.func))
             return POISON if bound is None else get(b, map_, bound["key"], node)
+        case Method(EventsPlace(buffer), name):
+            return call_events(b, buffer, name, node)
         case Method(PacketView(), name) if name in PUSHES:
             return push(b, name, node)
         case Method(PacketView(), name):

@@ -13,6 +13,7 @@ from functools import reduce
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements
+from pybpfnf.dsl.build_events import report_leaks
 from pybpfnf.dsl.build_name import found_value
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import Flow, LoopEdges, ValueBinding, join, mixed_names
@@ -98,8 +99,8 @@ def _build(b: Builder, node: ast.For, name: str, local: ir.Local, counted: Range
             body += settle_edge(b, plain, span)
         edges = b.loops.pop()
         backs = [*edges.continues, b.flow]
-        again = _widened(head, _joined([entered, *backs]))
-        b.flow = _joined(backs) if counted.least else again
+        again = _widened(head, _joined(b, [entered, *backs], span))
+        b.flow = _joined(b, backs, span) if counted.least else again
         leaving = settle_edge(b, plain, span)
         normal = b.flow
         mixed = plain | mixed_names([entered, *backs]) | mixed_names([normal, *edges.breaks])
@@ -109,13 +110,18 @@ def _build(b: Builder, node: ast.For, name: str, local: ir.Local, counted: Range
         head, plain = (again if mixed == plain else None), mixed
     b.flow = normal.copy()
     orelse = b.block(node.orelse)
-    b.flow = _joined([b.flow, *edges.breaks])
+    b.flow = _joined(b, [b.flow, *edges.breaks], span)
     loop = ir.ForRange(local, counted.start, counted.stop, counted.step, counted.most, body, leaving + orelse, span)
     return (*entry, loop)
 
 
-def _joined(flows: Iterable[Flow]) -> Flow:
-    return reduce(lambda left, right: join(left, right).flow, flows)
+def _joined(b: Builder, flows: Iterable[Flow], span: Span) -> Flow:
+    def joined(left: Flow, right: Flow) -> Flow:
+        both = join(left, right)
+        report_leaks(b, both.leaks, f"on one way around the loop of line {span.line}, and not on another")
+        return both.flow
+
+    return reduce(joined, flows)
 
 
 def _widened(head: Flow, again: Flow) -> Flow:

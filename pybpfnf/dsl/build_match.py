@@ -57,11 +57,13 @@ def _cases(b: Builder, node: ast.Match, subject: Typed, index: int) -> Statement
     start = b.flow
     b.flow = start.copy()
     b.flow.learn_found(when.true)
+    b.flow.learn_none(when.true_none)
     bound = _bind(b, case.pattern, name, subject, node.subject) if pattern is not None and name is not None else ()
     then = bound + b.block(case.body)
     then_end, b.flow = b.flow, start.copy()
     if pattern is None:
         b.flow.learn_found(when.false)
+        b.flow.learn_none(when.false_none)
     orelse = _cases(b, node, subject, index + 1)
     return before + join_arms(b, test, b.span(case.guard or case.pattern), (then, then_end), (orelse, b.flow))
 

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from enum import EnumMeta
 from ipaddress import IPv6Address
 from types import ModuleType
+from typing import Any, TypeAlias
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
@@ -18,12 +19,13 @@ from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBind
 from pybpfnf.dsl.operands import convert
 from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.calls import Helpers
+from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.stores import Array, ConfigVariable, Hash, StateVariable
 from pybpfnf.dsl.surface.structs import Struct, is_struct, pack
 from pybpfnf.dsl.surface.wire import Tlv
-from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType
-from pybpfnf.dsl.values import POISON, Constant, HeaderView, Literal, MapPlace, Nothing, StructClass, TlvClass, Typed, Value
+from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType, ViewType
+from pybpfnf.dsl.values import POISON, Constant, EventsPlace, HeaderView, Literal, MapPlace, Nothing, StructClass, TlvClass, Typed, Value
 
 
 def build_name(b: Builder, node: ast.Name) -> Value:
@@ -63,6 +65,9 @@ def _ended(b: Builder, node: ast.Name, local: ir.Local, ended: Span) -> Value:
     if is_tlv_view(local.type):
         message = f"`{node.id}` was found before line {ended.line} moved the packet"
         return b.error("stale-view", message, node, f"find it again after line {ended.line}")
+    if isinstance(local.type, OptionalType) and isinstance(local.type.inner, ViewType) and local.type.inner.reserved:
+        message = f"`{node.id}` was submitted or discarded in line {ended.line}"
+        return b.error("stale-view", message, node, f"use it before line {ended.line}, or reserve another record")
     message = f"`{node.id}` is a view of an entry that line {ended.line} may have deleted or replaced"
     return b.error("stale-view", message, node, f"look the entry up again after line {ended.line}")
 
@@ -100,7 +105,7 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
             return Typed(ir.Const(thing.packed, ADDRESS, span))
         case None:
             return Nothing()
-        case Array() | Hash() | ConfigVariable() | StateVariable():
+        case Array() | Hash() | ConfigVariable() | StateVariable() | RingBuf() | PerfEventArray():
             return _store(b, thing, node, name)
         case type() if issubclass(thing, Tlv) and thing is not Tlv:
             return TlvClass(thing.layout)
@@ -124,8 +129,13 @@ def _verdict(b: Builder, verdict: Verdict, node: ast.expr) -> Value:
     return Typed(ir.Const(verdict.value, VERDICT, b.span(node)))
 
 
-def _store(b: Builder, thing: Array[object] | Hash[object, object] | ConfigVariable | StateVariable, node: ast.expr, name: str) -> Value:
+_Store: TypeAlias = Array[Any] | Hash[Any, Any] | ConfigVariable | StateVariable | RingBuf[Struct] | PerfEventArray[Struct]
+
+
+def _store(b: Builder, thing: _Store, node: ast.expr, name: str) -> Value:
     try:
+        if isinstance(thing, RingBuf | PerfEventArray):
+            return EventsPlace(b.scope.events(thing, name))
         if isinstance(thing, ConfigVariable | StateVariable):
             variable = b.scope.variable(thing, name)
             return Typed(ir.VariableRead(variable, variable.type, b.span(node)))

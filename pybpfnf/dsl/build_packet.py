@@ -10,6 +10,7 @@ from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import HEADERS, Field, Header
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_events import events_method
 from pybpfnf.dsl.build_name import member
 from pybpfnf.dsl.build_struct import build_member, has_fields, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_tlv_field, is_found_tlv, store_tlv, update_tlv
@@ -18,7 +19,7 @@ from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe, to_type
 from pybpfnf.dsl.types import ADDRESS, INT_TYPES, ValueType
 from pybpfnf.dsl.updates import updated
-from pybpfnf.dsl.values import POISON, Constant, HeaderView, MapPlace, Method, PacketView, Poison, Typed, Value
+from pybpfnf.dsl.values import POISON, Constant, EventsPlace, HeaderView, MapPlace, Method, PacketView, Poison, Typed, Value
 
 # Of the context, what is a pointer in disguise (include/uapi/linux/bpf.h, struct __sk_buff).
 _POINTERS = frozenset({"data", "data_end", "data_meta", "sk", "flow_keys"})
@@ -42,6 +43,8 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
             return _of_header(b, holder, node)
         case MapPlace():
             return Method(holder, node.attr) if node.attr == "get" else _unknown(b, node, f"the map `{holder.map.name}`", ("get",))
+        case EventsPlace():
+            return events_method(b, holder, node)
         case Constant():
             return member(b, holder, node)
         case Typed() if is_found_tlv(holder):

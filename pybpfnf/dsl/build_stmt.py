@@ -7,6 +7,7 @@ import ast
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements
+from pybpfnf.dsl.build_events import check_path_end, refuse_unnamed, report_leaks
 from pybpfnf.dsl.build_map import delete_item
 from pybpfnf.dsl.build_name import found_value
 from pybpfnf.dsl.builder import Builder
@@ -16,7 +17,7 @@ from pybpfnf.dsl.hooks import METHODS
 from pybpfnf.dsl.operands import as_bool, describe, to_type
 from pybpfnf.dsl.surface.stores import StateVariable
 from pybpfnf.dsl.types import VERDICT
-from pybpfnf.dsl.values import Appended, Constant, Literal, Poison, Typed
+from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Reserving, Typed
 
 # What cannot fault when it is read, nor do anything.
 _WITHOUT_EFFECT = (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.StructValue)
@@ -27,8 +28,8 @@ def build_if(b: Builder, node: ast.If) -> Statements:
     test = as_bool(b, b.expr(node.test), node.test)
     when = facts(node.test)
     before = b.flow
-    then, then_end = _arm(b, node.body, before, when.true)
-    orelse, orelse_end = _arm(b, node.orelse, before, when.false)
+    then, then_end = _arm(b, node.body, before, when.true, when.true_none)
+    orelse, orelse_end = _arm(b, node.orelse, before, when.false, when.false_none)
     return join_arms(b, test, b.span(node.test), (then, then_end), (orelse, orelse_end))
 
 
@@ -40,13 +41,15 @@ def join_arms(b: Builder, test: ir.Expr, span: Span, yes: tuple[Statements, Flow
         return then if test.value else orelse
     joined = join(then_end, orelse_end)
     b.flow = joined.flow
+    report_leaks(b, joined.leaks, f"on one of the two ways from line {span.line}, and not on the other")
     then, orelse = then + _copies(b, joined.left, span), orelse + _copies(b, joined.right, span)
     return (ir.If(test, then, orelse, span),)
 
 
-def _arm(b: Builder, nodes: list[ast.stmt], before: Flow, found: frozenset[str]) -> tuple[Statements, Flow]:
+def _arm(b: Builder, nodes: list[ast.stmt], before: Flow, found: frozenset[str], none: frozenset[str]) -> tuple[Statements, Flow]:
     b.flow = before.copy()
     b.flow.learn_found(found)
+    b.flow.learn_none(none)
     return b.block(nodes), b.flow
 
 
@@ -61,6 +64,7 @@ def build_return(b: Builder, node: ast.Return) -> Statements:
         b.error("type", "a network function returns a verdict", node, "write `return OK` or `return DROP`")
         return ()
     value = to_type(b, b.expr(node.value), VERDICT, node.value, "what a network function returns")
+    check_path_end(b, node)
     b.flow.reachable = False
     return (ir.Return(value, b.span(node)),)
 
@@ -69,6 +73,7 @@ def build_assert(b: Builder, node: ast.Assert) -> Statements:
     """A fault exit where the condition is false; its text is the message where none is written."""
     test = as_bool(b, b.expr(node.test), node.test)
     b.flow.learn_found(facts(node.test).true)
+    b.flow.learn_none(facts(node.test).true_none)
     message = f"assert {b.text(node.test)}"
     if node.msg is not None:
         given = b.expr(node.msg)
@@ -104,6 +109,15 @@ def build_expression(b: Builder, node: ast.Expr) -> Statements:
     match value:
         case Appended(tlv):
             return (ir.AppendTlv(tlv, span),)
+        case Effect(statements):
+            return statements
+        case Reserving(buffer):
+            refuse_unnamed(b, buffer, node.value)
+            return ()
+        case Typed(ir.Emit(buffer)):
+            hint = f"write `{buffer.name}.emit(...)`, where no room is a fault, or ask `if not ...`"
+            b.error("type", "whether the record was sent is forgotten here", node, hint)
+            return ()
         case Typed(ir.Seg6ActionCall(action)) if METHODS[action.name.lower()].route_only:
             name = action.name.lower()
             message = f"the route that `{name}` chooses is forgotten, unless its verdict is returned"

@@ -83,6 +83,10 @@ def build_member(b: Builder, holder: Value, node: ast.Attribute) -> Value:
     field = struct.field(node.attr)
     if field is not None:
         return Typed(ir.Member(holder.expr, field, field.type, b.span(node)))
+    if isinstance(holder.expr.type, ViewType) and holder.expr.type.reserved and node.attr in ("submit", "discard"):
+        name = b.text(node.value)
+        b.flow.end_names((name,))
+        return b.error("name", f"`{struct}` has no method `{node.attr}`", node, f"write `{holder.expr.type.map}.{node.attr}({name})`")
     names = [other.name for other in struct.fields]
     near = get_close_matches(node.attr, names, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(names)}"

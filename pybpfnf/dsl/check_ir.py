@@ -13,6 +13,7 @@ from pybpfnf.dsl.types import (
     S64,
     U8,
     U16,
+    U32,
     U64,
     VERDICT,
     AddressType,
@@ -37,7 +38,7 @@ _ORDER = frozenset({ir.CompareOp.LT, ir.CompareOp.LE, ir.CompareOp.GT, ir.Compar
 
 def check_module(module: ir.Module) -> None:
     """Raises InternalError with the node that is wrong."""
-    names = [thing.name for thing in (*module.functions, *module.maps, *module.variables)]
+    names = [thing.name for thing in (*module.functions, *module.maps, *module.events, *module.variables)]
     if len(set(names)) != len(names):
         raise InternalError(f"two symbols of one name: {sorted(names)}")
     for function in module.functions:
@@ -57,7 +58,7 @@ def check_function(function: ir.Function) -> None:
         check = _CHECKS.get(type(node))
         if check is not None and not check(node):
             raise InternalError(f"{function.name}: inconsistent IR: {node!r}")
-        if isinstance(node, ir.LocalRead | ir.Assign | ir.Let | ir.ForRange) and node.local not in known:
+        if isinstance(node, ir.LocalRead | ir.Assign | ir.Let | ir.ForRange | ir.Reserve | ir.Release) and node.local not in known:
             raise InternalError(f"{function.name}: an unknown local: {node!r}")
     for stray in leaving(function.body):
         raise InternalError(f"{function.name}: outside of a loop: {stray!r}")
@@ -184,6 +185,15 @@ def _unwrap(node: ir.Unwrap) -> bool:
     return isinstance(node.operand.type, OptionalType) and node.operand.type.inner == node.type
 
 
+def _is_record_of(local: ir.Local, buffer: ir.EventBuffer) -> bool:
+    return buffer.kind == "ringbuf" and local.type == OptionalType(ViewType(buffer.record, buffer.name, shared=False, reserved=True))
+
+
+def _emit(node: ir.Emit) -> bool:
+    packet = node.packet is None or (node.packet.type == U32 and node.buffer.kind == "perf_event_array")
+    return packet and _fits(node.record.type, node.buffer.record)
+
+
 def _update_map(node: ir.UpdateMap) -> bool:
     return _fits(node.key.type, node.map.key) and node.value.type == node.map.value and isinstance(node.value.type, IntType)
 
@@ -251,6 +261,9 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.FindTlv: lambda node: isinstance(node.type.inner, TlvViewType),
     ir.TlvRead: _tlv_read,
     ir.TlvItem: _tlv_item,
+    ir.Emit: _emit,
+    ir.Reserve: lambda node: _is_record_of(node.local, node.buffer),
+    ir.Release: lambda node: _is_record_of(node.local, node.buffer),
     ir.SetTlv: lambda node: node.value.type == node.place.type,
     ir.SetPlace: lambda node: _fits(node.value.type, node.place.type),
     ir.UpdatePlace: lambda node: node.value.type == node.place.type and isinstance(node.value.type, IntType),

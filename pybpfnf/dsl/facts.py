@@ -8,6 +8,7 @@ pkt.srh is None      the same of "pkt.srh"
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from typing import final
 
 from pybpfnf.records import dataclass
@@ -16,16 +17,22 @@ from pybpfnf.records import dataclass
 @final
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names that were found where the condition is true, and where it is false."""
+    """Names that were found where the condition is true, and where it is false; and those that are None there."""
 
     true: frozenset[str] = frozenset()
     false: frozenset[str] = frozenset()
+    true_none: frozenset[str] = frozenset()
+    false_none: frozenset[str] = frozenset()
 
 
 def _asked(op: ast.cmpop, names: frozenset[str]) -> Facts:
     if isinstance(op, ast.IsNot):
-        return Facts(true=names)
-    return Facts(false=names) if isinstance(op, ast.Is) else Facts()
+        return Facts(true=names, false_none=names)
+    return Facts(false=names, true_none=names) if isinstance(op, ast.Is) else Facts()
+
+
+def _all(parts: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*parts)
 
 
 def facts(test: ast.expr) -> Facts:
@@ -34,10 +41,12 @@ def facts(test: ast.expr) -> Facts:
             return _asked(op, frozenset({ast.unparse(asked)}))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = facts(operand)
-            return Facts(inner.false, inner.true)
+            return Facts(inner.false, inner.true, inner.false_none, inner.true_none)
         case ast.BoolOp(op=ast.And(), values=values):
-            return Facts(true=frozenset().union(*(facts(value).true for value in values)))
+            known = [facts(value) for value in values]
+            return Facts(true=_all(each.true for each in known), true_none=_all(each.true_none for each in known))
         case ast.BoolOp(op=ast.Or(), values=values):
-            return Facts(false=frozenset().union(*(facts(value).false for value in values)))
+            known = [facts(value) for value in values]
+            return Facts(false=_all(each.false for each in known), false_none=_all(each.false_none for each in known))
         case _:
             return Facts()

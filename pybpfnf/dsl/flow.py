@@ -61,20 +61,40 @@ Binding: TypeAlias = ValueBinding | ViewBinding | MixedBinding | PoisonBinding
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A record that was reserved at `span`, and not yet released; `none`: the ring was full, there is none to release."""
+
+    span: Span
+    none: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A name whose record is still reserved where it must not be."""
+
+    name: str
+    span: Span
+
+
+@final
 @dataclass(slots=True)
 class Flow:
-    """The state at one point; `bound` has the names that every path to here binds, `headers` what the packet was found to have."""
+    """The state at one point; `bound` has the names that every path to here binds, `headers` what the packet was found to have, `reserved`
+    the records that must still be released."""
 
     bound: dict[str, Binding] = field(default_factory=dict)
     reachable: bool = True
     headers: frozenset[str] = frozenset()
+    reserved: dict[str, Reservation] = field(default_factory=dict)
 
     def give_up(self, names: Iterable[str]) -> None:
         """These names were bound by something that was refused: nothing is said about their uses."""
         self.bound.update(dict.fromkeys(names, PoisonBinding()))
 
     def copy(self) -> Flow:
-        return Flow(dict(self.bound), self.reachable, self.headers)
+        return Flow(dict(self.bound), self.reachable, self.headers, dict(self.reserved))
 
     def learn_found(self, names: Iterable[str]) -> None:
         """These names were asked about and are not None."""
@@ -83,6 +103,33 @@ class Flow:
             if isinstance(binding, ValueBinding):
                 self.bound[name] = replace(binding, found=True)
             self.headers |= self._found_headers(name)
+
+    def learn_none(self, names: Iterable[str]) -> None:
+        """These names were asked about and are None: what could not be reserved needs no release."""
+        for name in names:
+            if name in self.reserved:
+                self.reserved[name] = replace(self.reserved[name], none=True)
+
+    def reserve(self, name: str, span: Span) -> None:
+        """The name is a record that was reserved at `span`, or None."""
+        if self.reachable:
+            self.reserved[name] = Reservation(span)
+
+    def release(self, name: str, span: Span) -> None:
+        """The name's record was submitted or discarded at `span`."""
+        self.reserved.pop(name, None)
+        binding = self.bound.get(name)
+        if isinstance(binding, ValueBinding):
+            self.bound[name] = replace(binding, ended=span)
+
+    def end_names(self, names: Iterable[str]) -> tuple[Leak, ...]:
+        """These names end here; those that still have a record."""
+        ended = [(name, self.reserved.pop(name)) for name in names if name in self.reserved]
+        return tuple(Leak(name, reservation.span) for name, reservation in ended if not reservation.none)
+
+    def end_path(self) -> tuple[Leak, ...]:
+        """The path ends here."""
+        return self.end_names(tuple(self.reserved))
 
     def _found_headers(self, name: str) -> frozenset[str]:
         """The headers that the packet has where `srh` or `pkt.srh` is not None: an SRH stands in an IPv6 packet."""
@@ -149,6 +196,7 @@ class Joined:
     flow: Flow
     left: tuple[Copy, ...] = ()
     right: tuple[Copy, ...] = ()
+    leaks: tuple[Leak, ...] = ()
 
 
 def join(left: Flow, right: Flow) -> Joined:
@@ -169,7 +217,23 @@ def join(left: Flow, right: Flow) -> Joined:
                 copies[0].append(Copy(name, other.local, one.local))
             elif _takes_copy(other, one):
                 copies[1].append(Copy(name, one.local, other.local))
-    return Joined(flow, tuple(copies[0]), tuple(copies[1]))
+    flow.reserved, leaks = _join_reserved(left.reserved, right.reserved)
+    flow.give_up(leak.name for leak in leaks if leak.name in flow.bound)
+    return Joined(flow, tuple(copies[0]), tuple(copies[1]), leaks)
+
+
+def _join_reserved(left: dict[str, Reservation], right: dict[str, Reservation]) -> tuple[dict[str, Reservation], tuple[Leak, ...]]:
+    """What is reserved on both ways. What is so on one alone leaks: after them nobody knows whether to release it."""
+    reserved, leaks = {}, []
+    for name in (*left, *(name for name in right if name not in left)):
+        one, other = left.get(name), right.get(name)
+        if one is not None and other is not None:
+            reserved[name] = Reservation(one.span if not one.none else other.span, one.none and other.none)
+        else:
+            alone = one or other
+            assert alone is not None
+            leaks += [] if alone.none else [Leak(name, alone.span)]
+    return reserved, tuple(leaks)
 
 
 def mixed_names(flows: Iterable[Flow]) -> frozenset[str]:

@@ -31,7 +31,9 @@ def check_stack(function: ir.Function, source: FunctionSource) -> list[Diagnosti
 def stack_size(function: ir.Function) -> int:
     """Bytes: each local and each new struct in slots of 8, and the largest buffer that a statement writes from."""
     buffers = max((_buffer(node) for node in walk(function.body)), default=0)
+    in_a_ring = [node.record for node in walk(function.body) if isinstance(node, ir.Emit) and node.buffer.kind == "ringbuf"]
     made = sum(_slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.StructValue))
+    made -= sum(_slots(node.type.size) for node in in_a_ring if isinstance(node, ir.StructValue))  # built there
     kept = sum(_slots(local.type.size) for local in function.locals if isinstance(local.type, StructType | OctetsType))
     return kept + made + buffers
 
@@ -56,6 +58,8 @@ def _buffer(node: object) -> int:
             return _slots(map_.key.size)
         case ir.MapRead(map_, type=ViewType()) if map_.default is None:
             return _slots(map_.key.size)  # the entry itself is read where it is
+        case ir.Emit(ir.EventBuffer(kind="perf_event_array", record=record), ir.Member() | ir.MapRead() | ir.Unwrap()):
+            return _slots(record.size)  # a view's copy
         case ir.MapRead(map_) | ir.SetMap(map_) | ir.UpdateMap(map_):
             return _slots(map_.key.size) + _slots(map_.value.size)
         case _:

@@ -23,6 +23,7 @@ from pybpfnf.dsl.types import (
     StructType,
     TlvViewType,
     Type,
+    ViewType,
     struct_of,
 )
 from pybpfnf.dsl.values import (
@@ -30,6 +31,8 @@ from pybpfnf.dsl.values import (
     Built,
     Choice,
     Constant,
+    Effect,
+    EventsPlace,
     HeaderView,
     Literal,
     MapPlace,
@@ -38,6 +41,7 @@ from pybpfnf.dsl.values import (
     Number,
     PacketView,
     Poison,
+    Reserving,
     StructClass,
     TlvClass,
     Typed,
@@ -58,6 +62,10 @@ def describe(value: Value) -> str:
             return f"the {header.name} header"
         case MapPlace(map_):
             return f"the map `{map_.name}`"
+        case EventsPlace(buffer):
+            return f"the {'ring buffer' if buffer.kind == 'ringbuf' else 'perf event array'} `{buffer.name}`"
+        case Reserving(buffer):
+            return f"a {buffer.record} that is reserved"
         case Method(_, name):
             return f"the method `{name}`, not called"
         case TlvClass(layout):
@@ -70,7 +78,7 @@ def describe(value: Value) -> str:
             return "a Prefix"
         case Constant(thing):
             return f"a {type(thing).__name__}"
-        case Nothing() | Appended():
+        case Nothing() | Appended() | Effect():
             return "None"
         case Poison():
             return "something wrong"
@@ -88,9 +96,15 @@ def present(b: Builder, value: Value, node: ast.expr) -> Value:
     if isinstance(value, Typed) and isinstance(value.expr.type, OptionalType):
         text = b.text(node)
         hint = f"write `if {text} is None: return DROP` first" if isinstance(node, ast.Name) else "give it a name, and ask `is None` first"
-        why = "the SRH may have no such TLV" if isinstance(value.expr.type.inner, TlvViewType) else "the key may be missing"
+        why = _why_missing(value.expr.type.inner)
         return b.error("maybe-none", f"`{text}` can be None here: {why}", node, hint)
     return value
+
+
+def _why_missing(type_: Type) -> str:
+    if isinstance(type_, TlvViewType):
+        return "the SRH may have no such TLV"
+    return "the ring may be full" if isinstance(type_, ViewType) and type_.reserved else "the key may be missing"
 
 
 def as_number(b: Builder, value: Value, node: ast.expr, role: str) -> Number | Poison:
@@ -117,6 +131,8 @@ def as_bool(b: Builder, value: Value, node: ast.expr) -> ir.Expr:
             return expr
         case Poison():
             return zero(BOOL, node, b)
+        case Effect():
+            b.error("type", f"a condition is a bool, and `{text}` gives nothing: where it fails, it is a fault", node, "write it alone")
         case Typed(expr) if isinstance(expr.type, OptionalType):
             b.error("maybe-none", f"`{text}` is {expr.type}: 0 and None are both false", node, f"write `{text} is not None`")
         case Literal() | Choice():

@@ -23,6 +23,7 @@ def format_module(module: ir.Module) -> str:
     lines = [f"license {module.license!r}"]
     lines += [_variable(variable) for variable in module.variables]
     lines += [_map(map_) for map_ in module.maps]
+    lines += [_buffer(buffer) for buffer in module.events]
     for function in module.functions:
         lines += ["", *_function(function)]
     return "\n".join(lines) + "\n"
@@ -38,6 +39,10 @@ def _variable(variable: ir.Variable) -> str:
 def _map(map_: ir.Map) -> str:
     default = "" if map_.default is None else f", default {_constant(map_.default, map_.value)}"
     return f"{map_.kind} {map_.name}[{map_.key}]: {map_.value}, {map_.max_entries} entries{default}"
+
+
+def _buffer(buffer: ir.EventBuffer) -> str:
+    return f"{buffer.kind} {buffer.name}: {buffer.record}{f', {buffer.size} bytes' if buffer.size else ''}"
 
 
 def _function(function: ir.Function) -> Iterator[str]:
@@ -130,6 +135,11 @@ def _push(node: ir.PushEncap) -> str:
     return f"push {node.kind.name.lower()} {_expr(node.srh)}{''.join(outer)}"
 
 
+def _emit(node: ir.Emit) -> str:
+    packet = "" if node.packet is None else f", packet {_expr(node.packet)}"
+    return f"emit {_expr(node.record)} to {node.buffer.name}{packet}"
+
+
 def _srh(node: ir.SrhValue) -> str:
     path = ", ".join(_expr(address) for address in node.path)
     tlvs = ", ".join(_tlv(tlv) for tlv in node.tlvs)
@@ -166,6 +176,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.FindTlv: lambda node: f"find {node.type.inner}",
     ir.TlvRead: lambda node: f"{_expr(node.base)}.{node.field.name}",
     ir.TlvItem: lambda node: f"{_expr(node.base)}.{node.field.name}[{_expr(node.index)}]",
+    ir.Emit: _emit,
     ir.Item: lambda node: f"{_expr(node.base)}[{_expr(node.index)}]",
 }
 
@@ -182,6 +193,8 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.UpdatePlace: lambda node: f"{_expr(node.place)} {node.op.value}={node.place.type} {_expr(node.value)}",
     ir.DeleteMap: lambda node: f"del {node.map.name}[{_expr(node.key)}]",
     ir.AppendTlv: lambda node: f"append {_tlv(node.tlv)}",
+    ir.Reserve: lambda node: f"{_local(node.local)} = reserve in {node.buffer.name}",
+    ir.Release: lambda node: f"{'submit' if node.submitted else 'discard'} {_local(node.local)}",
     ir.Break: lambda node: "break",
     ir.Continue: lambda node: "continue",
     ir.Return: lambda node: f"return {_expr(node.value)}",

@@ -6,8 +6,10 @@ from typing import final
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.rules import symbol_problem
+from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.stores import Array as ArrayMap
 from pybpfnf.dsl.surface.stores import ConfigVariable, Hash, StateVariable
+from pybpfnf.dsl.surface.structs import Struct
 
 
 class ScopeError(Exception):
@@ -34,6 +36,11 @@ class ModuleScope:
         name = store.name or captured_as
         self.claim(name, store)
         return ir.Map(name, store.kind, store.key, store.value, store.size, store.default)
+
+    def events(self, buffer: RingBuf[Struct] | PerfEventArray[Struct], captured_as: str) -> ir.EventBuffer:
+        name = buffer.name or captured_as
+        self.claim(name, buffer)
+        return ir.EventBuffer(name, buffer.kind, buffer.record, buffer.size)
 
     def variable(self, variable: ConfigVariable | StateVariable, captured_as: str) -> ir.Variable:
         name = variable.name or captured_as

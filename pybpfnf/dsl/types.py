@@ -170,15 +170,17 @@ class StructType:
 @final
 @dataclass(frozen=True, slots=True)
 class ViewType:
-    """A struct where it lies, in an entry of `map`: fields are read there and written there. `shared`: with other CPUs."""
+    """A struct where it lies, in an entry of `map`: fields are read there and written there. `shared`: with other CPUs.
+    `reserved`: a record of a ring buffer, until it is submitted or discarded."""
 
     struct: StructType
     map: str
     shared: bool
+    reserved: bool = False
     size: int = 8  # of the pointer to it
 
     def __str__(self) -> str:
-        return f"view of {self.struct}"
+        return f"{'reserved' if self.reserved else 'view of'} {self.struct}"
 
 
 ValueType: TypeAlias = IntType | BoolType | AddressType

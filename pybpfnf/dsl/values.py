@@ -76,10 +76,18 @@ class MapPlace:
 
 @final
 @dataclass(frozen=True, slots=True)
+class EventsPlace:
+    """A ring buffer or a perf event array of the module."""
+
+    buffer: ir.EventBuffer
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Method:
     """`receiver.name`, to be called."""
 
-    receiver: PacketView | HeaderView | MapPlace
+    receiver: PacketView | HeaderView | MapPlace | EventsPlace
     name: str
 
 
@@ -117,6 +125,22 @@ class Appended:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """A call that is these statements, and as a value nothing."""
+
+    statements: tuple[ir.Stmt, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reserving:
+    """`events.reserve()`: to be given a name at once."""
+
+    buffer: ir.EventBuffer
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Constant:
     """A Python object that the function captures or writes: bytes, text, a tuple, a module, a function."""
 
@@ -137,11 +161,14 @@ Value: TypeAlias = (
     | PacketView
     | HeaderView
     | MapPlace
+    | EventsPlace
     | Method
     | TlvClass
     | StructClass
     | Built
     | Appended
+    | Effect
+    | Reserving
     | Constant
     | Nothing
 )

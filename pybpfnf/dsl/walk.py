@@ -46,3 +46,10 @@ def used_names(functions: Iterable[ir.Function]) -> tuple[tuple[ir.Map, ...], tu
             elif isinstance(node, ir.SetState | ir.UpdateState):
                 variables.setdefault(node.state.name, node.state)
     return tuple(maps.values()), tuple(variables.values())
+
+
+def used_events(functions: Iterable[ir.Function]) -> tuple[ir.EventBuffer, ...]:
+    """The ring buffers and perf event arrays that functions use, in the order of first use."""
+    nodes = (node for function in functions for node in walk(function.body))
+    found = {node.buffer.name: node.buffer for node in nodes if isinstance(node, ir.Emit | ir.Reserve | ir.Release)}
+    return tuple(found.values())

@@ -27,6 +27,8 @@ _FORKS: Mapping[type, int] = {
     **dict.fromkeys((ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Continue, ir.Return), 0),
     **dict.fromkeys((ir.HeaderRead, ir.SetHeader, ir.Seg6ActionCall), 4),
     ir.Compare: 0,  # counted at the branch that it decides
+    ir.Reserve: 0,  # counted where it is asked about
+    ir.Release: 0,
     ir.UpdateMap: 3,
     ir.AppendTlv: 128,  # walks over the TLVs, and over the padding
     ir.FindTlv: 128,

@@ -28,6 +28,10 @@ _WITHOUT_BTF = frozenset(
 )
 
 
+# Maps that carry records to user space. An object may say their type as the item of the array whose length is the map's type.
+_OF_RECORDS = frozenset({"ringbuf", "perf_event_array"})
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -119,6 +123,8 @@ def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
     if numbers.get("pinning", 0) not in (0, _PIN_BY_NAME):
         raise ObjectError(f"map {name!r} asks for pinning {numbers['pinning']}; 0 (none) and {_PIN_BY_NAME} (by name) are known")
     typed = type_name not in _WITHOUT_BTF
+    if type_name in _OF_RECORDS and "value" not in types:
+        types["record"] = _record_type(btf, definition)
     return MapSpec(
         name=name,
         type=type_name,
@@ -132,8 +138,15 @@ def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
         key_type=scalar_name(btf, types["key"]) if "key" in types else None,
         value_type=scalar_name(btf, types["value"]) if "value" in types else None,
         key_layout=_layout(btf, types.get("key")),
-        value_layout=_layout(btf, types.get("value")),
+        value_layout=_layout(btf, types.get("value", types.get("record"))),
     )
+
+
+def _record_type(btf: Btf, definition: Type) -> int:
+    """The item of the array that `type` points to: an int in C, a struct where the records have one."""
+    pointer = next(type_ for name, type_, _ in definition.entries() if btf.string(name) == "type")
+    array: int = btf.strip(btf.strip(pointer).value).trailer[0]
+    return array
 
 
 def _layout(btf: Btf, number: int | None) -> Record | ArrayOf | None:

@@ -100,7 +100,7 @@ class MapSpec:
     key_type: str | None = None  # the language's spelling, where `.pybpfnf` gives it: "u32"
     value_type: str | None = None
     key_layout: Record | ArrayOf | None = None  # where the key is more than a scalar, as .BTF describes it
-    value_layout: Record | ArrayOf | None = None
+    value_layout: Record | ArrayOf | None = None  # and of the records of a ring buffer or perf event array
     default: int | str | None = None  # what a missing key reads as, where `.pybpfnf` gives it; an address as text
 
 

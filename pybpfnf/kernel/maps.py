@@ -178,7 +178,7 @@ def create_map(spec: MapSpec, btf: Fd | None = None) -> Map:
         map_type=_row(spec).id,
         key_size=spec.key_size,
         value_size=spec.value_size,
-        max_entries=spec.max_entries,
+        max_entries=_entries(spec),
         map_flags=spec.flags | (_F_RDONLY_PROG if spec.frozen else 0) | (_F_MMAPABLE if spec.initial is not None else 0),
         map_name=kernel_name(spec.name),
     )
@@ -192,6 +192,11 @@ def create_map(spec: MapSpec, btf: Fd | None = None) -> Map:
         created.close()
         raise
     return created
+
+
+def _entries(spec: MapSpec) -> int:
+    """A perf event array has one for each CPU where its definition does not say how many, as with libbpf."""
+    return possible_cpus() if spec.type == "perf_event_array" and spec.max_entries == 0 else spec.max_entries
 
 
 def _create(spec: MapSpec, attr: MapCreate, btf: Fd | None) -> Fd:
@@ -230,6 +235,6 @@ def map_spec(fd: Fd) -> MapSpec:
 def open_map(fd: Fd, spec: MapSpec) -> Map:
     """The map behind a descriptor (from a pin or an id), of which `spec` is known; raises InputError where the kernel's map is another."""
     found = map_spec(fd)
-    if (found.type, found.key_size, found.value_size, found.max_entries) != (spec.type, spec.key_size, spec.value_size, spec.max_entries):
+    if (found.type, found.key_size, found.value_size, found.max_entries) != (spec.type, spec.key_size, spec.value_size, _entries(spec)):
         raise InputError(f"map {spec.name} is not the one that was created: the kernel has {found}")
     return Map(spec, fd, frozen=spec.frozen)

@@ -20,14 +20,14 @@ from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.encap import Encode
+from pybpfnf.kernel.events import EventMap, is_event_map
 from pybpfnf.kernel.hook_routes import HOOK_ROUTES
 from pybpfnf.kernel.info import statistics
 from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
-from pybpfnf.kernel.maps import Map
 from pybpfnf.kernel.netlink import CREATE, EXCL, NetlinkError, explained
 from pybpfnf.kernel.router import Router
-from pybpfnf.runner import Environment, Fault, FaultKind, Outcome
+from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
 
 _COUNTER_SIZE = 8
 _KEY = bytes(4)
@@ -64,7 +64,9 @@ class KernelSession:
         self._mark = environment.mark
         with ExitStack() as stack:
             self._loaded = stack.enter_context(_load(image, program, exact))
-            self.maps: Mapping[str, Map] = {name: each for name, each in self._loaded.maps.items() if name != wrapper.RESULTS_MAP}
+            maps = {name: each for name, each in self._loaded.maps.items() if name != wrapper.RESULTS_MAP}
+            self._events = {name: stack.enter_context(EventMap(each)) for name, each in maps.items() if is_event_map(each)}
+            self.maps: Mapping[str, MapAccess] = {**maps, **self._events}
             self._router = stack.enter_context(Router(environment))
             if exact:
                 stack.enter_context(statistics())
@@ -87,6 +89,7 @@ class KernelSession:
         if len(arrived) > 1:
             raise InternalError(f"{len(arrived)} packets left the router for one that came in")
         fault = self._fault_since(counts)
+        events = tuple(Event(name, data) for name, each in self._events.items() for data in each.read_records())
         left = self._hook.restore(packet, arrived[0], verdict) if arrived else None
         return Outcome(
             verdict=verdict,
@@ -94,6 +97,7 @@ class KernelSession:
             forwarded=left is not None,
             reason=None if left is not None else _reason(runs, verdict),
             fault=fault,
+            events=events,
             runs=runs,
             mark=mark,
         )

@@ -13,6 +13,7 @@ from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import Event, FaultKind
 from pybpfnf.vm.alu import U32, U64, signed
 from pybpfnf.vm.encap import lwt_push_encap
+from pybpfnf.vm.event_helpers import EVENT_HELPERS
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import VmMap
@@ -123,56 +124,7 @@ def get_hash_recalc(host: Host, skb: Skb) -> int:
     return flow_hash(skb)
 
 
-# ----------------------------------------------------------------------------------------- events and messages
-
-
-def perf_event_output(host: Host, skb: Skb, map_: VmMap, flags: int, data: bytes, size: int) -> int:
-    """Bits 32 to 51 of the flags ask for that many bytes of the packet after the data."""
-    captured = flags >> 32
-    if captured >> 20:
-        return -errno.EINVAL
-    if captured > len(skb.data):
-        return -errno.EFAULT
-    if flags & U32 != U32 and flags & U32 != host.environment.cpu:
-        return -errno.EOPNOTSUPP if flags & U32 < host.environment.cpus else -errno.E2BIG
-    host.events.append(Event(map_.spec.name, data + bytes(skb.data[:captured])))
-    return 0
-
-
-def ringbuf_output(host: Host, map_: VmMap, data: bytes, size: int, flags: int) -> int:
-    if flags & ~3:
-        return -errno.EINVAL
-    if not _fits(map_, size):
-        return -errno.EAGAIN
-    host.events.append(Event(map_.spec.name, data))
-    return 0
-
-
-def ringbuf_reserve(host: Host, map_: VmMap, size: int, flags: int) -> int:
-    if flags or not _fits(map_, size):
-        return 0
-    region = Region("a ring buffer record", bytearray(size))
-    host.memory.add(region)
-    host.records[region.address] = (region, map_)
-    return region.address
-
-
-def ringbuf_submit(host: Host, record: int, flags: int) -> int:
-    region, map_ = host.records.pop(record)
-    host.memory.retire(region, "the record has been submitted")
-    host.events.append(Event(map_.spec.name, bytes(region.data)))
-    return 0
-
-
-def ringbuf_discard(host: Host, record: int, flags: int) -> int:
-    region, _ = host.records.pop(record)
-    host.memory.retire(region, "the record has been discarded")
-    return 0
-
-
-def _fits(map_: VmMap, size: int) -> bool:
-    """Each record has a header of 8 bytes. The reader is taken to keep up."""
-    return -(-(size + 8) // 8) * 8 <= map_.spec.max_entries
+# --------------------------------------------------------------------------------------------------- messages
 
 
 def trace_printk(host: Host, text: bytes, size: int, *values: int) -> int:
@@ -256,14 +208,10 @@ EMULATED: dict[str, Callable[..., int]] = {
     "skb_load_bytes": skb_load_bytes,
     "csum_diff": csum_diff,
     "get_hash_recalc": get_hash_recalc,
-    "perf_event_output": perf_event_output,
-    "ringbuf_output": ringbuf_output,
-    "ringbuf_reserve": ringbuf_reserve,
-    "ringbuf_submit": ringbuf_submit,
-    "ringbuf_discard": ringbuf_discard,
     "trace_printk": trace_printk,
     "loop": loop,
     "lwt_push_encap": lwt_push_encap,
+    **EVENT_HELPERS,
     **SEG6_HELPERS,
     **XMIT_HELPERS,
 }
@@ -284,7 +232,7 @@ NOT_EMULATED: Mapping[str, str] = {
     **dict.fromkeys(("skb_get_tunnel_key", "skb_set_tunnel_key", "skb_get_tunnel_opt", "skb_set_tunnel_opt"), _TUNNELS),
     "tail_call": _TAIL_CALLS,
     **dict.fromkeys(("map_push_elem", "map_pop_elem", "map_peek_elem"), _QUEUES),
-    **dict.fromkeys(("ringbuf_query", "user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
+    **dict.fromkeys(("user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
     **dict.fromkeys(("trace_vprintk", "strtol", "strtoul", "strncmp", "snprintf", "snprintf_btf"), _TEXT),
     **dict.fromkeys(
         (

@@ -86,8 +86,6 @@ class Host:
         if self._packet is not None:
             self.memory.retire(self._packet, "the packet is gone")
             self._packet = None
-        for region, _ in self.records.values():
-            self.memory.retire(region, "the record is gone")
         self.records.clear()
         self.memory.end_run()
 

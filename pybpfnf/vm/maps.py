@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pybpfnf.errors import InputError, KernelError
@@ -305,46 +305,3 @@ def _canonical(key: bytes) -> bytes:
     """The key with the bits after its prefix cleared: what makes two keys the same."""
     length, size = _prefix_length(key), len(key) - 4
     return key[:4] + (_leading_bits(key, length) << (size * 8 - length)).to_bytes(size, "big")
-
-
-class SinkMap(VmMap):
-    """A ring buffer or perf event array: what is sent becomes `Outcome.events`; there is nothing to look up."""
-
-    def find(self, key: bytes, cpu: int | None = None) -> int:
-        return 0
-
-    def put(self, key: bytes, value: bytes, flags: int) -> int:
-        return -errno.EINVAL
-
-    def remove(self, key: bytes) -> int:
-        return -errno.EINVAL
-
-    def keys(self) -> Iterator[bytes]:
-        return iter(())
-
-    def _cell(self, key: bytes) -> Cell | None:
-        return None
-
-    def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int:
-        return -errno.EINVAL
-
-
-MAP_CLASSES: Mapping[str, type[VmMap]] = {
-    "array": ArrayMap,
-    "percpu_array": PercpuArrayMap,
-    "hash": HashMap,
-    "percpu_hash": PercpuHashMap,
-    "lru_hash": LruHashMap,
-    "lpm_trie": LpmTrieMap,
-    "ringbuf": SinkMap,
-    "perf_event_array": SinkMap,
-}
-"""Storage by map type; the keys are rows of abi.maps."""
-
-
-def make_map(spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> VmMap:
-    """A map with its first contents; raises InputError for a type that is not emulated."""
-    storage = MAP_CLASSES.get(spec.type)
-    if storage is None:
-        raise InputError(f"map {spec.name!r} is of type {spec.type}, which the VM does not have", hint=f"it has: {', '.join(MAP_CLASSES)}")
-    return storage(spec, memory, cpus, cpu)

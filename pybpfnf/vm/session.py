@@ -10,13 +10,14 @@ from typing import Self, final
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage, ProgramImage
-from pybpfnf.runner import Environment, Fault, FaultKind, MapAccess, Outcome
+from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
 from pybpfnf.vm import lwt, seg6
+from pybpfnf.vm.events import EventMap
 from pybpfnf.vm.hooks import Hook
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.machine import Machine, Result
-from pybpfnf.vm.maps import MAP_CLASSES, make_map
+from pybpfnf.vm.map_types import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Memory
 from pybpfnf.vm.trace import Tracer
 
@@ -66,13 +67,14 @@ class VmSession:
         self._host.begin_packet(skb, sid)
         passage = self._hook.input_packet(self._host, skb, self._run_program)
         self._host.end_packet()
+        events = [Event(name, data) for name, map_ in self._maps.items() if isinstance(map_, EventMap) for data in map_.read_records()]
         return Outcome(
             verdict=passage.verdict,
             packet=passage.packet,
             forwarded=passage.packet is not None,
             reason=passage.reason,
             fault=passage.fault or self._fault_exit(before),
-            events=tuple(self._host.events),
+            events=(*events, *self._host.events),
             instructions=self._executed,
             runs=passage.runs,
             mark=passage.mark,

@@ -12,7 +12,7 @@ from pybpfnf.runner import Environment
 from pybpfnf.vm import VmRunner
 from pybpfnf.vm.arguments import UNPACKED
 from pybpfnf.vm.helpers import EMULATED, NOT_EMULATED, WITHDRAWN
-from pybpfnf.vm.maps import MAP_CLASSES
+from pybpfnf.vm.map_types import MAP_CLASSES
 from pybpfnf.vm.seg6_helpers import ACTION_FUNCTIONS
 from tests.vm.programs import PACKET, image
 

@@ -5,6 +5,7 @@ Meaning: integer operators are Python's, on mathematical integers, the result re
 Converts in. Where the text says "faults", the function counts the fault site and returns its on_fault verdict.
 """
 
+from pybpfnf.dsl.ir.events import Emit, Release, Reserve
 from pybpfnf.dsl.ir.expressions import (
     Binary,
     Compare,
@@ -41,7 +42,7 @@ from pybpfnf.dsl.ir.expressions import (
     Unwrap,
     VariableRead,
 )
-from pybpfnf.dsl.ir.names import Config, Local, Map, State, Variable
+from pybpfnf.dsl.ir.names import Config, EventBuffer, Local, Map, State, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
 from pybpfnf.dsl.ir.statements import (
     AppendTlv,
@@ -83,8 +84,10 @@ __all__ = [
     "Continue",
     "Convert",
     "DeleteMap",
+    "Emit",
     "EncapKind",
     "Evaluate",
+    "EventBuffer",
     "Expr",
     "FindTlv",
     "ForRange",
@@ -110,6 +113,8 @@ __all__ = [
     "Not",
     "Place",
     "PushEncap",
+    "Release",
+    "Reserve",
     "Return",
     "Seg6Action",
     "Seg6ActionCall",

@@ -8,6 +8,7 @@ from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import Field, Header
 from pybpfnf.abi.helpers import Helper
 from pybpfnf.diagnostics import Span
+from pybpfnf.dsl.ir.events import Emit
 from pybpfnf.dsl.ir.names import Local, Map, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
 from pybpfnf.dsl.types import (
@@ -412,4 +413,5 @@ Expr: TypeAlias = (
     | FindTlv
     | TlvRead
     | TlvItem
+    | Emit
 )

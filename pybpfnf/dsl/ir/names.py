@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias, final
 
-from pybpfnf.dsl.types import StoredType, Type, ValueType
+from pybpfnf.dsl.types import StoredType, StructType, Type, ValueType
 from pybpfnf.records import dataclass
 
 
@@ -55,3 +55,15 @@ class Map:
     value: StoredType
     max_entries: int
     default: int | bytes | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EventBuffer:
+    """Where records go to user space. `kind` is a row name of abi.maps: a "ringbuf" of `size` bytes, or a "perf_event_array", which has
+    a ring for each CPU (`size` 0)."""
+
+    name: str
+    kind: str
+    record: StructType
+    size: int

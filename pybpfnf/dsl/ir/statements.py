@@ -7,6 +7,7 @@ from typing import TypeAlias, final
 from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import Field, Header
 from pybpfnf.diagnostics import Span
+from pybpfnf.dsl.ir.events import Release, Reserve
 from pybpfnf.dsl.ir.expressions import Expr, Place, TlvPlace, TlvValue
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
@@ -221,6 +222,8 @@ Stmt: TypeAlias = (
     | UpdatePlace
     | SetTlv
     | AppendTlv
+    | Reserve
+    | Release
     | If
     | ForRange
     | Break

@@ -7,7 +7,7 @@ from typing import final
 
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
-from pybpfnf.dsl.ir.names import Local, Map, Variable
+from pybpfnf.dsl.ir.names import EventBuffer, Local, Map, Variable
 from pybpfnf.dsl.ir.statements import Stmt
 from pybpfnf.records import dataclass
 
@@ -37,3 +37,4 @@ class Module:
     variables: tuple[Variable, ...]
     license: str
     sources: Mapping[str, str]
+    events: tuple[EventBuffer, ...] = ()

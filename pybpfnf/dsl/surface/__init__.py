@@ -6,6 +6,7 @@ from ipaddress import IPv6Address
 from ipaddress import IPv6Network as Prefix
 
 from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32
+from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
 from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, REROUTE, Hook, Program, lwt_in, lwt_out, lwt_xmit, seg6local
 from pybpfnf.dsl.surface.route_packets import LwtInPacket, LwtOutPacket, LwtXmitPacket
@@ -27,10 +28,12 @@ __all__ = [
     "LwtXmitPacket",
     "OK",
     "PerCpuArray",
+    "PerfEventArray",
     "Prefix",
     "Program",
     "REDIRECT",
     "REROUTE",
+    "RingBuf",
     "Seg6Packet",
     "Srh",
     "State",

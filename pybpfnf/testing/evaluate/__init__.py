@@ -10,14 +10,15 @@ Nothing here is shared with `backend`, `vm` or `kernel`: where they disagree wit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault
-from pybpfnf.testing.evaluate import expressions, maps, packets, statements, structs, tlvs
+from pybpfnf.testing.evaluate import events, expressions, maps, packets, statements, structs, tlvs
 from pybpfnf.testing.evaluate.run import RAISED, FaultError, Look, Meanings, Run
+from pybpfnf.testing.model_events import Sent
 from pybpfnf.testing.model_maps import Contents, Value, empty_map
 from pybpfnf.testing.model_packet import ModelPacket
 
@@ -25,6 +26,7 @@ __all__ = ["EXPRESSIONS", "NOT_EVALUATED", "RAISED", "STATEMENTS", "Evaluation",
 
 EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     **expressions.EXPRESSIONS,
+    **events.EXPRESSIONS,
     **maps.EXPRESSIONS,
     **structs.EXPRESSIONS,
     **packets.EXPRESSIONS,
@@ -33,6 +35,7 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
 
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     **statements.STATEMENTS,
+    **events.STATEMENTS,
     **maps.STATEMENTS,
     **structs.STATEMENTS,
     **packets.STATEMENTS,
@@ -58,6 +61,7 @@ class Evaluation:
     packet: bytes
     mark: int
     fault: Fault | None = None
+    events: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)  # records by the name of their buffer
 
 
 @final
@@ -70,19 +74,21 @@ class Evaluator:
     def __init__(self, module: ir.Module, function: ir.Function, environment: Environment, config: Mapping[str, int | bytes] | None = None):
         given = config or {}
         self.function = function
+        self._buffers = module.events
         self.environment = environment
         self.maps: dict[str, Contents] = {map_.name: empty_map(map_) for map_ in module.maps}
         self.variables: dict[str, Value] = {variable.name: _initial(variable, given) for variable in module.variables}
 
     def run(self, packet: bytes) -> Evaluation:
         """Evaluate on one packet, given as the function finds it: at the hook the next segment is the destination already."""
-        run = Run(_MEANINGS, self.environment, ModelPacket(packet), self.maps, self.variables)
+        sent = {buffer.name: Sent(buffer) for buffer in self._buffers}
+        run = Run(_MEANINGS, self.environment, ModelPacket(packet), self.maps, self.variables, sent)
         try:
             verdict, fault = run.block(self.function.body), None
         except FaultError as error:
             verdict, fault = self.function.on_fault, error.fault
         assert verdict is not None  # every path ends in a return
-        return Evaluation(verdict, run.packet.encode(), run.context["mark"], fault)
+        return Evaluation(verdict, run.packet.encode(), run.context["mark"], fault, {name: each.records for name, each in sent.items()})
 
 
 def _initial(variable: ir.Variable, given: Mapping[str, int | bytes]) -> Value:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, final
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.runner import Environment, Fault, FaultKind
+from pybpfnf.testing.model_events import Sent, Slot
 from pybpfnf.testing.model_maps import Contents, Value
 from pybpfnf.testing.model_packet import ModelPacket, PacketError
 from pybpfnf.testing.model_structs import own
@@ -62,7 +63,13 @@ class Run:
     """One packet going through a function. `maps` and `variables` outlive it."""
 
     def __init__(
-        self, meanings: Meanings, environment: Environment, packet: ModelPacket, maps: dict[str, Contents], variables: dict[str, Value]
+        self,
+        meanings: Meanings,
+        environment: Environment,
+        packet: ModelPacket,
+        maps: dict[str, Contents],
+        variables: dict[str, Value],
+        sent: Mapping[str, Sent],
     ) -> None:
         self._meanings = meanings
         self.maps = maps
@@ -70,6 +77,8 @@ class Run:
         self.environment = environment
         self.packet = packet
         self.locals: dict[ir.Local, Look] = {}
+        self.sent = sent  # records, by the name of their buffer
+        self.slots: dict[ir.Local, Slot | None] = {}  # of the locals that have a reserved record
         self.context: dict[str, int] = {
             "mark": environment.mark,
             "ifindex": environment.ifindex,
