@@ -8,7 +8,6 @@ barrier, piece by piece.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.backend.frame import Frame
@@ -19,6 +18,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import U8, AddressType, ArrayType, FieldType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
 from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
+from pybpfnf.records import dataclass
 
 _WORD = 8
 _PIECE = 4  # of an address, which is aligned to 4 bytes at least

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pybpfnf.records import dataclass
 from typing import final
 
 from pybpfnf.dsl import ir
+from pybpfnf.records import dataclass
 from pybpfnf.testing.model_structs import own
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pybpfnf.records import dataclass
 from typing import TYPE_CHECKING, final
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.names import EventBuffer, Local
 from pybpfnf.dsl.types import BOOL, BoolType
+from pybpfnf.records import dataclass
 
 if TYPE_CHECKING:
     from pybpfnf.dsl.ir.expressions import Expr
