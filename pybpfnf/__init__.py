@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import Hook as Hook
     from pybpfnf.dsl.surface import Ipv6 as Ipv6
     from pybpfnf.dsl.surface import IPv6Address as IPv6Address
+    from pybpfnf.dsl.surface import LruHash as LruHash
+    from pybpfnf.dsl.surface import LruPerCpuHash as LruPerCpuHash
     from pybpfnf.dsl.surface import LwtInPacket as LwtInPacket
     from pybpfnf.dsl.surface import LwtOutPacket as LwtOutPacket
     from pybpfnf.dsl.surface import LwtXmitPacket as LwtXmitPacket
     from pybpfnf.dsl.surface import PerCpuArray as PerCpuArray
+    from pybpfnf.dsl.surface import PerCpuHash as PerCpuHash
     from pybpfnf.dsl.surface import PerfEventArray as PerfEventArray
     from pybpfnf.dsl.surface import Prefix as Prefix
     from pybpfnf.dsl.surface import Program as Program
@@ -92,9 +95,9 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
-        "Array Config DROP Hash Hook IPv6Address Ipv6 LwtInPacket LwtOutPacket LwtXmitPacket OK PerCpuArray PerfEventArray Prefix "
-        "Program REDIRECT REROUTE RingBuf Seg6Packet Srh State Struct Tlv Verdict array bits cpu helpers lwt_in lwt_out lwt_xmit "
-        "monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
+        "Array Config DROP Hash Hook IPv6Address Ipv6 LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK PerCpuArray "
+        "PerCpuHash PerfEventArray Prefix Program REDIRECT REROUTE RingBuf Seg6Packet Srh State Struct Tlv Verdict array bits cpu "
+        "helpers lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -130,6 +133,8 @@ __all__ = [
     "Ipv6",
     "KernelError",
     "KernelRunner",
+    "LruHash",
+    "LruPerCpuHash",
     "LwtInPacket",
     "LwtOutPacket",
     "LwtXmitPacket",
@@ -140,6 +145,7 @@ __all__ = [
     "ObjectImage",
     "Outcome",
     "PerCpuArray",
+    "PerCpuHash",
     "PerfEventArray",
     "Prefix",
     "Program",

@@ -25,7 +25,8 @@ from pybpfnf.records import dataclass
 from pybpfnf.runner import MapAccess
 
 if TYPE_CHECKING:
-    from pybpfnf.dsl.surface.stores import Array, Hash
+    from pybpfnf.dsl.surface.hashes import HashDefinition
+    from pybpfnf.dsl.surface.stores import Array
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -78,7 +79,7 @@ class _Entries(ABC, Generic[K, V]):
         """On a per-CPU map the first CPU gets the value and the others zero, so that the sum is what was written."""
         data = _encode(value, self._value_type, self.spec.value_size, f"map {self.spec.name}, value")
         if self._is_per_cpu:
-            data += bytes(len(self._look_up(key)) - len(data))
+            data = data.ljust(self._access.value_size, b"\0")
         self._access.update(self._encode_key(key), data)
 
     def per_cpu(self, key: K) -> list[V]:
@@ -150,7 +151,7 @@ class Live:
     @overload
     def __getitem__(self, key: Array[V]) -> LiveArray[V]: ...
     @overload
-    def __getitem__(self, key: Hash[K, V]) -> LiveHash[K, V]: ...
+    def __getitem__(self, key: HashDefinition[K, V]) -> LiveHash[K, V]: ...
     @overload
     def __getitem__(self, key: Scalar) -> Scalar: ...  # to a type checker a State or Config is its value
     def __getitem__(self, key: object) -> Any:

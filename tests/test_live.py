@@ -22,6 +22,10 @@ class Bytes:
         self.spec = spec
         self.contents = contents or {}
 
+    @property
+    def value_size(self) -> int:
+        return max(map(len, self.contents.values()), default=self.spec.value_size)
+
     def lookup(self, key: bytes) -> bytes | None:
         return self.contents.get(key)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_arithmetic import combine, resize
 from pybpfnf.backend.lower_memory import atomic_update, is_atomic, load_value, store_value
@@ -83,7 +82,7 @@ def lower_update_map(frame: Frame, node: ir.UpdateMap) -> None:
     else:
         value = frame.value(node.value)
         entry = _entry_or_new(frame, node.map, key, node.key)
-    if is_atomic(node.op, type_) and not MAP_TYPES[node.map.kind].per_cpu:
+    if is_atomic(node.op, type_) and not node.map.row.per_cpu:
         atomic_update(frame, entry, node.op, type_, value)
     else:
         old = load_value(frame, entry, type_)
@@ -100,7 +99,7 @@ def lower_delete_map(frame: Frame, node: ir.DeleteMap) -> None:
 
 
 def _is_array(map_: ir.Map) -> bool:
-    return MAP_TYPES[map_.kind].fixed_key_size is not None
+    return not map_.row.sparse
 
 
 def _entry(frame: Frame, map_: ir.Map, key: str, node: ir.Expr) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from ipaddress import IPv6Network
 
-from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
@@ -24,7 +23,7 @@ def build_subscript(b: Builder, node: ast.Subscript) -> Value:
     holder = b.expr(node.value)
     match holder:
         case MapPlace(map_):
-            return Typed(ir.MapRead(map_, _key(b, map_, node.slice), _read_type(map_), b.span(node)))
+            return _read(b, map_, node)
         case Typed() if has_items(holder):
             return build_item(b, holder, node)
         case Constant(tuple() as items):
@@ -46,16 +45,23 @@ def _element(b: Builder, items: tuple[object, ...], node: ast.Subscript) -> Valu
     return from_object(b, items[index.value], node, b.text(node))
 
 
+def _read(b: Builder, map_: ir.Map, node: ast.Subscript) -> Value:
+    read = ir.MapRead(map_, _key(b, map_, node.slice), _read_type(map_), b.span(node))
+    if map_.row.drops and map_.default is not None:
+        b.flow.end_views(map_.name, b.span(node))  # the entry is made where it is missing, and another one dropped for it
+    return Typed(read)
+
+
 def _read_type(map_: ir.Map) -> ValueType | ViewType:
     """What `m[k]` gives: a copy of a scalar, a view of a struct."""
     if isinstance(map_.value, StructType):
-        return ViewType(map_.value, map_.name, shared=not MAP_TYPES[map_.kind].per_cpu)
+        return ViewType(map_.value, map_.name, shared=not map_.row.per_cpu)
     return map_.value
 
 
 def _key(b: Builder, map_: ir.Map, node: ast.expr) -> ir.Expr:
     value = b.expr(node)
-    if map_.kind != "hash" and isinstance(value, Literal) and not 0 <= value.value < map_.max_entries:
+    if not map_.row.sparse and isinstance(value, Literal) and not 0 <= value.value < map_.max_entries:
         last = map_.max_entries - 1
         b.error("overflow", f"index {value.value} is out of range: `{map_.name}` has {map_.max_entries}", node, f"write 0 to {last}")
         return zero(map_.key, node, b)
@@ -96,7 +102,7 @@ def get(b: Builder, map_: ir.Map, key: ast.expr, node: ast.Call) -> Value:
 
 
 def _is_hash(b: Builder, map_: ir.Map, what: str, node: ast.expr | ast.stmt, hint: str | None = None) -> bool:
-    if map_.kind == "hash":
+    if map_.row.sparse:
         return True
     hint = f"write `{map_.name}[index]`" if hint is None else hint
     b.error("not-here", f"{what} is for a Hash: every index of `{map_.name}` is there", node, hint)
@@ -117,7 +123,7 @@ def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) 
         return ()
     stored = to_type(b, value, map_.value, node, f"a value of `{map_.name}`")
     statement = ir.SetMap(map_, _key(b, map_, target.slice), stored, b.span(target))
-    if map_.kind == "hash":
+    if map_.row.sparse:
         b.flow.end_views(map_.name, b.span(target))
     return (statement,)
 
@@ -147,14 +153,14 @@ def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple
     if isinstance(map_.value, StructType):
         b.error("type", f"`{b.text(target)}` is {article(map_.value)}, and this changes integers", node, "change one of its fields")
         return ()
-    if map_.kind == "hash" and map_.default is None:
+    if map_.row.sparse and map_.default is None:
         message = f"`{map_.name}` has no default, so a missing key has no value to change"
-        b.error("type", message, node, f"write `Hash(..., default=0)` where `{map_.name}` is made, or ask `in` and assign")
+        b.error("type", message, node, f"write `default=0` where `{map_.name}` is made, or ask `in` and assign")
         return ()
     key = _key(b, map_, target.slice)
     if is_atomic(node.op):
         read = ir.MapRead(map_, key, map_.value, b.span(target))
-        update = atomic_update(b, read, node, map_.name, shared=not MAP_TYPES[map_.kind].per_cpu)
+        update = atomic_update(b, read, node, map_.name, shared=not map_.row.per_cpu)
         return () if isinstance(update, Poison) else (ir.UpdateMap(map_, key, update.op, update.operand, b.span(node)),)
     return _rewrite_item(b, map_, key, target, node)
 

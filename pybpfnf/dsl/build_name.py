@@ -21,7 +21,7 @@ from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.calls import Helpers
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.packets import Verdict
-from pybpfnf.dsl.surface.stores import Array, ConfigVariable, Hash, StateVariable
+from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct, is_struct, pack
 from pybpfnf.dsl.surface.wire import Tlv
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType, ViewType
@@ -105,7 +105,7 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
             return Typed(ir.Const(thing.packed, ADDRESS, span))
         case None:
             return Nothing()
-        case Array() | Hash() | ConfigVariable() | StateVariable() | RingBuf() | PerfEventArray():
+        case MapDefinition() | ConfigVariable() | StateVariable() | RingBuf() | PerfEventArray():
             return _store(b, thing, node, name)
         case type() if issubclass(thing, Tlv) and thing is not Tlv:
             return TlvClass(thing.layout)
@@ -129,7 +129,7 @@ def _verdict(b: Builder, verdict: Verdict, node: ast.expr) -> Value:
     return Typed(ir.Const(verdict.value, VERDICT, b.span(node)))
 
 
-_Store: TypeAlias = Array[Any] | Hash[Any, Any] | ConfigVariable | StateVariable | RingBuf[Struct] | PerfEventArray[Struct]
+_Store: TypeAlias = MapDefinition[Any, Any] | ConfigVariable | StateVariable | RingBuf[Struct] | PerfEventArray[Struct]
 
 
 def _store(b: Builder, thing: _Store, node: ast.expr, name: str) -> Value:

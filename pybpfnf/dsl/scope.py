@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.rules import symbol_problem
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
-from pybpfnf.dsl.surface.stores import Array as ArrayMap
-from pybpfnf.dsl.surface.stores import ConfigVariable, Hash, StateVariable
+from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct
 
 
@@ -32,7 +31,7 @@ class ModuleScope:
         if taken is not owner:
             raise ScopeError(f"two things are called `{name}`: {taken!r} and {owner!r}")
 
-    def map(self, store: ArrayMap[object] | Hash[object, object], captured_as: str) -> ir.Map:
+    def map(self, store: MapDefinition[Any, Any], captured_as: str) -> ir.Map:
         name = store.name or captured_as
         self.claim(name, store)
         return ir.Map(name, store.kind, store.key, store.value, store.size, store.default)

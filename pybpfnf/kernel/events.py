@@ -146,6 +146,7 @@ class EventMap:
         """Start to read; a perf event array drops what is sent before."""
         self._map = map_
         self.spec = map_.spec
+        self.value_size = 0
         self._unread: deque[bytes] = deque()
         with ExitStack() as stack:
             self._readers: list[Reader] = []

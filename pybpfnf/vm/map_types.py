@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import MapSpec
 from pybpfnf.vm.events import PerfEventArray, RingBuffer
-from pybpfnf.vm.maps import ArrayMap, HashMap, LpmTrieMap, LruHashMap, PercpuArrayMap, PercpuHashMap, VmMap
+from pybpfnf.vm.maps import ArrayMap, HashMap, LpmTrieMap, LruHashMap, LruPercpuHashMap, PercpuArrayMap, PercpuHashMap, VmMap
 from pybpfnf.vm.memory import Memory
 
 MAP_CLASSES: Mapping[str, type[VmMap]] = {
@@ -16,6 +16,7 @@ MAP_CLASSES: Mapping[str, type[VmMap]] = {
     "hash": HashMap,
     "percpu_hash": PercpuHashMap,
     "lru_hash": LruHashMap,
+    "lru_percpu_hash": LruPercpuHashMap,
     "lpm_trie": LpmTrieMap,
     "ringbuf": RingBuffer,
     "perf_event_array": PerfEventArray,

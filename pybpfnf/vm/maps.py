@@ -37,6 +37,10 @@ class VmMap(ABC):
     def spec(self) -> MapSpec:
         return self._spec
 
+    @property
+    def value_size(self) -> int:
+        return self._stride * self._copies
+
     # ------------------------------------------------------------------------------------------ for programs
 
     def find(self, key: bytes, cpu: int | None = None) -> int:
@@ -61,12 +65,11 @@ class VmMap(ABC):
         return b"".join(bytes(region.data).ljust(self._stride, b"\0") for region in cell)
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> None:
-        wanted = self._stride * self._copies
-        if len(value) != wanted:
-            raise InputError(f"a value of map {self._spec.name!r} has {wanted} bytes, not {len(value)}")
+        if len(value) != self.value_size:
+            raise InputError(f"a value of map {self._spec.name!r} has {self.value_size} bytes, not {len(value)}")
         if self._spec.frozen:
             raise InputError(f"map {self._spec.name!r} is constant once its program is loaded")
-        copies = [value[at : at + self._spec.value_size] for at in range(0, wanted, self._stride)]
+        copies = [value[at : at + self._spec.value_size] for at in range(0, self.value_size, self._stride)]
         error = self._put_all(self._check_key(key), copies, flags)
         self._memory.end_run()  # no program runs now that could still hold an old value
         if error:
@@ -241,6 +244,10 @@ class LruHashMap(HashMap):
         if len(self._cells) >= self._spec.max_entries:
             self._drop(next(iter(self._cells)))
         return True
+
+
+class LruPercpuHashMap(LruHashMap):
+    per_cpu = True
 
 
 class LpmTrieMap(HashMap):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from ipaddress import IPv6Address
 from pathlib import Path as Path_
-from typing import TypeAlias
 
 import pytest
 
@@ -18,14 +15,12 @@ from pybpfnf import (
     Array,
     Hash,
     PerCpuArray,
-    Program,
     Seg6Packet,
     Struct,
     Verdict,
     array,
     backend,
     bits,
-    image,
     octets,
     seg6local,
     u8,
@@ -36,12 +31,9 @@ from pybpfnf import (
 from pybpfnf.dsl import compile_module
 from pybpfnf.dsl.surface.structs import pack
 from pybpfnf.errors import InputError
-from pybpfnf.live import Live
-from pybpfnf.runner import Environment, Outcome, Runner
-from pybpfnf.testing.packets import srv6
+from pybpfnf.runner import Runner
 from pybpfnf.vm import VmRunner
-
-SOURCE = IPv6Address("fd00::1")
+from tests.conformance.running import SOURCE, packet, running
 
 
 class Inner(Struct):
@@ -112,21 +104,6 @@ def swapped(pkt: Seg6Packet) -> Verdict:
 
 A = Path(id=1, sid=IPv6Address("fc00::a"), kind=2, inner=Inner(low=3), hops=[1, 2, 3], credit=10)
 B = Path(id=2, sid=IPv6Address("fc00::b"), kind=255, inner=Inner(low=4), hops=[4, 5, 6])
-
-
-Run: TypeAlias = Callable[[bytes], Outcome]
-
-
-@contextmanager
-def running(runner: Runner, program: Program) -> Iterator[tuple[Live, Run]]:
-    """The program's maps, and what runs it."""
-    built = image.read(backend.build(compile_module([program])))
-    with runner.open(built, built.program(), Environment(sid=IPv6Address("fc00:2::2"))) as session:
-        yield Live(built, session.maps), session.run
-
-
-def packet(tag: int = 0, flags: int = 0) -> bytes:
-    return srv6(segments=["fc00:3::3", "fc00:2::2"], tag=tag, flags=flags)
 
 
 def test_a_view_writes_through_and_what_is_stored_is_a_copy(runner: Runner) -> None:

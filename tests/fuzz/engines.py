@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from pybpfnf import backend, dsl, image
-from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import ADDRESS, BOOL, INT_TYPES, IntType, StructType, Type
 from pybpfnf.image.model import ObjectImage
@@ -85,8 +84,8 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
     evaluator.variables.update(given.variables)
     for map_ in module.maps:
         contents = given.maps[map_.name]
-        if map_.kind == "hash":
-            evaluator.maps[map_.name] = HashContents(map_.max_entries)
+        if map_.row.sparse:
+            evaluator.maps[map_.name] = empty_map(map_)
             evaluator.maps[map_.name].update(contents)
         else:
             evaluator.maps[map_.name] = empty_map(map_)
@@ -169,7 +168,7 @@ class _Variables:
 
 def _fill(access: MapAccess, map_: ir.Map, contents: Mapping[Value, Value]) -> None:
     """Exactly these contents: another CPU's values are zeros."""
-    if map_.kind == "hash":
+    if map_.row.sparse:
         for key in list(access.keys()):
             access.delete(key)
     cpus = _cpus(access, map_)
@@ -183,15 +182,15 @@ def _contents(access: MapAccess, map_: ir.Map) -> dict[Value, Value]:
     found: dict[Value, Value] = {}
     for key in list(access.keys()):
         data = access.lookup(key) or b""
-        assert not any(data[_stride(map_) :]) or not MAP_TYPES[map_.kind].per_cpu, "another CPU's value has changed"
+        assert not any(data[_stride(map_) :]) or not map_.row.per_cpu, "another CPU's value has changed"
         found[_decode(map_.key, key)] = _decode(map_.value, data[: map_.value.size])
-    return dict(sorted(found.items())) if map_.kind != "hash" else found
+    return dict(sorted(found.items())) if not map_.row.sparse else found
 
 
 def _cpus(access: MapAccess, map_: ir.Map) -> int:
-    if not MAP_TYPES[map_.kind].per_cpu:
+    if not map_.row.per_cpu:
         return 0
-    return len(access.lookup(_bytes(0, map_.key.size)) or b"") // _stride(map_)
+    return access.value_size // _stride(map_)
 
 
 def _stride(map_: ir.Map) -> int:

@@ -321,7 +321,7 @@ def _is_none(scope: Scope, depth: int) -> str | None:
 
 
 def _contains(scope: Scope, depth: int) -> str | None:
-    store = scope.pick(each for each in scope.stores if each.kind == "Hash")
+    store = scope.pick(each for each in scope.stores if each.sparse)
     if store is None:
         return None
     return f"({key(scope, store.name, depth - 1)} {scope.random.choice(('in', 'not in'))} {store.name})"

@@ -6,6 +6,7 @@ verdict, the variables and the packet.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 from pybpfnf.dsl.types import ADDRESS, BOOL, S64, IntType, ValueType
@@ -17,8 +18,8 @@ from tests.fuzz.tlvs import DECLARATIONS as TLV_DECLARATIONS
 
 _IMPORTS = """\
 from pybpfnf import (
-    DROP, OK, Array, Config, Hash, IPv6Address, PerCpuArray, Prefix, Seg6Packet, State, Struct, Tlv, Verdict,
-    array, bits, cpu, octets, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
+    DROP, OK, Array, Config, Hash, IPv6Address, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, Seg6Packet, State,
+    Struct, Tlv, Verdict, array, bits, cpu, octets, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
 )
 
 
@@ -28,6 +29,8 @@ MANY = (1, -70000, 65536)
 
 """  # fmt: skip
 _OUT = 12  # locals that are shown
+_PLENTY = 1024  # entries of a map that drops some when it is full: which ones is nobody's contract
+_ZEROS: Mapping[ValueType, str] = {BOOL: "False", ADDRESS: 'IPv6Address("::")'}
 
 
 def generate(random: Random, statements: int = 10) -> str:
@@ -60,18 +63,20 @@ def _globals(scope: Scope) -> list[Global]:
 
 def _stores(scope: Scope) -> list[Store]:
     random = scope.random
-    kinds = ("Array", "PerCpuArray", "Hash", "Hash")
+    kinds = ("Array", "PerCpuArray", "Hash", "Hash", "LruHash", "PerCpuHash", "LruPerCpuHash")
     return [_store(scope, f"m{number}", random.choice(kinds)) for number in range(random.randint(1, 3))]
 
 
 def _store(scope: Scope, name: str, kind: str) -> Store:
     random = scope.random
     value = random.choices((random.choice(INTEGERS), BOOL, ADDRESS), (8, 1, 1))[0]
-    if kind != "Hash":
+    if "Hash" not in kind:
         return Store(name, kind, value, random.randint(1, 5))
     key = random.choices((random.choice(INTEGERS), ADDRESS), (8, 1))[0]
-    default = _constant(scope, value) if random.randrange(2) else None
-    return Store(name, kind, value, random.randint(1, 5), key, default)
+    default = None
+    if random.randrange(2):
+        default = _ZEROS.get(value, "0") if "PerCpu" in kind else _constant(scope, value)
+    return Store(name, kind, value, _PLENTY if "Lru" in kind else random.randint(1, 5), key, default)
 
 
 def _constant(scope: Scope, type_: ValueType) -> str:
@@ -93,7 +98,7 @@ def _definition(store: Store) -> str:
     value, default = type_name(store.value), "" if store.default is None else f", default={store.default}"
     if store.key is None:
         return f"{store.name} = {store.kind}({value}, {store.size})"
-    return f"{store.name} = Hash({type_name(store.key)}, {value}, {store.size}{default})"
+    return f"{store.name} = {store.kind}({type_name(store.key)}, {value}, {store.size}{default})"
 
 
 def _shown(scope: Scope) -> list[str]:

@@ -19,6 +19,7 @@ from tests.fuzz.expressions import ADDRESSES, HARD
 SID: Final = "fc00:a::1"
 _HOPS = ("fc00:c::1", "fc00:c::2", "fc00:c::3")
 _FLAGS = (0, 0, 0x20, 0xF7)  # not the H flag, with which the kernel looks for an HMAC
+_MOST_KEYS = 5  # that a hash has at first
 
 Value: TypeAlias = int | bytes
 
@@ -70,10 +71,11 @@ def _value(random: Random, type_: Type) -> Value:
 
 def _contents(random: Random, map_: ir.Map) -> dict[Value, Value]:
     if isinstance(map_.value, StructType):  # written by the functions alone
-        return {} if map_.kind == "hash" else dict.fromkeys(range(map_.max_entries), bytes(map_.value.size))
-    if map_.kind != "hash":
+        return {} if map_.row.sparse else dict.fromkeys(range(map_.max_entries), bytes(map_.value.size))
+    if not map_.row.sparse:
         return {index: _value(random, map_.value) for index in range(map_.max_entries)}
-    near = [_value(random, map_.key) if map_.key == ADDRESS else random.randrange(4) for _ in range(random.randint(0, map_.max_entries))]
+    count = random.randint(0, min(map_.max_entries, _MOST_KEYS))
+    near = [_value(random, map_.key) if map_.key == ADDRESS else random.randrange(4) for _ in range(count)]
     return {key: _value(random, map_.value) for key in near}
 
 

@@ -43,6 +43,15 @@ class Store:
     key: ValueType | None = None
     default: str | None = None
 
+    @property
+    def sparse(self) -> bool:
+        """Whether a key may be missing."""
+        return self.key is not None
+
+    @property
+    def shared(self) -> bool:
+        return "PerCpu" not in self.kind
+
 
 @final
 @dataclass(slots=True)

@@ -181,16 +181,16 @@ def _update_element(scope: Scope, depth: int) -> Lines | None:
     if store is None:
         return None
     assert isinstance(store.value, IntType)
-    operator = scope.random.choice(_updates(store.value, shared=store.kind != "PerCpuArray"))
+    operator = scope.random.choice(_updates(store.value, shared=store.shared))
     return [f"{store.name}[{key(scope, store.name, 2)}] {operator}= {_right(scope, store.value, operator)}"]
 
 
 def _has_all_keys(store: Store) -> bool:
-    return store.kind != "Hash" or store.default is not None
+    return not store.sparse or store.default is not None
 
 
 def _delete(scope: Scope, depth: int) -> Lines | None:
-    store = scope.pick(each for each in scope.stores if each.kind == "Hash")
+    store = scope.pick(each for each in scope.stores if each.sparse)
     if store is None:
         return None
     where = key(scope, store.name, 1)
@@ -199,7 +199,7 @@ def _delete(scope: Scope, depth: int) -> Lines | None:
 
 def _look_up(scope: Scope, depth: int) -> Lines | None:
     """`n = m.get(k)`, and perhaps at once what to do when it missed."""
-    store = scope.pick(each for each in scope.stores if each.kind == "Hash")
+    store = scope.pick(each for each in scope.stores if each.sparse)
     if store is None:
         return None
     name = scope.fresh("found")

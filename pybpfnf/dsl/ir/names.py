@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias, final
 
+from pybpfnf.abi.maps import MAP_TYPES, MapType
 from pybpfnf.dsl.types import StoredType, StructType, Type, ValueType
 from pybpfnf.records import dataclass
 
@@ -44,7 +45,7 @@ Variable: TypeAlias = Config | State
 @final
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A map. `kind` is a row name of abi.maps ("array", "percpu_array", "hash"); `key` is U32 for arrays.
+    """A map. `kind` is the name of its row in abi.maps; `key` is U32 for arrays.
 
     `default`: what a missing key of a hash reads as (a struct as its bytes); None: reading a missing key faults.
     """
@@ -55,6 +56,11 @@ class Map:
     value: StoredType
     max_entries: int
     default: int | bytes | None = None
+
+    @property
+    def row(self) -> MapType:
+        """What the kernel says of maps of this kind."""
+        return MAP_TYPES[self.kind]
 
 
 @final

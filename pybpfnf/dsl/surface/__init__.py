@@ -7,11 +7,12 @@ from ipaddress import IPv6Network as Prefix
 
 from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
+from pybpfnf.dsl.surface.hashes import Hash, LruHash, LruPerCpuHash, PerCpuHash
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
 from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, REROUTE, Hook, Program, lwt_in, lwt_out, lwt_xmit, seg6local
 from pybpfnf.dsl.surface.route_packets import LwtInPacket, LwtOutPacket, LwtXmitPacket
 from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
-from pybpfnf.dsl.surface.stores import Array, Config, Hash, PerCpuArray, State
+from pybpfnf.dsl.surface.stores import Array, Config, PerCpuArray, State
 from pybpfnf.dsl.surface.structs import Struct, array, bits
 from pybpfnf.dsl.surface.wire import Tlv, octets
 
@@ -23,11 +24,14 @@ __all__ = [
     "Hook",
     "IPv6Address",
     "Ipv6",
+    "LruHash",
+    "LruPerCpuHash",
     "LwtInPacket",
     "LwtOutPacket",
     "LwtXmitPacket",
     "OK",
     "PerCpuArray",
+    "PerCpuHash",
     "PerfEventArray",
     "Prefix",
     "Program",
@@ -50,13 +54,13 @@ __all__ = [
     "monotonic",
     "octets",
     "random_u32",
-    "s8",
     "s16",
     "s32",
     "s64",
+    "s8",
     "seg6local",
-    "u8",
     "u16",
     "u32",
     "u64",
+    "u8",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, final
 from pybpfnf.dsl.surface.definitions import Birthplace, DefinitionError, birthplace, only_compiled
 from pybpfnf.dsl.surface.scalars import constant_of, value_type
 from pybpfnf.dsl.surface.structs import Struct, pack, stored_type
-from pybpfnf.dsl.types import ADDRESS, BOOL, U32, IntType, StoredType, StructType, ValueType
+from pybpfnf.dsl.types import ADDRESS, U32, IntType, StoredType, StructType, ValueType
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -25,7 +25,7 @@ def _wrong_type(annotation: object, owner: str, part: str, hint: str) -> Definit
     return DefinitionError(f"{owner}: {annotation!r} is no {part} type", hint=hint)
 
 
-def _stored_type(annotation: object, owner: str, part: str) -> StoredType:
+def checked_stored_type(annotation: object, owner: str, part: str) -> StoredType:
     """As `_checked_type`, for what a map holds: structs too."""
     type_ = stored_type(annotation)
     if type_ is None:
@@ -33,7 +33,7 @@ def _stored_type(annotation: object, owner: str, part: str) -> StoredType:
     return type_
 
 
-def _default(value: object, type_: StoredType, owner: str) -> int | bytes:
+def checked_default(value: object, type_: StoredType, owner: str) -> int | bytes:
     if not isinstance(type_, StructType):
         return _checked_constant(value, type_, owner, "default")
     if not isinstance(value, Struct) or value.layout != type_:
@@ -50,13 +50,13 @@ def _checked_constant(value: object, type_: ValueType, owner: str, part: str) ->
     return constant
 
 
-def _checked_size(size: int, owner: str) -> int:
+def checked_size(size: int, owner: str) -> int:
     if not isinstance(size, int) or isinstance(size, bool) or not 0 < size < 1 << 32:
         raise DefinitionError(f"{owner}: {size!r} is no number of entries", hint="write an integer from 1 to 4294967295")
     return size
 
 
-class _Map(Generic[K, V]):
+class MapDefinition(Generic[K, V]):
     """What all maps have: types, a size, and the name that their module gives them."""
 
     kind: str  # a row of abi.maps
@@ -85,7 +85,7 @@ class _Map(Generic[K, V]):
         return f"<{type(self).__name__}({key}{self.value}, {self.size}) {self.name or 'without a name'}>"
 
 
-class Array(_Map[int, V]):
+class Array(MapDefinition[int, V]):
     """`Array(value type, size)`: `size` values, all zero at first, shared by all CPUs; an index out of range is a fault.
 
     `+= -= &= |= ^=` are atomic, on values of 32 and 64 bits.
@@ -96,9 +96,9 @@ class Array(_Map[int, V]):
     def __init__(self, value: type[V], size: int) -> None:
         owner = type(self).__name__
         self.key = U32
-        self.value = _stored_type(value, owner, "value")
+        self.value = checked_stored_type(value, owner, "value")
         self.value_class = value
-        self.size = _checked_size(size, owner)
+        self.size = checked_size(size, owner)
         self.default = None
         self._birthplace = birthplace()
 
@@ -108,36 +108,6 @@ class PerCpuArray(Array[V]):
     """`PerCpuArray(value type, size)`: an array of its own for each CPU, so that nothing is shared; summed by who reads it."""
 
     kind = "percpu_array"
-
-
-@final
-class Hash(_Map[K, V]):
-    """`Hash(key type, value type, size, default=...)`: at most `size` keys with a value each, shared by all CPUs.
-
-    With `default` a missing key reads as that, and `m[k] += e` creates it; without, `m[k]` is a fault when the key is missing.
-    """
-
-    kind = "hash"
-
-    def __init__(self, key: type[K], value: type[V], size: int, *, default: V | None = None) -> None:
-        self.key = _stored_type(key, "Hash", "key")
-        if self.key is BOOL:
-            raise DefinitionError("Hash: a bool is no key type", hint="use an Array of two")
-        self.value = _stored_type(value, "Hash", "value")
-        self.key_class, self.value_class = key, value
-        self.size = _checked_size(size, "Hash")
-        self.default = None if default is None else _default(default, self.value, "Hash")
-        self._birthplace = birthplace()
-
-    def get(self, key: K) -> V | None:
-        """The value of `key`, None where it is missing."""
-        only_compiled("reading a map")
-
-    def __contains__(self, key: K) -> bool:
-        only_compiled("reading a map")
-
-    def __delitem__(self, key: K) -> None:
-        only_compiled("writing a map")
 
 
 class _Variable:
