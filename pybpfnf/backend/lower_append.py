@@ -23,7 +23,7 @@ MOST_TLVS = 32  # that the walk looks at
 
 def lower_append_tlv(frame: Frame, node: ir.AppendTlv) -> None:
     w = frame.writer
-    size = node.tlv.layout.size
+    size = node.tlv.size
     image = Image(bytearray(size + _TLV.size))
     image.put_tlv(frame, 0, node.tlv)
     image.constant[size] = SRH_TLVS["padn"]

@@ -7,7 +7,7 @@ from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
 from pybpfnf.backend.lower_encap import lower_push_encap
 from pybpfnf.backend.lower_events import lower_emit, lower_emit_test
-from pybpfnf.backend.lower_find import lower_find_tlv, lower_tlv_item, lower_tlv_read
+from pybpfnf.backend.lower_find import lower_find_tlv, lower_tlv_item, lower_tlv_length, lower_tlv_read
 from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contains
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
@@ -179,6 +179,7 @@ EXPRESSIONS: Expressions = {
     ir.FindTlv: lower_find_tlv,
     ir.TlvRead: lower_tlv_read,
     ir.TlvItem: lower_tlv_item,
+    ir.TlvLength: lower_tlv_length,
     ir.Item: lower_place,
     ir.Emit: lower_emit,
 }

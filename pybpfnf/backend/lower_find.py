@@ -15,11 +15,12 @@ from pybpfnf.backend.values import llvm_type
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import interval_of
-from pybpfnf.dsl.types import AddressType, BoolType, IntType, OctetsType, TlvViewType, Type
+from pybpfnf.dsl.types import AddressType, BoolType, IntType, ItemsType, OctetsType, TlvLayout, TlvViewType, Type
 from pybpfnf.errors import InternalError
 
 _TLV = HEADERS["tlv"]
 _OUT_OF_RANGE = "index out of range"
+_SIGN = 1 << 31
 _FARTHEST = 0x7FFF  # that the verifier follows when it is added to a packet pointer
 
 
@@ -47,21 +48,35 @@ def lower_find_tlv(frame: Frame, node: ir.FindTlv) -> str:
     length = w.load("i8", w.offset(here, 1))
     # One opaque comparison: of a length that is compared itself the verifier knows the value on one way, and tells apart twice as
     # many ways with each TLV.
-    wanted = (layout.layout.number, layout.layout.size - _TLV.size)
-    differing = [w.op("xor", "i8", value, number) for value, number in zip((w.load("i8", here), length), wanted, strict=True)]
-    differs = w.barrier("i32", w.cast("zext", "i8", w.op("or", "i8", *differing), "i32"))
-    w.go_on_unless(w.icmp("eq", "i32", differs, 0), match)
+    differs = _differs(frame, layout.layout, w.load("i8", here), length)
     size = w.op("add", "i64", w.cast("zext", "i8", length, "i64"), _TLV.size)
+    w.go_on_unless(w.icmp("eq", "i32", differs, 0), match)
     w.store("ptr", w.offset(here, size), tlv)
     w.store("i64", w.op("sub", "i64", remaining, size), left)
     frame.loop_back(again)
 
     w.place(match)
-    frame.fault_if(w.icmp("slt", "i64", remaining, layout.layout.size), MALFORMED)
+    whole = layout.layout.size if layout.layout.trailing is None else size
+    frame.fault_if(w.icmp("slt", "i64", remaining, whole), MALFORMED)
+    require(frame, here, whole, MALFORMED)  # nobody else has, of a packet on a route
     distance = w.op("sub", "i64", w.cast("ptrtoint", "ptr", here, "i64"), w.cast("ptrtoint", "ptr", data, "i64"))
     w.store("i64", w.barrier("i64", distance), found)
     w.place(done)
     return w.load("i64", found)
+
+
+def _differs(frame: Frame, layout: TlvLayout, kind: str, length: str) -> str:
+    """An i32 of which only we know that it is 0 where type and length are the class's."""
+    w = frame.writer
+    wrong_type = w.cast("zext", "i8", w.op("xor", "i8", kind, layout.number), "i32")
+    items = w.op("sub", "i32", w.cast("zext", "i8", length, "i32"), layout.lengths[0])
+    if layout.trailing is None:
+        return w.barrier("i32", w.op("or", "i32", wrong_type, items))
+    # The bytes of the array: not less than none, no more than there may be, a whole number of items.
+    most = w.op("sub", "i32", layout.lengths[-1] - layout.lengths[0], items)
+    beyond = w.op("and", "i32", w.op("or", "i32", items, most), _SIGN)
+    part = w.op("and", "i32", items, layout.trailing.item.size - 1)
+    return w.barrier("i32", w.op("or", "i32", wrong_type, w.op("or", "i32", beyond, part)))
 
 
 def lower_tlv_read(frame: Frame, node: ir.TlvRead) -> str:
@@ -94,14 +109,37 @@ def _field_offset(frame: Frame, node: ir.TlvPlace) -> str:
 
 def _item_offset(frame: Frame, node: ir.TlvItem) -> str:
     """From the IPv6 header; faults where the index is out of range, unless it is proven not to be."""
-    w, start, values = frame.writer, _field_offset(frame, node), interval_of(node.index)
-    type_, count = node.index.type, node.field.size
+    w, start, type_ = frame.writer, _field_offset(frame, node), node.index.type
     assert isinstance(type_, IntType)
     index = resize(frame, frame.value(node.index), type_, IntType("", 64, type_.signed))
-    if values.low < 0 or values.high >= count:
-        index = w.barrier("i64", index)
-        frame.fault_if(w.icmp("uge", "i64", index, count), _OUT_OF_RANGE)
-    return w.op("add", "i64", start, index)
+    if not node.in_range:
+        index = _in_range(frame, node, index)
+    return w.op("add", "i64", start, w.op("mul", "i64", index, node.type.size))
+
+
+def _in_range(frame: Frame, node: ir.TlvItem, index: str) -> str:
+    w, values = frame.writer, interval_of(node.index)
+    if isinstance(node.field.type, ItemsType) and node.field.type.trailing:
+        count = w.cast("zext", "i8", item_count(frame, node), "i64")
+    else:
+        count = str(node.field.size // node.type.size)
+        if 0 <= values.low <= values.high < int(count):
+            return index
+    index = w.barrier("i64", index)
+    frame.fault_if(w.icmp("uge", "i64", index, count), _OUT_OF_RANGE)
+    return index
+
+
+def lower_tlv_length(frame: Frame, node: ir.TlvLength) -> str:
+    return item_count(frame, node)
+
+
+def item_count(frame: Frame, node: ir.TlvLength | ir.TlvItem) -> str:
+    """How many items a trailing array has, an i8: the search has seen that they are whole, and no more than there may be."""
+    w, items = frame.writer, node.field.type
+    assert isinstance(items, ItemsType)
+    length = w.load("i8", w.offset(_pointer(frame, frame.value(node.base), _TLV.size), 1), 1)
+    return w.op("udiv", "i8", w.op("sub", "i8", length, node.field.offset - _TLV.size), items.item.size)
 
 
 def _pointer(frame: Frame, offset: str, size: int) -> str:

@@ -140,12 +140,12 @@ def _packet_pointer(frame: Frame, name: str) -> str:
     return w.cast("inttoptr", "i64", wide, "ptr")
 
 
-def require(frame: Frame, pointer: str, size: int, message: str) -> None:
+def require(frame: Frame, pointer: str, size: int | str, message: str) -> None:
     """Fault unless `size` bytes from `pointer` are in the packet."""
     _require_or(frame, pointer, size, frame.fault(message))
 
 
-def _require_or(frame: Frame, pointer: str, size: int, elsewhere: str) -> None:
+def _require_or(frame: Frame, pointer: str, size: int | str, elsewhere: str) -> None:
     """Leave for a label unless `size` bytes from `pointer` are in the packet."""
     _, end = packet_memory(frame)
     beyond = frame.writer.offset(pointer, size)

@@ -57,7 +57,7 @@ def srh_image(frame: Frame, srh: ir.SrhValue, *, keeps_destination: bool) -> Ima
     """
     count = len(srh.path) + keeps_destination
     segments_end = _SRH.size + SEGMENT_SIZE * count
-    tlvs = sum(tlv.layout.size for tlv in srh.tlvs)
+    tlvs = sum(tlv.size for tlv in srh.tlvs)
     padding = padding_after(tlvs)
     image = Image(bytearray(segments_end + tlvs + padding))
     last = count - 1
@@ -68,9 +68,9 @@ def srh_image(frame: Frame, srh: ir.SrhValue, *, keeps_destination: bool) -> Ima
         image.put(frame, segments_end - SEGMENT_SIZE * (index + 1), SEGMENT_SIZE, segment)
     offset = segments_end
     for index, tlv in enumerate(srh.tlvs):
-        after = [value for other in srh.tlvs[index + 1 :] for _, value in other.values]
+        after = [part for other in srh.tlvs[index + 1 :] for part in other.parts]
         image.put_tlv(frame, offset, tlv, [*after, srh.tag, srh.flags])
-        offset += tlv.layout.size
+        offset += tlv.size
     if padding:
         image.constant[offset : offset + 2] = bytes((SRH_TLVS["padn"], padding - 2))
     for name, expression in (("tag", srh.tag), ("flags", srh.flags)):

@@ -12,7 +12,7 @@ from pybpfnf.backend.lower_packet import swap
 from pybpfnf.backend.lower_struct import copy, octets_before
 from pybpfnf.backend.values import place_alignment, wire_bytes
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import AddressType, BoolType, IntType, OctetsType, Type
+from pybpfnf.dsl.types import AddressType, BoolType, IntType, ItemsType, OctetsType, Type
 from pybpfnf.errors import InternalError
 from pybpfnf.records import dataclass
 
@@ -46,10 +46,15 @@ class Image:
 
     def put_tlv(self, frame: Frame, offset: int, tlv: ir.TlvValue, after: Sequence[ir.Expr | bytes] = ()) -> None:
         """A TLV at its place; `after` is evaluated after it."""
-        self.constant[offset : offset + _TLV.size] = bytes((tlv.layout.number, tlv.layout.size - _TLV.size))
-        for index, (field_, value) in enumerate(tlv.values):
-            rest = [*(other for _, other in tlv.values[index + 1 :]), *after]
-            self.put(frame, offset + field_.offset, field_.size, value, rest)
+        self.constant[offset : offset + _TLV.size] = bytes((tlv.layout.number, tlv.size - _TLV.size))
+        rest = [*tlv.parts, *after]
+        for field_, value in tlv.values:
+            start = offset + field_.offset
+            for part in value if isinstance(value, tuple) else (value,):
+                size = field_.type.item.size if isinstance(field_.type, ItemsType) else field_.size
+                rest = rest[1:]
+                self.put(frame, start, size, part, rest)
+                start += size
 
     def write(self, frame: Frame, buffer: str) -> None:
         """Write to memory that is aligned to 8 bytes and has room for whole words; the last word is filled up with zeros."""

@@ -14,7 +14,7 @@ from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
 from pybpfnf.dsl.build_events import call_events
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_struct import build_struct
-from pybpfnf.dsl.build_tlv import find
+from pybpfnf.dsl.build_tlv import find, item_count
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import PUSHES
@@ -24,7 +24,7 @@ from pybpfnf.dsl.surface.calls import FORMS, NAMED_HELPERS, HelperFunction, is_s
 from pybpfnf.dsl.surface.packets import Srh
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.surface.scalars import Width
-from pybpfnf.dsl.types import ADDRESS, BOOL, U64, IntType
+from pybpfnf.dsl.types import ADDRESS, BOOL, U64, IntType, OctetsType
 from pybpfnf.dsl.values import (
     POISON,
     Choice,
@@ -38,6 +38,7 @@ from pybpfnf.dsl.values import (
     Poison,
     StructClass,
     TlvClass,
+    TlvItems,
     Typed,
     Value,
 )
@@ -219,5 +220,14 @@ def _length(b: Builder, node: ast.Call) -> Value:
             return POISON
         case Constant(tuple() | bytes() | str() as items):
             return Literal(len(items))
+        case TlvItems():
+            return item_count(b, value, node)
+        case Typed(expr) if isinstance(expr.type, OctetsType):
+            return Literal(expr.type.size)
         case _:
-            return b.error("unsupported", f"`len` takes a constant tuple, and this is {describe(value)}", node, "write the number")
+            return b.error(
+                "unsupported",
+                f"`len` takes a constant tuple, or items in the packet, and this is {describe(value)}",
+                node,
+                "write the number",
+            )

@@ -6,26 +6,28 @@ A body is built until what is known at its start holds on every way there: from 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements
+from pybpfnf.dsl.build_each import build_each
 from pybpfnf.dsl.build_events import report_leaks
 from pybpfnf.dsl.build_name import found_value
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import Flow, LoopEdges, ValueBinding, join, mixed_names
 from pybpfnf.dsl.locals import bound_names
 from pybpfnf.dsl.operands import settle
-from pybpfnf.dsl.ranges import Range, build_range, refuse_iterable
+from pybpfnf.dsl.ranges import Range, build_range
 from pybpfnf.dsl.types import IntType, OptionalType
 from pybpfnf.dsl.values import Literal
 
 
 def build_for(b: Builder, node: ast.For) -> Statements:
-    refuse_iterable(b, node.iter)
+    if not isinstance(node.iter, ast.Call):
+        return _build_for_each(b, node)
     counted = build_range(b, node.iter)
     name = _counter_name(b, node.target)
     if counted is None or name is None:
@@ -35,7 +37,21 @@ def build_for(b: Builder, node: ast.For) -> Statements:
     if local is None:
         _build_for_its_mistakes(b, node)
         return ()
-    return _build(b, node, name, local, counted)
+    counter = ValueBinding(local, values=counted.values, counter=counted.type is None)
+
+    def enter() -> Statements:
+        b.flow.bound[name] = counter
+        return ()
+
+    return _build(b, node, local, counted, enter)
+
+
+def _build_for_each(b: Builder, node: ast.For) -> Statements:
+    each = build_each(b, node)
+    if each is None:
+        _build_for_its_mistakes(b, node)
+        return ()
+    return each.before + _build(b, node, each.index, each.counted, each.enter)
 
 
 def _counter_name(b: Builder, target: ast.expr) -> str | None:
@@ -79,9 +95,9 @@ def _build_for_its_mistakes(b: Builder, node: ast.For) -> None:
     b.flow = before
 
 
-def _build(b: Builder, node: ast.For, name: str, local: ir.Local, counted: Range) -> Statements:
+def _build(b: Builder, node: ast.For, local: ir.Local, counted: Range, enter: Callable[[], Statements]) -> Statements:
+    """`enter` binds the target to its next value at the start of each iteration."""
     before, span = b.flow, b.span(node.iter)
-    counter = ValueBinding(local, values=counted.values, counter=counted.type is None)
     plain: frozenset[str] = frozenset()
     head: Flow | None = None
     marks = b.mark()
@@ -93,8 +109,7 @@ def _build(b: Builder, node: ast.For, name: str, local: ir.Local, counted: Range
         b.loops.append(LoopEdges(plain))
         head = entered.copy() if head is None else head
         b.flow = head.copy()
-        b.flow.bound[name] = counter
-        body = b.block(node.body)
+        body = enter() + b.block(node.body)
         if b.flow.reachable:
             body += settle_edge(b, plain, span)
         edges = b.loops.pop()

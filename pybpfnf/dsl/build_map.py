@@ -8,12 +8,12 @@ from ipaddress import IPv6Network
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
-from pybpfnf.dsl.build_tlv import store_tlv, update_tlv
+from pybpfnf.dsl.build_tlv import build_array_item, store_tlv, update_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import article, describe, to_type, zero
 from pybpfnf.dsl.types import ADDRESS, OptionalType, StructType, ValueType, ViewType
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
-from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, Typed, Value
+from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, TlvItems, Typed, Value
 
 
 def build_subscript(b: Builder, node: ast.Subscript) -> Value:
@@ -24,6 +24,8 @@ def build_subscript(b: Builder, node: ast.Subscript) -> Value:
     match holder:
         case MapPlace(map_):
             return _read(b, map_, node)
+        case TlvItems():
+            return build_array_item(b, holder, node)
         case Typed() if has_items(holder):
             return build_item(b, holder, node)
         case Constant(tuple() as items):

@@ -19,7 +19,7 @@ from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe, to_type
 from pybpfnf.dsl.types import ADDRESS, INT_TYPES, ValueType
 from pybpfnf.dsl.updates import updated
-from pybpfnf.dsl.values import POISON, Constant, EventsPlace, HeaderView, MapPlace, Method, PacketView, Poison, Typed, Value
+from pybpfnf.dsl.values import POISON, Constant, EventsPlace, HeaderView, MapPlace, Method, PacketView, Poison, TlvItems, Typed, Value
 
 # Of the context, what is a pointer in disguise (include/uapi/linux/bpf.h, struct __sk_buff).
 _POINTERS = frozenset({"data", "data_end", "data_meta", "sk", "flow_keys"})
@@ -203,6 +203,9 @@ def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRe
             return _read_only(b, target, field.name, writable)
         case Poison():
             return POISON
+        case TlvItems():
+            text = b.text(target)
+            return b.error("read-only", f"the array `{text}` is not assigned as a whole", target, f"assign its items: `{text}[i] = ...`")
         case _:
             return b.error("read-only", f"`{b.text(target)}` cannot be assigned", target, "bind it to a local with another name")
 

@@ -7,11 +7,12 @@ from difflib import get_close_matches
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
+from pybpfnf.dsl.build_index import build_index
 from pybpfnf.dsl.build_octets import octets_value
 from pybpfnf.dsl.build_tlv import build_tlv_item
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, present, to_type, zero
-from pybpfnf.dsl.types import U8, U32, ArrayType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
+from pybpfnf.dsl.types import U8, ArrayType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import POISON, Constant, Literal, Poison, Typed, Value
 
@@ -103,24 +104,13 @@ def build_item(b: Builder, holder: Value, node: ast.Subscript) -> Value:
     type_ = holder.expr.type
     assert isinstance(type_, ArrayType | OctetsType)
     count = type_.count if isinstance(type_, ArrayType) else type_.size
-    index = b.expr(node.slice)
-    if isinstance(index, Literal) and not index.unknown and not 0 <= index.value < count:
-        text = b.text(node.value)
-        return b.error("overflow", f"index {index.value} is out of range: `{text}` has {count}", node.slice, f"write 0 to {count - 1}")
-    number = _index(b, index, node.slice)
+    number = build_index(b, node, count)
     if isinstance(number, Poison):
         return POISON
     if isinstance(holder.expr, ir.TlvRead):
         return build_tlv_item(b, holder.expr, number, node)
     item = type_.item if isinstance(type_, ArrayType) else U8
     return Typed(ir.Item(holder.expr, number, item, b.span(node)))
-
-
-def _index(b: Builder, index: Value, node: ast.expr) -> ir.Expr | Poison:
-    if isinstance(index, Typed) and isinstance(index.expr.type, IntType):
-        return index.expr
-    from_literal = to_type(b, index, U32, node, "an index")
-    return POISON if isinstance(index, Poison) else from_literal
 
 
 def is_place(value: Value) -> bool:

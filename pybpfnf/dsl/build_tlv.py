@@ -8,12 +8,13 @@ from difflib import get_close_matches
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
+from pybpfnf.dsl.build_index import build_index
 from pybpfnf.dsl.build_octets import octets_value
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, present, to_type
-from pybpfnf.dsl.types import U8, IntType, OctetsType, OptionalType, TlvViewType
+from pybpfnf.dsl.types import U8, IntType, ItemsType, OctetsType, OptionalType, TlvViewType
 from pybpfnf.dsl.updates import updated
-from pybpfnf.dsl.values import POISON, Poison, TlvClass, Typed, Value
+from pybpfnf.dsl.values import POISON, Literal, Poison, TlvClass, TlvItems, Typed, Value
 
 _STORE_HELPER = "lwt_seg6_store_bytes"
 
@@ -52,7 +53,31 @@ def build_tlv_field(b: Builder, holder: Value, node: ast.Attribute) -> Value:
         near = get_close_matches(node.attr, fields, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(fields)}"
         return b.error("name", f"`{view.layout.name}` has no field `{node.attr}`", node, hint)
+    if isinstance(field.type, ItemsType):
+        return TlvItems(holder.expr, field, field.type)
     return Typed(ir.TlvRead(holder.expr, field, field.type, b.span(node)))
+
+
+def as_items(value: Value) -> Value:
+    """Raw bytes of a TLV in the packet, as so many u8."""
+    if isinstance(value, Typed) and isinstance(value.expr, ir.TlvRead) and isinstance(value.expr.type, OctetsType):
+        return TlvItems(value.expr.base, value.expr.field, ItemsType(U8, value.expr.type.size, trailing=False))
+    return value
+
+
+def item_count(b: Builder, holder: TlvItems, node: ast.expr) -> Value:
+    """`len(tlv.values)`."""
+    if not holder.items.trailing:
+        return Literal(holder.items.most)
+    return Typed(ir.TlvLength(holder.base, holder.field, b.span(node)))
+
+
+def build_array_item(b: Builder, holder: TlvItems, node: ast.Subscript) -> Value:
+    """`tlv.values[i]`."""
+    index = build_index(b, node, holder.items.most)
+    if isinstance(index, Poison):
+        return POISON
+    return Typed(ir.TlvItem(holder.base, holder.field, index, holder.items.item, b.span(node)))
 
 
 def build_tlv_item(b: Builder, holder: ir.TlvRead, index: ir.Expr, node: ast.Subscript) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import TypeAlias
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
@@ -10,8 +11,10 @@ from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_octets import octets_value
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, to_type
-from pybpfnf.dsl.types import ADDRESS, U8, U16, OctetsType, TlvField, TlvLayout
+from pybpfnf.dsl.types import ADDRESS, U8, U16, ItemsType, OctetsType, TlvField, TlvLayout
 from pybpfnf.dsl.values import POISON, Built, Constant, Literal, Poison, Value
+
+TlvPart: TypeAlias = ir.Expr | bytes | tuple[ir.Expr, ...]
 
 # The header's length field counts units of 8 bytes after the first 8, in 8 bits (RFC 8754 section 2).
 _LARGEST_SRH = 8 + 255 * 8
@@ -27,17 +30,32 @@ def build_tlv(b: Builder, layout: TlvLayout, node: ast.Call) -> Value:
     return Built(ir.TlvValue(layout, values, b.span(node)))
 
 
-def _field_value(b: Builder, layout: TlvLayout, field: TlvField, given: ast.expr | None, node: ast.Call) -> ir.Expr | bytes:
+def _field_value(b: Builder, layout: TlvLayout, field: TlvField, given: ast.expr | None, node: ast.Call) -> TlvPart:
     if given is None:
         assert field.default is not None
+        assert not isinstance(field.type, ItemsType)
         if isinstance(field.type, OctetsType) and isinstance(field.default, bytes):
             return field.default
         return ir.Const(field.default, field.type, b.span(node))
+    if isinstance(field.type, ItemsType):
+        return _array(b, field.type, given, f"`{field.name}` of {layout.name}")
     value = b.expr(given)
     where = f"`{field.name}` of {layout.name}"
     if isinstance(field.type, OctetsType):
         return octets_value(b, field.type, value, given, where)
     return to_type(b, value, field.type, given, where)
+
+
+def _array(b: Builder, type_: ItemsType, given: ast.expr, where: str) -> tuple[ir.Expr, ...]:
+    """The items of an array, written out or a constant tuple."""
+    items = _items(b, given)
+    if items is None:
+        return ()
+    if not type_.trailing and len(items) != type_.most:
+        b.error("type", f"{where} has {type_.most} items, and this has {len(items)}", given, f"write {type_.most} items")
+    if type_.trailing and len(items) > type_.most:
+        b.error("overflow", f"{where} has at most {type_.most} items, and this has {len(items)}", given, "write fewer, or append two TLVs")
+    return tuple(to_type(b, value, type_.item, item, f"an item of {where}") for value, item in items)
 
 
 def build_srh(b: Builder, node: ast.Call) -> Value:
@@ -99,7 +117,7 @@ def as_srh(b: Builder, value: Value, node: ast.expr) -> ir.SrhValue | None:
 
 def srh_size(srh: ir.SrhValue) -> int:
     """Bytes on the wire, padding included."""
-    tlvs = sum(tlv.layout.size for tlv in srh.tlvs)
+    tlvs = sum(tlv.size for tlv in srh.tlvs)
     return 8 + ADDRESS.size * len(srh.path) + padded(tlvs)
 
 

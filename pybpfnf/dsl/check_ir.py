@@ -20,6 +20,7 @@ from pybpfnf.dsl.types import (
     ArrayType,
     BoolType,
     IntType,
+    ItemsType,
     OctetsType,
     OptionalType,
     StructType,
@@ -160,7 +161,13 @@ def _tlv_read(node: ir.TlvRead) -> bool:
 
 def _tlv_item(node: ir.TlvItem) -> bool:
     known = isinstance(node.base.type, TlvViewType) and node.field in node.base.type.layout.fields
-    return known and isinstance(node.index.type, IntType) and isinstance(node.field.type, OctetsType) and node.type == U8
+    item = node.field.type.item if isinstance(node.field.type, ItemsType) else U8
+    return known and isinstance(node.index.type, IntType) and isinstance(node.field.type, OctetsType | ItemsType) and node.type == item
+
+
+def _tlv_length(node: ir.TlvLength) -> bool:
+    view = node.base.type
+    return isinstance(view, TlvViewType) and view.layout.trailing is not None and view.layout.fields[-1] == node.field
 
 
 def _item(node: ir.Item) -> bool:
@@ -219,10 +226,16 @@ def _push(node: ir.PushEncap) -> bool:
     return node.source is not None and node.source.type == ADDRESS and node.hop_limit is not None and node.hop_limit.type == U8
 
 
+def _tlv_part(type_: Type | ItemsType, value: ir.Expr | bytes | tuple[ir.Expr, ...]) -> bool:
+    if isinstance(type_, ItemsType):
+        number = range(type_.most + 1) if type_.trailing else range(type_.most, type_.most + 1)
+        return isinstance(value, tuple) and len(value) in number and all(item.type == type_.item for item in value)
+    return not isinstance(value, tuple) and type_ == (OctetsType(len(value)) if isinstance(value, bytes) else value.type)
+
+
 def _tlv(node: ir.TlvValue) -> bool:
-    return all(
-        field.type == OctetsType(len(value)) if isinstance(value, bytes) else value.type == field.type for field, value in node.values
-    ) and [field for field, _ in node.values] == list(node.layout.fields)
+    whole = [field for field, _ in node.values] == list(node.layout.fields)
+    return whole and all(_tlv_part(field.type, value) for field, value in node.values)
 
 
 def _srh(node: ir.SrhValue) -> bool:
@@ -264,6 +277,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Emit: _emit,
     ir.Reserve: lambda node: _is_record_of(node.local, node.buffer),
     ir.Release: lambda node: _is_record_of(node.local, node.buffer),
+    ir.TlvLength: _tlv_length,
     ir.SetTlv: lambda node: node.value.type == node.place.type,
     ir.SetPlace: lambda node: _fits(node.value.type, node.place.type),
     ir.UpdatePlace: lambda node: node.value.type == node.place.type and isinstance(node.value.type, IntType),

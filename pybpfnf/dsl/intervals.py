@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import final
 
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import BoolType, IntType
+from pybpfnf.dsl.types import BoolType, IntType, ItemsType, TlvField
 from pybpfnf.records import dataclass
 
 
@@ -48,6 +48,8 @@ def _known(node: ir.Expr) -> Interval | None:
             return _OPERATIONS[op](interval_of(node.left), interval_of(node.right))
         case ir.Conditional(_, then, orelse):
             return interval_of(then).joined(interval_of(orelse))
+        case ir.TlvLength(field=TlvField(type=ItemsType(most=most))):
+            return Interval(0, most)
         case ir.Let(body=body):
             return interval_of(body)
         case _:

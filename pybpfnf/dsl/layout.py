@@ -53,7 +53,7 @@ def _buffer(node: object) -> int:
         case ir.SetTlv(place):
             return _slots(place.type.size)
         case ir.AppendTlv(tlv):
-            return _slots(padded(tlv.layout.size))
+            return _slots(padded(tlv.size))
         case ir.MapGet(map_) | ir.MapContains(map_) | ir.DeleteMap(map_):
             return _slots(map_.key.size)
         case ir.MapRead(map_, type=ViewType()) if map_.default is None:

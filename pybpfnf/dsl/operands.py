@@ -44,6 +44,7 @@ from pybpfnf.dsl.values import (
     Reserving,
     StructClass,
     TlvClass,
+    TlvItems,
     Typed,
     Value,
 )
@@ -66,6 +67,8 @@ def describe(value: Value) -> str:
             return f"the {'ring buffer' if buffer.kind == 'ringbuf' else 'perf event array'} `{buffer.name}`"
         case Reserving(buffer):
             return f"a {buffer.record} that is reserved"
+        case TlvItems(field=field, items=items):
+            return f"the {items} `{field.name}`"
         case Method(_, name):
             return f"the method `{name}`, not called"
         case TlvClass(layout):

@@ -126,8 +126,14 @@ def _struct(node: ir.StructValue) -> str:
 
 
 def _tlv(node: ir.TlvValue) -> str:
-    values = (f"{field.name}={value.hex() if isinstance(value, bytes) else _expr(value)}" for field, value in node.values)
-    return f"{node.layout.name}<{node.layout.number}, {node.layout.size} bytes>({', '.join(values)})"
+    values = (f"{field.name}={_part(value)}" for field, value in node.values)
+    return f"{node.layout.name}<{node.layout.number}, {node.size} bytes>({', '.join(values)})"
+
+
+def _part(value: ir.Expr | bytes | tuple[ir.Expr, ...]) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_expr, value))}]"
+    return value.hex() if isinstance(value, bytes) else _expr(value)
 
 
 def _push(node: ir.PushEncap) -> str:
@@ -175,6 +181,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.Member: lambda node: f"{_expr(node.base)}.{node.field.name}",
     ir.FindTlv: lambda node: f"find {node.type.inner}",
     ir.TlvRead: lambda node: f"{_expr(node.base)}.{node.field.name}",
+    ir.TlvLength: lambda node: f"len({_expr(node.base)}.{node.field.name})",
     ir.TlvItem: lambda node: f"{_expr(node.base)}.{node.field.name}[{_expr(node.index)}]",
     ir.Emit: _emit,
     ir.Item: lambda node: f"{_expr(node.base)}[{_expr(node.index)}]",

@@ -55,17 +55,12 @@ def _is_range(b: Builder, node: ast.expr) -> bool:
     if isinstance(callee, Constant) and callee.value is range:
         return True
     if not isinstance(callee, Poison):
-        _refuse_iterable(b, node)
+        refuse_iterable(b, node)
     return False
 
 
 def refuse_iterable(b: Builder, node: ast.expr) -> None:
     """What a `for` cannot go over."""
-    if not isinstance(node, ast.Call):
-        _refuse_iterable(b, node)
-
-
-def _refuse_iterable(b: Builder, node: ast.expr) -> None:
     b.error("unsupported", f"a `for` goes over `range(...)`, and not over `{b.text(node)}`", node, "write `for i in range(n)`")
 
 

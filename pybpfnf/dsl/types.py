@@ -188,26 +188,55 @@ ValueType: TypeAlias = IntType | BoolType | AddressType
 
 @final
 @dataclass(frozen=True, slots=True)
+class ItemsType:
+    """Items of a TLV, one after the other: `most` of them, or in a trailing array as many as the TLV's length says, at most `most`."""
+
+    item: ValueType
+    most: int
+    trailing: bool
+
+    def __str__(self) -> str:
+        return f"array({self.item}, {'max=' if self.trailing else ''}{self.most})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class TlvField:
     """A field of a TLV at byte `offset` from the TLV's first byte (so 2 is the first byte of its value), on the wire in network
-    byte order."""
+    byte order. `size` in bytes; of a trailing array 0, as it may be empty."""
 
     name: str
     offset: int
     size: int
-    type: ValueType | OctetsType
+    type: ValueType | OctetsType | ItemsType
     default: int | bytes | None = None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class TlvLayout:
-    """A TLV as on the wire: type byte, length byte, then fields without gaps. `size` includes the first two bytes."""
+    """A TLV as on the wire: type byte, length byte, then fields without gaps. `size` includes the first two bytes, and nothing of a
+    trailing array."""
 
     name: str
     number: int
     size: int
     fields: tuple[TlvField, ...]
+
+    @property
+    def trailing(self) -> ItemsType | None:
+        """The array that ends it, as long as the TLV's length makes it."""
+        last = self.fields[-1].type if self.fields else None
+        return last if isinstance(last, ItemsType) and last.trailing else None
+
+    @property
+    def lengths(self) -> range:
+        """What the length byte can be: one number, or with a trailing array one for each number of its items."""
+        fixed = self.size - 2
+        if self.trailing is None:
+            return range(fixed, fixed + 1)
+        step = self.trailing.item.size
+        return range(fixed, fixed + self.trailing.most * step + 1, step)
 
 
 @final

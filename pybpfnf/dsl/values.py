@@ -8,7 +8,7 @@ from pybpfnf.abi.headers import Header
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import Interval
-from pybpfnf.dsl.types import StructType, TlvLayout
+from pybpfnf.dsl.types import ItemsType, StructType, TlvField, TlvLayout
 from pybpfnf.records import dataclass
 
 
@@ -80,6 +80,16 @@ class EventsPlace:
     """A ring buffer or a perf event array of the module."""
 
     buffer: ir.EventBuffer
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TlvItems:
+    """The items of an array in a TLV in the packet; `base` is a view of the TLV."""
+
+    base: ir.Expr
+    field: TlvField
+    items: ItemsType
 
 
 @final
@@ -162,6 +172,7 @@ Value: TypeAlias = (
     | HeaderView
     | MapPlace
     | EventsPlace
+    | TlvItems
     | Method
     | TlvClass
     | StructClass

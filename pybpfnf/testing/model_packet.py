@@ -58,13 +58,13 @@ class ModelPacket:
             raise PacketError(_NO_SRH)
         return at
 
-    def find_tlv(self, number: int, length: int) -> int | None:
-        """The offset of the first TLV of this type and length of value; None where there is none."""
+    def find_tlv(self, number: int, lengths: range) -> int | None:
+        """The offset of the first TLV of this type and of one of these lengths of value; None where there is none."""
         at = self._find_srh()
         place = at + _SRH.size + (self._data[at + _SRH.fields["last_entry"].offset] + 1) * SEGMENT_SIZE
         end = at + (self._data[at + 1] + 1) * _UNIT
         for tlv in _split(bytes(self._data[place:end])):
-            if tlv[:2] == bytes((number, length)):
+            if tlv[0] == number and tlv[1] in lengths:
                 return place
             place += len(tlv)
         return None

@@ -190,6 +190,10 @@ def test_annotations_may_be_text() -> None:
     assert scope["T"].layout.size == 20  # type: ignore[attr-defined]
 
 
+def _tlv(**fields: object) -> type[Tlv]:
+    return type("T", (Tlv,), {"__annotations__": dict.fromkeys(fields, u8), **{k: v for k, v in fields.items() if v is not u8}}, type=9)
+
+
 @pytest.mark.parametrize(
     ("definition", "code", "message"),
     [
@@ -205,6 +209,12 @@ def test_annotations_may_be_text() -> None:
         (lambda: State(str), "type", "is no variable type"),
         (lambda: octets(0), "type", "0 is no number of bytes"),
         (lambda: octets(2, default=b"1"), "type", "the default has 1 bytes, not 2"),
+        (lambda: array(u8), "type", "it has one number of items"),
+        (lambda: array(u8, 3, max=3), "type", "it has one number of items"),
+        (lambda: _tlv(x=array(u32, max=64)), "type", "64 items of x do not fit the 255 bytes of a TLV"),
+        (lambda: _tlv(x=array(u8, max=4), y=u8), "type", "TLV T: y comes after x, which is as long as the TLV's length makes it"),
+        (lambda: _tlv(x=array(bytes, max=4)), "type", "is no type of items"),
+        (lambda: type("S", (Struct,), {"__annotations__": {"x": list}, "x": array(u8, max=4)}), "type", "has no number of items"),
         (lambda: type("T", (Tlv,), {}, type=4), "type", "type 4 is PadN"),
         (lambda: type("T", (Tlv,), {}, type=256), "type", "256 is no type"),
         (lambda: type("T", (Tlv,), {"__annotations__": {"x": int}}, type=9), "type", "is no field type"),

@@ -89,7 +89,7 @@ def _packet(random: Random) -> bytes:
         segments_left=left,
         tag=random.choice((0, 1, 0xFF, 0x7FFF, 0x8000, 0xFFFF, random.randrange(1 << 16))),
         flags=random.choice(_FLAGS),
-        tlvs=[Tlv(random.choice((6, 9)), random.randbytes(random.randint(0, 9))) for _ in range(random.choice((0, 0, 1, 2)))],
+        tlvs=[Tlv(random.choice((6, 9)), random.randbytes(random.randint(0, 9))) for _ in range(random.choice((0, 1, 1, 2, 3)))],
         options=[packets.destination_options()] if random.randrange(4) == 0 else (),
         hop_limit=random.choice((2, 3, 64, 255)),
         traffic_class=random.choice((0, 1, 0x7F, 0x80, 0xFF)),

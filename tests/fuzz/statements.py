@@ -374,5 +374,6 @@ _SIMPLE: Weighted[Lines | None] = (
     (2, structs.uses),
     (1, tlvs.find),
     (1, tlvs.read_bytes),
+    (1, tlvs.read_items),
 )
 _STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (3, _match), (6, _for))

@@ -22,6 +22,11 @@ class Raw(Tlv, type=6):
     number: u8
 
 
+class Many(Tlv, type=9):
+    kind: u8
+    values: list[u16] = array(u16, max=3)
+
+
 """
 _FIELDS: dict[str, dict[str, ValueType]] = {
     "Small": {"number": U8},
@@ -68,10 +73,28 @@ def read_bytes(scope: Scope, depth: int) -> list[str]:
     return [*lines, *(_INDENT + line for part in chosen for line in part)]
 
 
+def read_items(scope: Scope, depth: int) -> list[str]:
+    """A TLV that ends in an array, its items gone over, read and written."""
+    name, local, item = scope.fresh("tlv"), scope.fresh("v"), scope.fresh("item")
+    lines = [f"{name} = pkt.srh.find(Many)", f"{local} = {typed(scope, U16, 1)}", f"if {name} is not None:"]
+    index = scope.random.choice(("0", "1", f"{typed(scope, U8, 1)} & 1"))
+    uses = [
+        [f"for {item} in {name}.values:", f"{_INDENT}{local} {scope.random.choice(SHARED_UPDATES)}= {item}"],
+        [f"{local} = {name}.values[{index}]"],
+        [f"{name}.values[{index}] = {placed(scope, U16, 1)}"],
+        [f"{local} += len({name}.values)"],
+    ]
+    scope.locals[local] = U16
+    return [*lines, *(_INDENT + line for part in scope.random.sample(uses, scope.random.randint(1, 3)) for line in part)]
+
+
 def append(scope: Scope, depth: int) -> list[str]:
     """The packet moves: views of it are stale."""
     if scope.chance(2):
         made = f"Small(number={placed(scope, U8, 2)})"
+    elif scope.chance(3):
+        items = [placed(scope, U16, 1) for _ in range(scope.random.randint(0, 3))]
+        made = f"Many(kind={placed(scope, U8, 1)}, values=[{', '.join(items)}])"
     else:
         made = f"Large(first={placed(scope, S64, 2)}, where={typed(scope, ADDRESS, 2)}, second={placed(scope, U16, 2)})"
     scope.fresh_srh.clear()

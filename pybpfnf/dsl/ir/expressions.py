@@ -14,6 +14,7 @@ from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, 
 from pybpfnf.dsl.types import (
     BOOL,
     NONE,
+    U8,
     BoolType,
     IntType,
     NoneType,
@@ -306,13 +307,26 @@ class TlvRead:
 @final
 @dataclass(frozen=True, slots=True)
 class TlvItem:
-    """An item of a TLV's field in the packet, `base` a TlvViewType: a byte of octets. An index out of range faults."""
+    """An item of a TLV's field in the packet, `base` a TlvViewType: a byte of octets, an item of an array. An index out of range
+    faults; `in_range`: it never is, as a loop over the items made it."""
 
     base: Expr
     field: TlvField
     index: Expr
     type: ValueType
     span: Span
+    in_range: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TlvLength:
+    """How many items the trailing array of a TLV in the packet has."""
+
+    base: Expr
+    field: TlvField
+    span: Span
+    type: IntType = U8
 
 
 TlvPlace: TypeAlias = TlvRead | TlvItem
@@ -321,11 +335,23 @@ TlvPlace: TypeAlias = TlvRead | TlvItem
 @final
 @dataclass(frozen=True, slots=True)
 class TlvValue:
-    """A TLV to write: each field of the layout with its value; raw bytes are constants of exactly the field's size."""
+    """A TLV to write: each field of the layout with its value, an array's with those of its items; constant raw bytes are `bytes`."""
 
     layout: TlvLayout
-    values: tuple[tuple[TlvField, Expr | bytes], ...]
+    values: tuple[tuple[TlvField, Expr | bytes | tuple[Expr, ...]], ...]
     span: Span
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, without padding."""
+        trailing = self.layout.trailing
+        items = self.values[-1][1] if trailing is not None else ()
+        return self.layout.size + (len(items) * trailing.item.size if trailing is not None and isinstance(items, tuple) else 0)
+
+    @property
+    def parts(self) -> tuple[Expr | bytes, ...]:
+        """What it is made of, in the order in which it is evaluated."""
+        return tuple(part for _, value in self.values for part in (value if isinstance(value, tuple) else (value,)))
 
 
 @final
@@ -414,4 +440,5 @@ Expr: TypeAlias = (
     | TlvRead
     | TlvItem
     | Emit
+    | TlvLength
 )

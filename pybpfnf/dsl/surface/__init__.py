@@ -13,8 +13,8 @@ from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, REROUTE, Hook, Prog
 from pybpfnf.dsl.surface.route_packets import LwtInPacket, LwtOutPacket, LwtXmitPacket
 from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
 from pybpfnf.dsl.surface.stores import Array, Config, PerCpuArray, State
-from pybpfnf.dsl.surface.structs import Struct, array, bits
-from pybpfnf.dsl.surface.wire import Tlv, octets
+from pybpfnf.dsl.surface.structs import Struct, bits
+from pybpfnf.dsl.surface.wire import Tlv, array, octets
 
 __all__ = [
     "Array",

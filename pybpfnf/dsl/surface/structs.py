@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self, TypeGuard, dataclass_transform, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError
 from pybpfnf.dsl.surface.scalars import constant_of, value_type
-from pybpfnf.dsl.surface.wire import Octets, evaluate_annotation, octets
+from pybpfnf.dsl.surface.wire import LARGEST, Items, Octets, array, evaluate_annotation, octets
 from pybpfnf.dsl.types import (
     AddressType,
     ArrayType,
@@ -33,8 +33,6 @@ from pybpfnf.dsl.types import (
 )
 from pybpfnf.errors import InputError
 
-_LARGEST = 4096  # bytes: far more than the stack has for a copy
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -43,25 +41,11 @@ class _Bits:
     default: int | None
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class _Array:
-    item: object
-    count: int
-
-
 def bits(width: int, *, default: int | None = None) -> Any:
     """A bit field of `width` bits in an unsigned integer: `session: u32 = bits(24)`."""
     if not isinstance(width, int) or isinstance(width, bool) or not 0 < width <= 64:
         raise DefinitionError(f"bits: {width!r} is no number of bits", hint="write bits(24)")
     return _Bits(width, default)
-
-
-def array(item: object, count: int) -> Any:
-    """`count` items of one type: `hops: Sequence[IPv6Address] = array(IPv6Address, 4)`."""
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= _LARGEST:
-        raise DefinitionError(f"array: {count!r} is no number of items", hint="write array(u32, 4)")
-    return _Array(item, count)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(bits, octets, array))
@@ -119,7 +103,7 @@ def _structs(cls: type[Struct], scope: Mapping[str, object]) -> Mapping[str, typ
     found = {}
     for name, annotation in get_annotations(cls).items():
         given = cls.__dict__.get(name)
-        kind = given.item if isinstance(given, _Array) else evaluate_annotation(owner, name, annotation, scope)
+        kind = given.item if isinstance(given, Items) else evaluate_annotation(owner, name, annotation, scope)
         if is_struct(kind):
             found[name] = kind
     return found
@@ -129,7 +113,7 @@ def _python_default(given: object) -> object:
     """What an instance has where nothing is given; None: it must be given."""
     if isinstance(given, Octets | _Bits):
         return given.default
-    return None if isinstance(given, _Array) else given
+    return None if isinstance(given, Items) else given
 
 
 def pack(value: Struct) -> bytes:
@@ -194,21 +178,23 @@ def _layout(cls: type[Struct], scope: Mapping[str, object]) -> StructType:
         field = _placed(name, type_, given, end, f"{owner}: field {name}")
         fields.append(field)
         end = field.offset * 8 + (field.shift + field.bits if field.bits else type_.size * 8)
-        if isinstance(given, Octets | _Bits | _Array):
+        if isinstance(given, Octets | _Bits | Items):
             delattr(cls, name)
     if not fields:
         raise DefinitionError(f"struct {cls.__name__} has no fields", hint="write its fields below: `credit: u32`")
     alignment = max(field_alignment(field.type) for field in fields)
     size = -(-end // (alignment * 8)) * alignment
-    if size > _LARGEST:
-        raise DefinitionError(f"struct {cls.__name__} has {size} bytes, and the most is {_LARGEST}", hint="make two of it")
+    if size > LARGEST:
+        raise DefinitionError(f"struct {cls.__name__} has {size} bytes, and the most is {LARGEST}", hint="make two of it")
     return StructType(cls.__name__, size, alignment, tuple(fields))
 
 
 def _field_type(annotation: object, given: object, where: str) -> FieldType:
     if isinstance(given, Octets):
         return OctetsType(given.count)
-    if isinstance(given, _Array):
+    if isinstance(given, Items):
+        if given.count is None:
+            raise DefinitionError(f"{where} has no number of items: only a TLV ends in an array of any length", hint="write array(u32, 4)")
         return ArrayType(_plain_type(given.item, where), given.count)
     if annotation is bytes:
         raise DefinitionError(f"{where} has no length", hint="write `bytes = octets(5)`")
@@ -238,7 +224,7 @@ def _placed(name: str, type_: FieldType, given: object, end: int, where: str) ->
 
 
 def _default(type_: FieldType, given: object, where: str) -> int | bytes | None:
-    if given is None or isinstance(given, _Array):
+    if given is None or isinstance(given, Items):
         return None
     if isinstance(given, Octets):
         return given.default

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, dataclass_transform, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError, only_compiled
 from pybpfnf.dsl.surface.scalars import constant_of, value_type
-from pybpfnf.dsl.types import OctetsType, TlvField, TlvLayout
+from pybpfnf.dsl.types import ItemsType, OctetsType, TlvField, TlvLayout
 
 # Types with a meaning of their own in every SRH (RFC 8754 section 2.1), which the compiler or the kernel takes care of.
 _RESERVED_TYPES: Mapping[int, str] = {
@@ -24,6 +24,7 @@ _RESERVED_TYPES: Mapping[int, str] = {
     5: "the HMAC TLV, which signs the header and stays last",
 }
 _MOST_OCTETS = 255  # of a TLV's value: the length field has 8 bits
+LARGEST = 4096  # bytes of a struct, and items of an array: far more than the stack has for a copy
 
 
 @final
@@ -44,9 +45,33 @@ def octets(count: int, *, default: bytes | None = None) -> Any:
     return Octets(count, default)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(octets,))
+@final
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What `array` gives, for the class that has the field: so many items, or at the end of a TLV at most `most`."""
+
+    item: object
+    count: int | None
+    most: int | None
+
+
+def array(item: object, count: int | None = None, *, max: int | None = None) -> Any:  # noqa: A002 the word that an author writes
+    """`count` items of one type: `hops: list[IPv6Address] = array(IPv6Address, 4)`.
+
+    As the last field of a TLV, with `max`, as many as the TLV's length says: `values: list[u32] = array(u32, max=16)`.
+    """
+    given = [number for number in (count, max) if number is not None]
+    if len(given) != 1:
+        raise DefinitionError("array: it has one number of items", hint="write array(u32, 4), or array(u32, max=16) at the end of a TLV")
+    if not isinstance(given[0], int) or isinstance(given[0], bool) or not 0 < given[0] <= LARGEST:
+        raise DefinitionError(f"array: {given[0]!r} is no number of items", hint="write array(u32, 4)")
+    return Items(item, count, max)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(octets, array))
 class Tlv:
-    """Base of an author's TLVs: `class Blob(Tlv, type=6)`, its annotated names the fields (u8 to s64, IPv6Address, bool, octets(n))."""
+    """Base of an author's TLVs: `class Blob(Tlv, type=6)`, its annotated names the fields (u8 to s64, IPv6Address, bool, octets(n),
+    array(T, n), and at the end array(T, max=n))."""
 
     layout: ClassVar[TlvLayout]
 
@@ -66,6 +91,9 @@ def _layout(cls: type[Tlv], number: int, scope: Mapping[str, object]) -> TlvLayo
     fields: list[TlvField] = []
     offset = 2  # after the type and length bytes
     for name, annotation in get_annotations(cls).items():
+        if fields and isinstance(fields[-1].type, ItemsType) and fields[-1].type.trailing:
+            message = f"TLV {cls.__name__}: {name} comes after {fields[-1].name}, which is as long as the TLV's length makes it"
+            raise DefinitionError(message, hint=f"put {fields[-1].name} last, or give it a number of items: array(T, 4)")
         field = _field(cls, name, evaluate_annotation(f"TLV {cls.__name__}", name, annotation, scope), offset)
         fields.append(field)
         offset += field.size
@@ -73,7 +101,12 @@ def _layout(cls: type[Tlv], number: int, scope: Mapping[str, object]) -> TlvLayo
         raise DefinitionError(
             f"TLV {cls.__name__}: its fields have {offset - 2} bytes, and a TLV has room for {_MOST_OCTETS}", hint="make two of it"
         )
-    return TlvLayout(cls.__name__, number, offset, tuple(fields))
+    layout = TlvLayout(cls.__name__, number, offset, tuple(fields))
+    if layout.lengths[-1] > _MOST_OCTETS and layout.trailing is not None:
+        room = (_MOST_OCTETS + 2 - offset) // layout.trailing.item.size
+        message = f"TLV {cls.__name__}: {layout.trailing.most} items of {fields[-1].name} do not fit the {_MOST_OCTETS} bytes of a TLV"
+        raise DefinitionError(message, hint=f"write max={room} or less")
+    return layout
 
 
 def evaluate_annotation(owner: str, name: str, annotation: object, scope: Mapping[str, object]) -> object:
@@ -93,6 +126,8 @@ def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvFie
         if not isinstance(given, Octets):
             raise DefinitionError(f"{where} has no length", hint=f"write `{name}: bytes = octets(5)`")
         return TlvField(name, offset, given.count, OctetsType(given.count), given.default)
+    if isinstance(given, Items):
+        return TlvField(name, offset, *_items(given, where))
     type_ = value_type(annotation)
     if type_ is None:
         raise DefinitionError(f"{where}: {annotation!r} is no field type", hint="write one of u8 to u64, s8 to s64, IPv6Address, bytes")
@@ -102,3 +137,14 @@ def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvFie
     if default is None:
         raise DefinitionError(f"{where}: the default {given!r} is no {type_}", hint=f"give it a {type_}")
     return TlvField(name, offset, type_.size, type_, default)
+
+
+def _items(given: Items, where: str) -> tuple[int, ItemsType]:
+    """The bytes that are always there, and the type."""
+    item = value_type(given.item)
+    if item is None:
+        raise DefinitionError(f"{where}: {given.item!r} is no type of items", hint="write array(u32, 4), of u8 to u64, bool, IPv6Address")
+    if given.most is not None:
+        return 0, ItemsType(item, given.most, trailing=True)
+    assert given.count is not None
+    return given.count * item.size, ItemsType(item, given.count, trailing=False)

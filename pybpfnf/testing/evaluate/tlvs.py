@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import BoolType, IntType, OctetsType, TlvViewType, Type
+from pybpfnf.dsl.types import BoolType, IntType, ItemsType, OctetsType, TlvViewType, Type
 from pybpfnf.testing.evaluate.run import Look, Run, faulting
 from pybpfnf.testing.model_structs import own
 
@@ -15,7 +15,7 @@ def _find_tlv(run: Run, node: ir.FindTlv) -> Look:
     assert isinstance(node.type.inner, TlvViewType)
     layout = node.type.inner.layout
     with faulting(node.span):
-        return run.packet.find_tlv(layout.number, layout.size - 2)
+        return run.packet.find_tlv(layout.number, layout.lengths)
 
 
 def _tlv_place(run: Run, node: ir.TlvPlace) -> Look:
@@ -26,9 +26,20 @@ def _offset(run: Run, node: ir.TlvPlace) -> int:
     start: int = run.value(node.base) + node.field.offset
     if isinstance(node, ir.TlvRead):
         return start
-    index, items = run.value(node.index), range(node.field.size)
+    index, items = run.value(node.index), range(_count(run, node))
+    assert index in items or not node.in_range, "the index was proven"
     with faulting(node.span):
-        return start + items[index if index >= 0 else len(items)]
+        return start + items[index if index >= 0 else len(items)] * node.type.size
+
+
+def _count(run: Run, node: ir.TlvItem | ir.TlvLength) -> int:
+    """How many items there are."""
+    if not isinstance(node.field.type, ItemsType):
+        return node.field.size
+    if not node.field.type.trailing:
+        return node.field.type.most
+    (length,) = run.packet.read_at(run.value(node.base) + 1, 1)
+    return (2 + length - node.field.offset) // node.field.type.item.size
 
 
 def _decoded(raw: bytes, type_: Type) -> Look:
@@ -45,7 +56,7 @@ def _set_tlv(run: Run, node: ir.SetTlv) -> None:
 
 
 def _append_tlv(run: Run, node: ir.AppendTlv) -> None:
-    data = b"".join(_encoded(run, value) for _, value in node.tlv.values)
+    data = b"".join(_encoded(run, part) for part in node.tlv.parts)
     with faulting(node.span):
         run.packet.append_tlv(node.tlv.layout.number, data)
 
@@ -66,6 +77,7 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     ir.FindTlv: _find_tlv,
     ir.TlvRead: _tlv_place,
     ir.TlvItem: _tlv_place,
+    ir.TlvLength: _count,
 }
 
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {

@@ -1,0 +1,84 @@
+"""`for x in tlv.values`: a loop over the items of something in the packet, which counts an index that nobody sees.
+
+for x in found.values:          becomes          for $2 in range(0, len($1.values)), at most 16 times
+    total += x                                     x = $1.values[$2]
+                                                   total = total +u32 x
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import final
+
+from pybpfnf.diagnostics import Span
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_assign import Statements, store
+from pybpfnf.dsl.build_tlv import as_items, item_count
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.flow import ValueBinding
+from pybpfnf.dsl.intervals import Interval, interval_of
+from pybpfnf.dsl.operands import convert
+from pybpfnf.dsl.ranges import Range, refuse_iterable
+from pybpfnf.dsl.types import S64
+from pybpfnf.dsl.values import Literal, Poison, TlvItems, Typed
+from pybpfnf.records import dataclass
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A loop over items: what comes `before` it, the `index` that counts, and `enter`, which binds the target to its next item at
+    the start of each iteration."""
+
+    before: Statements
+    index: ir.Local
+    counted: Range
+    enter: Callable[[], Statements]
+
+
+def build_each(b: Builder, node: ast.For) -> Each | None:
+    """None where it is nothing that a loop goes over, and that was reported."""
+    holder = as_items(b.expr(node.iter))
+    if isinstance(holder, TlvItems):
+        return _tlv_items(b, holder, node)
+    if not isinstance(holder, Poison):
+        refuse_iterable(b, node.iter)
+    return None
+
+
+def _tlv_items(b: Builder, holder: TlvItems, node: ast.For) -> Each:
+    """The view is in a local, so that the name that the author gave it may be bound to something else meanwhile."""
+    span = b.span(node.iter)
+    view, index = b.locals.temporary(holder.base.type), b.locals.temporary(S64)
+    b.flow.bound[view.name] = ValueBinding(view)
+    items = TlvItems(ir.LocalRead(view, view.type, span), holder.field, holder.items)
+    count = item_count(b, items, node.iter)
+    stop = ir.Const(count.value, S64, span) if isinstance(count, Literal) else convert(_expr(count), S64)
+
+    def enter() -> Statements:
+        _check_still_there(b, view, node.iter)
+        place = ir.LocalRead(index, S64, span, (0, holder.items.most - 1))
+        item = ir.TlvItem(items.base, items.field, place, items.items.item, span, in_range=True)
+        return store(b, node.target, Typed(item), node.iter)
+
+    return Each((ir.Assign(view, holder.base, span),), index, _counted(stop, span), enter)
+
+
+def _expr(value: object) -> ir.Expr:
+    assert isinstance(value, Typed)
+    return value.expr
+
+
+def _counted(stop: ir.Expr, span: Span) -> Range:
+    times = interval_of(stop)
+    return Range(ir.Const(0, S64, span), stop, 1, None, Interval(0, max(times.high - 1, 0)), times.low, times.high)
+
+
+def _check_still_there(b: Builder, view: ir.Local, node: ast.expr) -> None:
+    """What the loop goes over is where it was, also when an iteration has run."""
+    binding = b.flow.bound.get(view.name)
+    if isinstance(binding, ValueBinding) and binding.ended is not None:
+        line = binding.ended.line
+        message = f"the loop goes on over `{b.text(node)}`, which was found before line {line} moved the packet"
+        b.error("stale-view", message, node, f"leave the loop after line {line}, with `break` or `return`")
