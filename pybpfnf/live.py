@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final, overlo
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultSite, ObjectImage, Role, Variable
-from pybpfnf.image.structs import ElementType, Record, as_values, decode, encode
-from pybpfnf.image.values import SCALARS
 from pybpfnf.records import dataclass
 from pybpfnf.runner import MapAccess
+from pybpfnf.types.layout import FieldType, StructType, unsigned_of
+from pybpfnf.types.values import as_values, decode, encode
 
 if TYPE_CHECKING:
     from pybpfnf.dsl.surface.hashes import HashDefinition
@@ -32,7 +32,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 Scalar = TypeVar("Scalar", int, bool, IPv6Address)
 
-_INTEGERS = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}
 _ARRAYS = frozenset({"array", "percpu_array"})
 _DATA_KEY = bytes(4)  # a data section is an array of one value
 _COUNTER_SIZE = 8  # of a fault counter, a u64
@@ -61,8 +60,8 @@ class _Entries(ABC, Generic[K, V]):
         self._access = access
         self._is_per_cpu = MAP_TYPES[self.spec.type].per_cpu
         self._key_class, self._value_class = key_class, value_class
-        self._key_type = self.spec.key_layout or _scalar(self.spec.key_type, self.spec.key_size)
-        self._value_type = self.spec.value_layout or _scalar(self.spec.value_type, self.spec.value_size)
+        self._key_type = self.spec.key_type or unsigned_of(self.spec.key_size)
+        self._value_type = self.spec.value_type or unsigned_of(self.spec.value_size)
 
     def __getitem__(self, key: K) -> V:
         """The value; the sum over all CPUs where each has its own. Raises KeyError or IndexError when it is missing."""
@@ -235,11 +234,6 @@ class Live:
         return InputError(f"the program has no variable or map {name!r}", hint=f"did you mean {near[0]}?" if near else known)
 
 
-def _scalar(name: str | None, size: int) -> str | None:
-    """A scalar's name; an unsigned integer where the object says nothing and the size is one's."""
-    return name if name in SCALARS else _INTEGERS.get(size) if name is None else None
-
-
 @runtime_checkable
 class _StructClass(Protocol):
     """An author's class of structs (`dsl.surface.structs.Struct`)."""
@@ -247,7 +241,7 @@ class _StructClass(Protocol):
     def of_fields(self, values: Mapping[str, Any]) -> object: ...
 
 
-def _encode(value: object, type_: ElementType | None, size: int, what: str) -> bytes:
+def _encode(value: object, type_: FieldType | None, size: int, what: str) -> bytes:
     if type_ is not None:
         return encode(type_, value, what)
     if not isinstance(value, bytes) or len(value) != size:
@@ -255,9 +249,9 @@ def _encode(value: object, type_: ElementType | None, size: int, what: str) -> b
     return value
 
 
-def _decode(data: bytes, type_: ElementType | None, kind: object = None) -> Any:
+def _decode(data: bytes, type_: FieldType | None, kind: object = None) -> Any:
     """The value; its Python type follows from the object's, which a type checker cannot know. `kind`: the author's class."""
     if type_ is None:
         return data
     value = decode(type_, data)
-    return kind.of_fields(value) if isinstance(type_, Record) and isinstance(kind, _StructClass) else as_values(type_, value)
+    return kind.of_fields(value) if isinstance(type_, StructType) and isinstance(kind, _StructClass) else as_values(type_, value)

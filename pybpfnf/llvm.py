@@ -94,8 +94,9 @@ def _start() -> _Worker:
     said = _log()
     with theirs:
         files = [(os.POSIX_SPAWN_DUP2, source, target) for source, target in ((theirs.fileno(), 0), (said.fileno(), 1), (said.fileno(), 2))]
-        # The worker is told where to look for modules, so it need not look through site-packages for that (-S).
-        command = [sys.executable, "-S", llvm_worker.__file__, *map(os.path.abspath, sys.path)]
+        # The worker is told where to look for modules, so it need not look through site-packages for that (-S), and must not look
+        # beside itself (-P), where our `types` would be taken for the standard library's.
+        command = [sys.executable, "-S", "-P", llvm_worker.__file__, *map(os.path.abspath, sys.path)]
         pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=files)
     return _Worker(pid, ours, said)
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pybpfnf"
 
 _BOTTOM = frozenset({"errors", "diagnostics", "records"})
-_DATA = _BOTTOM | {"abi", "image"}
+_DATA = _BOTTOM | {"abi", "types", "image"}
 _STAGES = _DATA | {"runner", "lazy"}
 
 # What a room (a package or a module of `pybpfnf`) may import, from the bottom up. The verbs join the siblings dsl, vm and
@@ -31,7 +31,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "explanations": frozenset(),
     "lazy": _BOTTOM,
     "abi": _BOTTOM,
-    "image": _BOTTOM | {"abi", "lazy"},
+    "types": _BOTTOM,
+    "image": _BOTTOM | {"abi", "types", "lazy"},
     "runner": _DATA,
     "listing": _DATA,
     "dsl": _DATA,

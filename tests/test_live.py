@@ -11,6 +11,7 @@ import pytest
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultCounters, FaultSite, MapSpec, ObjectImage, Role, Variable
 from pybpfnf.live import FaultCount, Live, LiveArray, LiveHash
+from pybpfnf.types.layout import ADDRESS, U16, U32, U64, FieldType
 
 CPUS = 3
 
@@ -55,12 +56,12 @@ def u32(value: int) -> bytes:
     return struct.pack("<I", value)
 
 
-def array(kind: str, value_size: int, value_type: str | None, *values: bytes) -> Bytes:
-    spec = MapSpec("a", kind, 4, value_size, len(values), key_type="u32", value_type=value_type)
+def array(kind: str, value_size: int, value_type: FieldType | None, *values: bytes) -> Bytes:
+    spec = MapSpec("a", kind, 4, value_size, len(values), key_type=U32, value_type=value_type)
     return Bytes(spec, {u32(index): value for index, value in enumerate(values)})
 
 
-def hash_map(key_type: str | None = "u16", value_type: str | None = "u64") -> Bytes:
+def hash_map(key_type: FieldType | None = U16, value_type: FieldType | None = U64) -> Bytes:
     spec = MapSpec("h", "hash", 2, 8, 100, key_type=key_type, value_type=value_type)
     return Bytes(spec, {b"\1\0": bytes([5, *bytes(7)]), b"\2\0": bytes([6, *bytes(7)])})
 
@@ -76,9 +77,9 @@ def config() -> Bytes:
 
 
 VARIABLES = {
-    "RATIO": Variable("RATIO", Role.STATE, "u32", ".data", 0, 4, False, u32(100)),
-    "PEER": Variable("PEER", Role.STATE, "IPv6Address", ".data", 8, 16, False, bytes(16)),
-    "TABLE": Variable("TABLE", Role.CONFIG, "u32", ".rodata", 0, 4, False, u32(254)),
+    "RATIO": Variable("RATIO", Role.STATE, U32, ".data", 0, 4, False, u32(100)),
+    "PEER": Variable("PEER", Role.STATE, ADDRESS, ".data", 8, 16, False, bytes(16)),
+    "TABLE": Variable("TABLE", Role.CONFIG, U32, ".rodata", 0, 4, False, u32(254)),
 }
 
 
@@ -180,7 +181,7 @@ def test_a_map_is_not_assigned() -> None:
 
 
 def test_an_array_has_a_length_values_and_indices() -> None:
-    a = live(array("array", 4, "u32", u32(1), u32(2)))["a"]
+    a = live(array("array", 4, U32, u32(1), u32(2)))["a"]
     assert isinstance(a, LiveArray)
     a[1] += 5
     assert (len(a), list(a), a[1]) == (2, [1, 7], 7)
@@ -189,7 +190,7 @@ def test_an_array_has_a_length_values_and_indices() -> None:
 @pytest.mark.parametrize("index", [2, -1])
 def test_an_index_out_of_range_is_an_index_error(index: int) -> None:
     with pytest.raises(IndexError, match="map a has 2 entries"):
-        live(array("array", 4, "u32", u32(1), u32(2)))["a"][index]
+        live(array("array", 4, U32, u32(1), u32(2)))["a"][index]
 
 
 def per_cpu_u32(*values: int) -> bytes:
@@ -198,13 +199,13 @@ def per_cpu_u32(*values: int) -> bytes:
 
 def test_a_per_cpu_array_reads_as_the_sum() -> None:
     """Beyond the type's range too: the sum is for people, and each CPU counts on its own."""
-    a = live(array("percpu_array", 4, "u32", per_cpu_u32(1, 2, 0xFFFFFFFF)))["a"]
+    a = live(array("percpu_array", 4, U32, per_cpu_u32(1, 2, 0xFFFFFFFF)))["a"]
     assert a[0] == 0x100000002
     assert a.per_cpu(0) == [1, 2, 0xFFFFFFFF]
 
 
 def test_a_per_cpu_entry_reads_as_what_was_written() -> None:
-    access = array("percpu_array", 4, "u32", per_cpu_u32(1, 2, 3))
+    access = array("percpu_array", 4, U32, per_cpu_u32(1, 2, 3))
     a = live(access)["a"]
     a[0] = 9
     assert a[0] == 9
@@ -212,7 +213,7 @@ def test_a_per_cpu_entry_reads_as_what_was_written() -> None:
 
 
 def test_addresses_of_several_cpus_have_no_sum() -> None:
-    a = live(array("percpu_array", 16, "IPv6Address", IPv6Address("::1").packed + IPv6Address("::2").packed))["a"]
+    a = live(array("percpu_array", 16, ADDRESS, IPv6Address("::1").packed + IPv6Address("::2").packed))["a"]
     with pytest.raises(InputError, match="have no sum"):
         a[0]
     assert a.per_cpu(0) == [IPv6Address("::1"), IPv6Address("::2")]

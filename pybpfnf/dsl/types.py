@@ -1,70 +1,71 @@
-"""The language's types, as the compiler sees them. What an author writes (`u8`, `Tlv`, ...) is in `surface`."""
+"""The types that the compiler alone knows: verdicts, views, what may be None. Those that have values as bytes are `pybpfnf.types`,
+and are named here too; what an author writes (`u8`, `Tlv`, ...) is in `surface`."""
 
 from __future__ import annotations
 
 from typing import TypeAlias, final
 
 from pybpfnf.records import dataclass
+from pybpfnf.types.layout import (
+    ADDRESS,
+    BOOL,
+    INT_TYPES,
+    S8,
+    S16,
+    S32,
+    S64,
+    U8,
+    U16,
+    U32,
+    U64,
+    AddressType,
+    ArrayType,
+    BoolType,
+    FieldType,
+    IntType,
+    OctetsType,
+    StoredType,
+    StructField,
+    StructType,
+    ValueType,
+    field_alignment,
+)
 
-
-@final
-@dataclass(frozen=True, slots=True)
-class IntType:
-    """An integer of `width` bits (8, 16, 32, 64), two's complement when signed."""
-
-    name: str
-    width: int
-    signed: bool
-
-    @property
-    def minimum(self) -> int:
-        return -(1 << (self.width - 1)) if self.signed else 0
-
-    @property
-    def maximum(self) -> int:
-        return (1 << (self.width - self.signed)) - 1
-
-    @property
-    def size(self) -> int:
-        return self.width // 8
-
-    def holds(self, value: int) -> bool:
-        return self.minimum <= value <= self.maximum
-
-    def reduce(self, value: int) -> int:
-        """The value that this type holds for a mathematical integer: modulo 2**width."""
-        value &= (1 << self.width) - 1
-        return value - (1 << self.width) if self.signed and value >> (self.width - 1) else value
-
-    def __str__(self) -> str:
-        return self.name
-
-
-U8, U16, U32, U64 = (IntType(f"u{width}", width, False) for width in (8, 16, 32, 64))
-S8, S16, S32, S64 = (IntType(f"s{width}", width, True) for width in (8, 16, 32, 64))
-INT_TYPES = {type_.name: type_ for type_ in (U8, U16, U32, U64, S8, S16, S32, S64)}
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class BoolType:
-    name: str = "bool"
-    size: int = 1
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class AddressType:
-    """An IPv6 address: 16 bytes in network order, a value like an integer, without arithmetic."""
-
-    name: str = "IPv6Address"
-    size: int = 16
-
-    def __str__(self) -> str:
-        return self.name
+__all__ = [
+    "ADDRESS",
+    "AddressType",
+    "ArrayType",
+    "BOOL",
+    "BoolType",
+    "FieldType",
+    "INT_TYPES",
+    "IntType",
+    "NONE",
+    "NoneType",
+    "OctetsType",
+    "OptionalType",
+    "S16",
+    "S32",
+    "S64",
+    "S8",
+    "StoredType",
+    "StructField",
+    "StructType",
+    "TlvField",
+    "TlvLayout",
+    "TlvViewType",
+    "Type",
+    "U16",
+    "U32",
+    "U64",
+    "U8",
+    "VERDICT",
+    "ValueType",
+    "VerdictType",
+    "ViewType",
+    "field_alignment",
+    "struct_of",
+]
 
 
 @final
@@ -90,7 +91,7 @@ class NoneType:
         return self.name
 
 
-BOOL, ADDRESS, VERDICT, NONE = BoolType(), AddressType(), VerdictType(), NoneType()
+VERDICT, NONE = VerdictType(), NoneType()
 
 
 @final
@@ -102,69 +103,6 @@ class OptionalType:
 
     def __str__(self) -> str:
         return f"{self.inner} | None"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class OctetsType:
-    """`size` raw bytes."""
-
-    size: int
-    alignment: int = 1
-
-    def __str__(self) -> str:
-        return f"octets({self.size})"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ArrayType:
-    """`count` items of one type, one after the other as in C."""
-
-    item: FieldType
-    count: int
-
-    @property
-    def size(self) -> int:
-        return self.item.size * self.count
-
-    @property
-    def alignment(self) -> int:
-        return field_alignment(self.item)
-
-    def __str__(self) -> str:
-        return f"array({self.item}, {self.count})"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class StructField:
-    """A field at byte `offset` in host byte order. A bit field has the `bits` lowest bits of its type, from bit `shift` of the
-    integer at `offset`; `bits` 0: an ordinary field. `default`: an integer, a bool as 0 or 1, or bytes as they lie in memory."""
-
-    name: str
-    offset: int
-    type: FieldType
-    bits: int = 0
-    shift: int = 0
-    default: int | bytes | None = None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class StructType:
-    """An author's Struct, laid out as a C compiler does on the host; bytes that no field has are zero."""
-
-    name: str
-    size: int
-    alignment: int
-    fields: tuple[StructField, ...]
-
-    def field(self, name: str) -> StructField | None:
-        return next((field for field in self.fields if field.name == name), None)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @final
@@ -181,9 +119,6 @@ class ViewType:
 
     def __str__(self) -> str:
         return f"{'reserved' if self.reserved else 'view of'} {self.struct}"
-
-
-ValueType: TypeAlias = IntType | BoolType | AddressType
 
 
 @final
@@ -251,16 +186,7 @@ class TlvViewType:
         return f"view of {self.layout.name}"
 
 
-FieldType: TypeAlias = ValueType | OctetsType | ArrayType | StructType
-StoredType: TypeAlias = ValueType | StructType
 Type: TypeAlias = ValueType | VerdictType | NoneType | OptionalType | FieldType | ViewType | TlvViewType
-
-
-def field_alignment(type_: FieldType) -> int:
-    """As a C compiler aligns it on a host of 64 bits; struct in6_addr has the alignment of its 32-bit words (linux/in6.h)."""
-    if isinstance(type_, OctetsType | ArrayType | StructType):
-        return type_.alignment
-    return 4 if isinstance(type_, AddressType) else type_.size
 
 
 def struct_of(type_: object) -> StructType | None:

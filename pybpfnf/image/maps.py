@@ -9,11 +9,11 @@ from typing import final
 from pybpfnf.abi.maps import MAP_TYPES_BY_ID
 from pybpfnf.errors import ObjectError
 from pybpfnf.image.btf import Btf, Kind, Type
+from pybpfnf.image.btftypes import read_type
 from pybpfnf.image.model import MapSpec
 from pybpfnf.image.objfile import ObjectFile, Section, Symbol, SymbolKind
-from pybpfnf.image.scalars import scalar_name
-from pybpfnf.image.structs import ArrayOf, Record, read_type
 from pybpfnf.records import dataclass
+from pybpfnf.types.layout import StructType
 
 BTF_SECTION, LEGACY_SECTION = ".maps", "maps"
 _RDONLY_PROG = 1 << 7  # BPF_F_RDONLY_PROG
@@ -123,8 +123,6 @@ def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
     if numbers.get("pinning", 0) not in (0, _PIN_BY_NAME):
         raise ObjectError(f"map {name!r} asks for pinning {numbers['pinning']}; 0 (none) and {_PIN_BY_NAME} (by name) are known")
     typed = type_name not in _WITHOUT_BTF
-    if type_name in _OF_RECORDS and "value" not in types:
-        types["record"] = _record_type(btf, definition)
     return MapSpec(
         name=name,
         type=type_name,
@@ -135,24 +133,18 @@ def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
         pin_by_name=numbers.get("pinning") == _PIN_BY_NAME,
         btf_key_type=types.get("key", 0) if typed else 0,
         btf_value_type=types.get("value", 0) if typed else 0,
-        key_type=scalar_name(btf, types["key"]) if "key" in types else None,
-        value_type=scalar_name(btf, types["value"]) if "value" in types else None,
-        key_layout=_layout(btf, types.get("key")),
-        value_layout=_layout(btf, types.get("value", types.get("record"))),
+        key_type=read_type(btf, types["key"]) if "key" in types else None,
+        value_type=read_type(btf, types["value"]) if "value" in types else _record_type(btf, type_name, definition),
     )
 
 
-def _record_type(btf: Btf, definition: Type) -> int:
-    """The item of the array that `type` points to: an int in C, a struct where the records have one."""
+def _record_type(btf: Btf, type_name: str, definition: Type) -> StructType | None:
+    """The item of the array that `type` points to, where it is a struct: in C it is an int."""
+    if type_name not in _OF_RECORDS:
+        return None
     pointer = next(type_ for name, type_, _ in definition.entries() if btf.string(name) == "type")
-    array: int = btf.strip(btf.strip(pointer).value).trailer[0]
-    return array
-
-
-def _layout(btf: Btf, number: int | None) -> Record | ArrayOf | None:
-    """What a key or value is made of, where it is more than a scalar."""
-    found = None if number is None else read_type(btf, number)
-    return None if isinstance(found, str) else found
+    found = read_type(btf, btf.strip(btf.strip(pointer).value).trailer[0])
+    return found if isinstance(found, StructType) else None
 
 
 def _pointed(btf: Btf, name: str, member: str, number: int) -> Type:

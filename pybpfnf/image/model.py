@@ -10,8 +10,8 @@ from typing import final
 
 from pybpfnf.abi.forms import Insn
 from pybpfnf.errors import InputError
-from pybpfnf.image.structs import ArrayOf, Record
 from pybpfnf.records import dataclass
+from pybpfnf.types.layout import FieldType, ValueType
 
 
 @final
@@ -44,12 +44,12 @@ class Role(Enum):
 @final
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A Config or State of the source, at `offset` in the data section's map. `type` is the language's spelling: u8 to u64,
-    s8 to s64, bool (one byte), all in host byte order, or IPv6Address (16 bytes as on the wire)."""
+    """A Config or State of the source, at `offset` in the data section's map: integers and bool in host byte order, an IPv6Address
+    as on the wire."""
 
     name: str
     role: Role
-    type: str
+    type: ValueType
     map: str
     offset: int
     size: int
@@ -97,10 +97,8 @@ class MapSpec:
     frozen: bool = False
     btf_key_type: int = 0
     btf_value_type: int = 0
-    key_type: str | None = None  # the language's spelling, where `.pybpfnf` gives it: "u32"
-    value_type: str | None = None
-    key_layout: Record | ArrayOf | None = None  # where the key is more than a scalar, as .BTF describes it
-    value_layout: Record | ArrayOf | None = None  # and of the records of a ring buffer or perf event array
+    key_type: FieldType | None = None  # where `.pybpfnf` or .BTF describes it
+    value_type: FieldType | None = None  # also of the records of a ring buffer or perf event array
     default: int | str | None = None  # what a missing key reads as, where `.pybpfnf` gives it; an address as text
 
 

@@ -12,11 +12,12 @@ from pybpfnf.image.btfext import BtfExt, decode_btf_ext
 from pybpfnf.image.datasec import fixup_datasec
 from pybpfnf.image.link import Function, Linker, is_text, read_functions
 from pybpfnf.image.maps import Place, read_maps
-from pybpfnf.image.meta import SECTION, Meta, decode_meta
+from pybpfnf.image.meta import SECTION, Meta, MetaMap, decode_meta
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.image.objfile import ObjectFile, read_object
 from pybpfnf.image.records import Records
 from pybpfnf.image.variables import read_faults, read_variables
+from pybpfnf.types.layout import SCALAR_TYPES
 
 _NO_TYPES: Mapping[str, str] = {}
 
@@ -98,8 +99,14 @@ def _maps(places: tuple[Place, ...], meta: Meta | None) -> dict[str, MapSpec]:
     for name, row in meta.maps.items() if meta is not None else ():
         if name not in maps:
             raise ObjectError(f"section {SECTION} lists a map {name!r}, which the object does not have")
-        maps[name] = replace(maps[name], key_type=row.key, value_type=row.value, default=row.default)
+        maps[name] = _listed(maps[name], row)
     return maps
+
+
+def _listed(spec: MapSpec, row: MetaMap) -> MapSpec:
+    """A scalar is as listed; what a struct is made of is in .BTF alone."""
+    key, value = SCALAR_TYPES.get(row.key, spec.key_type), SCALAR_TYPES.get(row.value, spec.value_type)
+    return replace(spec, key_type=key, value_type=value, default=row.default)
 
 
 def _license(obj: ObjectFile) -> str:

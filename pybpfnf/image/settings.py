@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage, Role, Variable
-from pybpfnf.image.values import parse_value
+from pybpfnf.types.scalars import encode_scalar
 
 
 def configure(image: ObjectImage, values: Mapping[str, object]) -> ObjectImage:
     """The image with these variables set: a Config to its value, a State to the one it starts with.
 
-    A value is what `values.parse_value` takes. In the result `Variable.default` is the new value and `required` is off.
+    A value is what `scalars.encode_scalar` takes. In the result `Variable.default` is the new value and `required` is off.
     Raises InputError that names the variable and what its type takes, or what variables there are.
     """
     maps, variables = dict(image.maps), dict(image.variables)
     for name, given in values.items():
         variable = _variable(image, name)
-        data = parse_value(variable.type, given, name)
+        data = encode_scalar(variable.type, given, name)
         maps[variable.map] = _written(maps[variable.map], variable.offset, data)
         variables[name] = replace(variable, default=data, required=False)
     return replace(image, maps=maps, variables=variables)

@@ -6,13 +6,13 @@ from typing import TypeAlias
 
 from pybpfnf.errors import ObjectError
 from pybpfnf.image.btf import Btf
+from pybpfnf.image.btftypes import read_scalar
 from pybpfnf.image.datasec import variable_offset
 from pybpfnf.image.maps import is_data
 from pybpfnf.image.meta import FAULTS_SYMBOL, SECTION, Meta, MetaVariable
 from pybpfnf.image.model import FaultCounters, FaultSite, Role, Variable
 from pybpfnf.image.objfile import ObjectFile, Section
-from pybpfnf.image.scalars import scalar_name
-from pybpfnf.image.values import SCALARS
+from pybpfnf.types.layout import SCALAR_TYPES, ValueType
 
 _COUNTER_SIZE = 8
 _ROLES = frozenset(role.value for role in Role)
@@ -28,10 +28,10 @@ def read_variables(obj: ObjectFile, btf: Btf | None, meta: Meta | None) -> Varia
 
 
 def _listed(obj: ObjectFile, name: str, row: MetaVariable) -> Variable:
-    if row.type not in SCALARS or row.role not in _ROLES:
+    if row.type not in SCALAR_TYPES or row.role not in _ROLES:
         raise ObjectError(f"section {SECTION} lists {name!r} as {row.role!r} of type {row.type!r}")
     section, offset = _locate(obj, name)
-    return _variable(section, name, Role(row.role), row.type, offset, row.required)
+    return _variable(section, name, Role(row.role), SCALAR_TYPES[row.type], offset, row.required)
 
 
 def _described(obj: ObjectFile, btf: Btf) -> Variables:
@@ -40,19 +40,18 @@ def _described(obj: ObjectFile, btf: Btf) -> Variables:
     for section in filter(is_data, obj.sections):
         role = Role.CONFIG if section.name.startswith(".rodata") else Role.STATE
         for variable, recorded in btf.variables(section.name):
-            type_name = scalar_name(btf, variable.value)
+            type_ = read_scalar(btf, variable.value)
             offset = variable_offset(obj, section, variable.name, recorded)
-            if type_name is not None:
-                found[variable.name] = _variable(section, variable.name, role, type_name, offset, False)
+            if type_ is not None:
+                found[variable.name] = _variable(section, variable.name, role, type_, offset, False)
     return found
 
 
-def _variable(section: Section, name: str, role: Role, type_name: str, offset: int, required: bool) -> Variable:
-    size = SCALARS[type_name].size
-    default = section.data[offset : offset + size]
-    if len(default) < size:
+def _variable(section: Section, name: str, role: Role, type_: ValueType, offset: int, required: bool) -> Variable:
+    default = section.data[offset : offset + type_.size]
+    if len(default) < type_.size:
         raise ObjectError(f"variable {name!r} does not fit in section {section.name!r}")
-    return Variable(name, role, type_name, section.name, offset, size, required, default)
+    return Variable(name, role, type_, section.name, offset, type_.size, required, default)
 
 
 def _locate(obj: ObjectFile, name: str) -> tuple[Section, int]:

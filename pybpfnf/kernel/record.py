@@ -14,8 +14,10 @@ from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.links import Network
 from pybpfnf.kernel.maps import Map, create_map, map_spec, open_map
 from pybpfnf.records import dataclass
+from pybpfnf.types.document import type_document, type_from
+from pybpfnf.types.layout import SCALAR_TYPES
 
-_VERSION = 1
+_VERSION = 2
 _NAME = "pybpfnf_record"
 
 
@@ -73,20 +75,20 @@ def _encode(record: Record) -> bytes:
 
 
 def _map_row(spec: MapSpec) -> dict[str, Any]:
-    return {**asdict(spec), "initial": None if spec.initial is None else ""}
+    types = {"key_type": type_document(spec.key_type), "value_type": type_document(spec.value_type)}
+    return {**asdict(spec), **types, "initial": None if spec.initial is None else ""}
 
 
 def _variable_row(variable: Variable) -> dict[str, Any]:
-    return {**asdict(variable), "role": variable.role.value, "default": variable.default.hex()}
+    return {**asdict(variable), "type": str(variable.type), "role": variable.role.value, "default": variable.default.hex()}
 
 
 def _decode(data: bytes) -> Record:
     document = json.loads(data)
     if document["version"] != _VERSION:
         raise ValueError(f"it has version {document['version']!r}, and this release reads version {_VERSION}")
-    maps = [MapSpec(**{**row, "initial": None if row["initial"] is None else b""}) for row in document["maps"]]
-    rows = document["variables"]
-    variables = [Variable(**{**row, "role": Role(row["role"]), "default": bytes.fromhex(row["default"])}) for row in rows]
+    maps = [_map(row) for row in document["maps"]]
+    variables = [_variable(row) for row in document["variables"]]
     return Record(
         program=document["program"],
         type=document["type"],
@@ -104,6 +106,16 @@ def _decode(data: bytes) -> Record:
         ),
         original=bytes.fromhex(document["original"]) if document.get("original") is not None else None,
     )
+
+
+def _map(row: dict[str, Any]) -> MapSpec:
+    types = {"key_type": type_from(row["key_type"]), "value_type": type_from(row["value_type"])}
+    return MapSpec(**{**row, **types, "initial": None if row["initial"] is None else b""})
+
+
+def _variable(row: dict[str, Any]) -> Variable:
+    changed = {"type": SCALAR_TYPES[row["type"]], "role": Role(row["role"]), "default": bytes.fromhex(row["default"])}
+    return Variable(**{**row, **changed})
 
 
 def _faults(row: dict[str, Any] | None) -> FaultCounters | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv6Address
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.image.model import FaultSite, MapSpec, ObjectImage, ProgramImage, Variable
 from pybpfnf.listing.code import code_lines
+from pybpfnf.types.layout import FieldType
+from pybpfnf.types.scalars import decode_scalar
 
 Row = Sequence[str]
 
@@ -63,7 +64,7 @@ def _map_row(spec: MapSpec) -> Row:
     return (spec.name, spec.type, key, _sized("value", spec.value_type, spec.value_size), f"max_entries {spec.max_entries}", default)
 
 
-def _sized(what: str, type_: str | None, size: int) -> str:
+def _sized(what: str, type_: FieldType | None, size: int) -> str:
     if size == 0:
         return ""
     return f"{what} {type_}" if type_ is not None else f"{what} {size} bytes"
@@ -77,15 +78,12 @@ def _variables(program: ProgramImage, image: ObjectImage) -> Iterator[Variable]:
 
 def _variable_row(variable: Variable) -> Row:
     value = "must be given" if variable.required else f"= {_value(variable)}"
-    return (variable.name, variable.role.value.capitalize(), variable.type, f"{variable.map}+{variable.offset}", value)
+    return (variable.name, variable.role.value.capitalize(), str(variable.type), f"{variable.map}+{variable.offset}", value)
 
 
 def _value(variable: Variable) -> str:
-    """The default as the language writes it; data of an object is little-endian, addresses are as on the wire."""
-    if variable.type == "IPv6Address":
-        return str(IPv6Address(variable.default))
-    number = int.from_bytes(variable.default, "little", signed=variable.type.startswith("s"))
-    return str(bool(number)) if variable.type == "bool" else str(number)
+    """The default as the language writes it."""
+    return str(decode_scalar(variable.type, variable.default))
 
 
 def _sites(program: ProgramImage, image: ObjectImage) -> Iterator[FaultSite]:

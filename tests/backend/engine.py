@@ -15,6 +15,8 @@ from pybpfnf.image.model import ObjectImage, Variable
 from pybpfnf.kernel import features, load_program
 from pybpfnf.runner import Environment, MapAccess, Outcome, Session
 from pybpfnf.testing.packets import srv6
+from pybpfnf.types.layout import AddressType
+from pybpfnf.types.scalars import decode_scalar
 from pybpfnf.vm import VmRunner
 
 PACKET = srv6(segments=["fc00:3::3", "fc00:2::2"], tag=7)
@@ -56,7 +58,7 @@ class Engine:
     def get(self, name: str) -> int | bytes:
         variable = self.image.variables[name]
         data = self._contents(variable)[variable.offset : variable.offset + variable.size]
-        return data if variable.type == "IPv6Address" else int.from_bytes(data, "little", signed=variable.type.startswith("s"))
+        return data if isinstance(variable.type, AddressType) else int(decode_scalar(variable.type, data))
 
     def _contents(self, variable: Variable) -> bytes:
         contents = self.session.maps[variable.map].lookup(_KEY)

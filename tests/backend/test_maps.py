@@ -263,7 +263,8 @@ def test_keys_and_values_of_each_type_lie_in_memory_as_declared(type_: ValueType
 def test_the_object_says_the_languages_types_and_default() -> None:
     specs = built(module(function("uses", give()), maps=(ARRAY, PER_CPU, DEFAULTED))).maps
     assert [
-        (name, spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.key_type, spec.value_type) for name, spec in specs.items()
+        (name, spec.type, spec.key_size, spec.value_size, spec.max_entries, str(spec.key_type), str(spec.value_type))
+        for name, spec in specs.items()
     ] == [
         ("counts", "array", 4, 8, 4, "u32", "u64"),
         ("per_cpu", "percpu_array", 4, 2, 4, "u32", "u16"),

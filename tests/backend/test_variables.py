@@ -26,7 +26,7 @@ def test_each_variable_is_where_the_object_says_with_its_default() -> None:
         ir.State("EXIT", ADDRESS, ADDRESS_BYTES),
     )
     found = built(module(function("f", give()), variables=variables)).variables
-    assert {name: (each.role, each.type, each.map, each.size, each.required, each.default) for name, each in found.items()} == {
+    assert {name: (each.role, str(each.type), each.map, each.size, each.required, each.default) for name, each in found.items()} == {
         "TABLE": (Role.CONFIG, "u32", ".rodata", 4, False, b"\xfe\0\0\0"),
         "NEEDED": (Role.CONFIG, "IPv6Address", ".rodata", 16, True, bytes(16)),
         "ZERO": (Role.CONFIG, "u16", ".rodata", 2, False, bytes(2)),

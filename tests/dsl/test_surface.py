@@ -256,8 +256,8 @@ def test_a_struct_is_a_plain_object_in_ordinary_python() -> None:
     [
         ({}, TypeError, "Pair needs low"),
         ({"low": 1, "wide": 2}, TypeError, "Pair has no field 'wide': it has low, high"),
-        ({"low": 256}, InputError, "Pair.low: 256 is no u8"),
-        ({"low": True}, InputError, "Pair.low: True is no u8"),
+        ({"low": 256}, InputError, "Pair.low: 256 is not a u8"),
+        ({"low": True}, InputError, "Pair.low: True is not a u8"),
     ],
 )
 def test_a_struct_takes_what_its_fields_can_hold(values: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -148,7 +148,7 @@ class _Variables:
         found: dict[str, Value] = {}
         for name in names:
             variable = self._session.image.variables[name]
-            found[name] = _decode(_TYPES[variable.type], sections[variable.map][variable.offset :][: variable.size])
+            found[name] = _decode(variable.type, sections[variable.map][variable.offset :][: variable.size])
         return found
 
     def _contents(self) -> dict[str, bytearray]:

@@ -9,7 +9,7 @@ import pytest
 from pybpfnf.errors import InputError
 from pybpfnf.image import configure, missing, read, require_complete
 from pybpfnf.image.model import ObjectImage
-from pybpfnf.image.values import format_value
+from pybpfnf.types.scalars import decode_scalar
 from tests.image.objects import committed
 
 COLLECTOR = IPv6Address("fc00:9::9")
@@ -25,7 +25,7 @@ def contents(image: ObjectImage, name: str) -> object:
     variable = image.variables[name]
     data = image.maps[variable.map].initial
     assert data is not None
-    return format_value(variable.type, data[variable.offset :][: variable.size])
+    return decode_scalar(variable.type, data[variable.offset :][: variable.size])
 
 
 def test_a_config_is_set_in_the_contents_of_its_map_and_nothing_else_changes(image: ObjectImage) -> None:

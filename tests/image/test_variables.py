@@ -8,6 +8,7 @@ from pybpfnf.errors import ObjectError
 from pybpfnf.image import read
 from pybpfnf.image.meta import Meta, MetaMap, MetaProgram, MetaSite, MetaVariable, decode_meta, encode_meta
 from pybpfnf.image.model import FaultCounters, FaultSite, Role
+from pybpfnf.types.layout import S64, U32
 from tests.image.objects import ORIGINS, Origin, committed
 
 
@@ -26,7 +27,7 @@ from tests.image.objects import ORIGINS, Origin, committed
 )
 def test_scalars_of_a_c_object_are_variables(origin: Origin, name: str, role: Role, type_: str, map_: str, default: bytes) -> None:
     variable = read(origin("data")).variables[name]
-    assert (variable.role, variable.type, variable.map, variable.default) == (role, type_, map_, default)
+    assert (variable.role, str(variable.type), variable.map, variable.default) == (role, type_, map_, default)
     assert (variable.size, variable.required) == (len(default), False)
 
 
@@ -44,7 +45,7 @@ def test_where_an_object_lists_its_variables_there_are_no_others(origin: Origin)
 def test_a_listed_variable_is_found_through_its_symbol(origin: Origin) -> None:
     image = read(origin("meta"))
     collector, ratio = image.variables["COLLECTOR"], image.variables["RATIO"]
-    assert (collector.role, collector.type, collector.required, collector.size) == (Role.CONFIG, "IPv6Address", True, 16)
+    assert (collector.role, str(collector.type), collector.required, collector.size) == (Role.CONFIG, "IPv6Address", True, 16)
     assert (ratio.role, ratio.map, ratio.default) == (Role.STATE, ".data", bytes([100, 0, 0, 0]))
 
 
@@ -66,7 +67,7 @@ def test_listed_programs_and_maps_have_what_is_said_of_them(origin: Origin) -> N
     probe = image.program("probe")
     assert (probe.type, probe.on_fault, probe.doc) == ("lwt_xmit", 0, "Probe a path.")
     sessions = image.maps["sessions"]
-    assert (sessions.key_type, sessions.value_type, sessions.default) == ("u32", "s64", 0)
+    assert (sessions.key_type, sessions.value_type, sessions.default) == (U32, S64, 0)
 
 
 @pytest.mark.parametrize(

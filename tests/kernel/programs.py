@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.text import parse
 from pybpfnf.image.model import FaultCounters, FaultSite, MapSpec, ObjectImage, ProgramImage, Role, Variable
+from pybpfnf.types.layout import U64
 
 COUNTER = MapSpec("counter", "array", key_size=4, value_size=8, max_entries=1)
 TABLE = MapSpec(".rodata", "array", key_size=4, value_size=4, max_entries=1, initial=b"\x2a\0\0\0", frozen=True)
@@ -53,7 +54,7 @@ def faulty() -> ObjectImage:
     """FAULTY with its `.bss`: two fault counters, then the State PACKETS."""
     bss = MapSpec(".bss", "array", key_size=4, value_size=24, max_entries=1, initial=bytes(24))
     sites = tuple(FaultSite(number, "probe.py", 10 + number, 5, f"fault {number}", "probe") for number in range(2))
-    packets = Variable("PACKETS", Role.STATE, "u64", ".bss", offset=16, size=8, required=False, default=bytes(8))
+    packets = Variable("PACKETS", Role.STATE, U64, ".bss", offset=16, size=8, required=False, default=bytes(8))
     return ObjectImage(
         programs=(program(FAULTY, name="probe"),),
         maps={".bss": bss},

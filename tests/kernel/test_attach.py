@@ -275,7 +275,7 @@ def test_a_record_of_another_release_is_said_not_guessed(own_bpffs: Path, namesp
     with monkeypatch.context() as patch:
         patch.setattr("pybpfnf.kernel.record._VERSION", 99)
         attach(image(), image().program(), SID, "b0")
-    assert "it has version 99, and this release reads version 1" in find(SID).problems[0]
+    assert "it has version 99, and this release reads version 2" in find(SID).problems[0]
 
 
 def test_garbage_in_our_directory_is_no_attachment(own_bpffs: Path, namespace: Namespace) -> None:

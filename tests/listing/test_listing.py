@@ -20,6 +20,7 @@ from pybpfnf.image.model import (
     Variable,
 )
 from pybpfnf.listing import listing
+from pybpfnf.types.layout import ADDRESS, BOOL, S16, U32, U64
 
 OBJECTS = Path(__file__).parent.parent / "image" / "data"
 
@@ -66,13 +67,13 @@ IMAGE = ObjectImage(
     {
         ".data": MapSpec(".data", "array", 4, 12, 1, initial=bytes(8) + b"\x64\0\0\0"),
         ".bss": MapSpec(".bss", "array", 4, 16, 1, initial=bytes(16)),
-        "packets": MapSpec("packets", "percpu_array", 4, 8, 2, key_type="u32", value_type="u64"),
+        "packets": MapSpec("packets", "percpu_array", 4, 8, 2, key_type=U32, value_type=U64),
         "unused": MapSpec("unused", "hash", 4, 8, 2),
     },
     license="GPL",
     variables={
-        "RATIO": Variable("RATIO", Role.STATE, "u32", ".data", 8, 4, False, b"\x64\0\0\0"),
-        "ELSEWHERE": Variable("ELSEWHERE", Role.CONFIG, "u32", ".rodata", 0, 4, True, bytes(4)),
+        "RATIO": Variable("RATIO", Role.STATE, U32, ".data", 8, 4, False, b"\x64\0\0\0"),
+        "ELSEWHERE": Variable("ELSEWHERE", Role.CONFIG, U32, ".rodata", 0, 4, True, bytes(4)),
     },
     faults=FaultCounters(
         ".bss",
@@ -200,10 +201,10 @@ def test_variables_that_must_be_given_and_addresses_are_shown_as_the_language_wr
     program = ProgramImage("p", "lwt_in", "lwt_in", parse("r1 = map[.rodata]+0\nr0 = 0\nexit"))
     address = bytes.fromhex("fc000002000000000000000000000001")
     variables = {
-        "EXIT": Variable("EXIT", Role.CONFIG, "IPv6Address", ".rodata", 0, 16, True, bytes(16)),
-        "PEER": Variable("PEER", Role.CONFIG, "IPv6Address", ".rodata", 16, 16, False, address),
-        "SHIFT": Variable("SHIFT", Role.CONFIG, "s16", ".rodata", 32, 2, False, b"\xfe\xff"),
-        "LOUD": Variable("LOUD", Role.CONFIG, "bool", ".rodata", 34, 1, False, b"\x01"),
+        "EXIT": Variable("EXIT", Role.CONFIG, ADDRESS, ".rodata", 0, 16, True, bytes(16)),
+        "PEER": Variable("PEER", Role.CONFIG, ADDRESS, ".rodata", 16, 16, False, address),
+        "SHIFT": Variable("SHIFT", Role.CONFIG, S16, ".rodata", 32, 2, False, b"\xfe\xff"),
+        "LOUD": Variable("LOUD", Role.CONFIG, BOOL, ".rodata", 34, 1, False, b"\x01"),
     }
     maps = {".rodata": MapSpec(".rodata", "array", 4, 35, 1, initial=bytes(35), frozen=True)}
     shown = listing(program, ObjectImage((program,), maps, variables=variables))

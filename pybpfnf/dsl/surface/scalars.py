@@ -8,7 +8,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, TypeAlias, final
 
-from pybpfnf.dsl.types import ADDRESS, BOOL, INT_TYPES, IntType, ValueType
+from pybpfnf.types.layout import ADDRESS, BOOL, INT_TYPES, IntType, ValueType
 
 
 @final
@@ -52,12 +52,3 @@ def value_type(annotation: object) -> ValueType | None:
     if annotation is IPv6Address:
         return ADDRESS
     return None
-
-
-def constant_of(value: object, type_: ValueType) -> int | bytes | None:
-    """`value` as a constant of `type_` (an integer, a bool as 0 or 1, an address as 16 bytes); None where it is not one."""
-    if isinstance(type_, IntType):
-        return value if isinstance(value, int) and not isinstance(value, bool) and type_.holds(value) else None
-    if type_ is BOOL:
-        return int(value) if isinstance(value, bool) else None
-    return value.packed if isinstance(value, IPv6Address) else None

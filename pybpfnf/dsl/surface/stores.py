@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 from pybpfnf.dsl.surface.definitions import Birthplace, DefinitionError, birthplace, only_compiled
-from pybpfnf.dsl.surface.scalars import constant_of, value_type
+from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.structs import Struct, pack, stored_type
-from pybpfnf.dsl.types import ADDRESS, U32, IntType, StoredType, StructType, ValueType
+from pybpfnf.types.layout import ADDRESS, U32, IntType, StoredType, StructType, ValueType
+from pybpfnf.types.scalars import constant_of
 
 K = TypeVar("K")
 V = TypeVar("V")

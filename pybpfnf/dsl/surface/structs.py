@@ -11,27 +11,18 @@ In ordinary Python a struct is a plain object with these fields; in a function `
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar, Self, TypeGuard, dataclass_transform, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError
-from pybpfnf.dsl.surface.scalars import constant_of, value_type
+from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.wire import LARGEST, Items, Octets, array, evaluate_annotation, octets
-from pybpfnf.dsl.types import (
-    AddressType,
-    ArrayType,
-    BoolType,
-    FieldType,
-    IntType,
-    OctetsType,
-    StoredType,
-    StructField,
-    StructType,
-    field_alignment,
-)
 from pybpfnf.errors import InputError
+from pybpfnf.types.layout import ArrayType, FieldType, IntType, OctetsType, StoredType, StructField, StructType, field_alignment
+from pybpfnf.types.scalars import constant_of
+from pybpfnf.types.values import encode
 
 
 @final
@@ -118,42 +109,7 @@ def _python_default(given: object) -> object:
 
 def pack(value: Struct) -> bytes:
     """The bytes of a struct, as they lie in a map. Raises InputError for a value that its field cannot have."""
-    return _packed(value.layout, value, type(value).__name__)
-
-
-def _packed(type_: FieldType, value: object, where: str) -> bytes:
-    match type_:
-        case StructType() if isinstance(value, Struct) and value.layout == type_:
-            return _packed_fields(type_, value, where)
-        case OctetsType(size) if isinstance(value, bytes) and len(value) == size:
-            return value
-        case ArrayType(item, count) if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == count:
-            return b"".join(_packed(item, each, f"{where}[{index}]") for index, each in enumerate(value))
-        case IntType() | BoolType() | AddressType():
-            constant = constant_of(value, type_)
-            if constant is not None:
-                return constant if isinstance(constant, bytes) else _little(constant, type_.size)
-    raise InputError(f"{where}: {value!r} is no {type_}")
-
-
-def _packed_fields(type_: StructType, value: Struct, where: str) -> bytes:
-    data = bytearray(type_.size)
-    for field in type_.fields:
-        given = getattr(value, field.name)
-        packed = _packed(field.type, given, f"{where}.{field.name}")
-        place = slice(field.offset, field.offset + len(packed))
-        if field.bits:
-            number = int.from_bytes(packed, "little")
-            if number >> field.bits:
-                raise InputError(f"{where}.{field.name}: {given} does not fit {field.bits} bits")
-            packed = _little(int.from_bytes(data[place], "little") | number << field.shift, len(packed))
-        data[place] = packed
-    return bytes(data)
-
-
-def _little(value: int, size: int) -> bytes:
-    """In the order of the objects and of the hosts that we load on."""
-    return (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+    return encode(value.layout, value, type(value).__name__, exact=True)
 
 
 def stored_type(annotation: object) -> StoredType | None:

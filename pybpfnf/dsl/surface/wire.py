@@ -14,8 +14,9 @@ from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError, only_compiled
-from pybpfnf.dsl.surface.scalars import constant_of, value_type
+from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.types import ItemsType, OctetsType, TlvField, TlvLayout
+from pybpfnf.types.scalars import constant_of
 
 # Types with a meaning of their own in every SRH (RFC 8754 section 2.1), which the compiler or the kernel takes care of.
 _RESERVED_TYPES: Mapping[int, str] = {
