@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import struct
 
 import pytest
 
 from pybpfnf.abi.codec import make
 from pybpfnf.abi.forms import FORMS, Insn
+from pybpfnf.abi.versions import newer_than
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.kernel.load import load_program
 from pybpfnf.kernel.trial import trial_run
@@ -42,7 +44,9 @@ def test_the_vm_computes_what_the_kernel_did(cases: list[Case]) -> None:
 
 @pytest.mark.kernel
 def test_the_running_kernel_computes_it_too(cases: list[Case]) -> None:
-    wrong = [(case.form, case.program, hex(case.r0)) for case in cases if _in_the_kernel(case.insns) != case.r0]
+    known = [case for case in cases if not newer_than(case.insns, {}, platform.release())]
+    assert len(known) > 500
+    wrong = [(case.form, case.program, hex(case.r0)) for case in known if _in_the_kernel(case.insns) != case.r0]
     assert wrong == []
 
 
