@@ -9,6 +9,8 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_wire import as_srh, as_tlv, srh_size
 from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.conversions import widens
+from pybpfnf.dsl.hints import helper_hint
 from pybpfnf.dsl.hooks import ACTION_HELPER, APPEND_HELPER, LARGEST_PUSH, METHODS, PUSHES, PushRow
 from pybpfnf.dsl.operands import as_number, convert, settle, to_type
 from pybpfnf.dsl.types import ADDRESS, S32, U8, U32, VERDICT, IntType
@@ -57,7 +59,7 @@ def _table(b: Builder, value: Value, node: ast.expr) -> ir.Expr | None:
         return convert(settle(b, number, U32, node), S32)
     type_ = number.expr.type
     assert isinstance(type_, IntType)
-    if type_.width <= S32.width:
+    if widens(type_, U32):
         return convert(number.expr, S32)
     return convert(to_type(b, number, U32, node, "`table`"), S32)
 
@@ -101,5 +103,6 @@ def _can_push(b: Builder, name: str, row: PushRow, node: ast.Call) -> bool:
 def _has_helper(b: Builder, helper: str, node: ast.Call) -> bool:
     if helper in b.hook.helpers:
         return True
-    b.error("not-here", f"{b.hook.name} has no helper `{helper}`", node, "the kernel keeps this helper from this hook")
+    method = node.func.attr if isinstance(node.func, ast.Attribute) else helper
+    b.error("not-here", f"{b.hook.name} has no `{method}`", node, helper_hint(helper))
     return False

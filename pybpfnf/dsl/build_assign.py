@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from types import FunctionType
 from typing import TypeAlias
 
 from pybpfnf.diagnostics import Span
@@ -17,6 +18,7 @@ from pybpfnf.dsl.intervals import known_values
 from pybpfnf.dsl.locals import bound_names, optional_of
 from pybpfnf.dsl.operands import default_typed, describe, settle, to_type
 from pybpfnf.dsl.scope import ScopeError
+from pybpfnf.dsl.surface.calls import HelperFunction
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.stores import StateVariable
@@ -152,11 +154,16 @@ def _refuse_value(b: Builder, value: Value, node: ast.expr) -> None:
         case Appended() | Effect():
             b.error("type", f"`{text}` gives nothing", node, "leave out the assignment")
         case Constant():
-            b.error(
-                "unsupported", f"`{text}` is {describe(value)}, and a local holds integers, bools and addresses", node, "use it by name"
-            )
+            message = f"`{text}` is {describe(value)}, and a local holds integers, bools and addresses"
+            b.error("unsupported", message, node, _constant_hint(value, text))
         case _:
             b.error("unsupported", f"`{text}` is {describe(value)}, which a local cannot hold", node, "write it where it is used")
+
+
+def _constant_hint(value: Constant, text: str) -> str:
+    if isinstance(value.value, FunctionType | HelperFunction):
+        return f"call it: `{text}(...)`"
+    return "write it where it is used, or give it a name at module level"
 
 
 def _store_value(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> Statements:

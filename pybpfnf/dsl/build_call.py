@@ -17,6 +17,7 @@ from pybpfnf.dsl.build_struct import build_struct
 from pybpfnf.dsl.build_tlv import find, item_count
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.hints import helper_hint
 from pybpfnf.dsl.hooks import PUSHES
 from pybpfnf.dsl.operands import as_number, convert, describe, present, settle
 from pybpfnf.dsl.rules import is_gpl_compatible
@@ -148,7 +149,7 @@ def _reduced(number: Literal | Choice, type_: IntType) -> Literal | Choice:
 def call_helper(b: Builder, row: Helper, node: ast.Call) -> Value:
     """`helpers.NAME(scalars)`: the result is a u64."""
     if row.name not in b.hook.helpers:
-        return b.error("not-here", f"{b.hook.name} has no helper `{row.name}`", node, "the kernel keeps this helper from this hook")
+        return b.error("not-here", f"{b.hook.name} has no helper `{row.name}`", node, helper_hint(row.name))
     if row.gpl_only and not is_gpl_compatible(b.license):
         message = f"the helper `{row.name}` is for GPL programs, and the license is {b.license!r}"
         return b.error("not-here", message, node, 'write `license="GPL"`')

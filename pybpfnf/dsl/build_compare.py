@@ -165,7 +165,8 @@ def _identity(b: Builder, node: ast.Compare) -> Value:
             # Found already, or given a value where it missed: known.
             return Typed(ir.Const(int(negated), BOOL, span))
         case _:
-            return b.error("type", f"`{b.text(node.left)}` is {describe(left)}, never None", node, "ask it of `m.get(k)`")
+            hint = "leave the question out" if isinstance(left, HeaderView) else "ask it of `m.get(k)`"
+            return b.error("type", f"`{b.text(node.left)}` is {describe(left)}, never None", node, hint)
 
 
 def _membership(b: Builder, node: ast.Compare) -> Value:

@@ -137,7 +137,7 @@ def build_unary(b: Builder, node: ast.UnaryOp) -> Value:
 
 
 def _not(b: Builder, node: ast.UnaryOp) -> Value:
-    operand = as_bool(b, b.expr(node.operand), node.operand)
+    operand = as_bool(b, b.expr(node.operand), node.operand, negated=True)
     if isinstance(operand, ir.Const):
         return Typed(replace(operand, value=int(not operand.value)))
     return Typed(ir.Not(operand, b.span(node)))

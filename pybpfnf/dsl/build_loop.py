@@ -28,8 +28,10 @@ from pybpfnf.dsl.values import Literal
 def build_for(b: Builder, node: ast.For) -> Statements:
     if not isinstance(node.iter, ast.Call):
         return _build_for_each(b, node)
+    said = len(b.diagnostics)
     counted = build_range(b, node.iter)
-    name = _counter_name(b, node.target)
+    # Of what is no range the targets are another matter: one report is enough.
+    name = _counter_name(b, node.target) if counted is not None or len(b.diagnostics) == said else None
     if counted is None or name is None:
         _build_for_its_mistakes(b, node)
         return ()

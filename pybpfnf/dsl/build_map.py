@@ -10,6 +10,7 @@ from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_array_item, store_tlv, update_tlv
 from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.hints import one_of_hint
 from pybpfnf.dsl.operands import article, describe, to_type, zero
 from pybpfnf.dsl.types import ADDRESS, OptionalType, StructType, ValueType, ViewType
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
@@ -81,6 +82,8 @@ def _as_map(b: Builder, node: ast.expr) -> ir.Map | None:
 
 
 def contains(b: Builder, key: ast.expr, holder: ast.expr, node: ast.expr) -> ir.Expr | Poison:
+    if isinstance(holder, ast.Tuple | ast.List | ast.Set):
+        return b.error("unsupported", "`in` asks a Hash or a Prefix", holder, one_of_hint(b.text(key), holder))
     place = b.expr(holder)
     if isinstance(place, Constant) and isinstance(place.value, IPv6Network):
         address = to_type(b, b.expr(key), ADDRESS, key, f"what is in `{b.text(holder)}`")
@@ -88,6 +91,10 @@ def contains(b: Builder, key: ast.expr, holder: ast.expr, node: ast.expr) -> ir.
     if isinstance(place, Constant):
         text = b.text(key)
         return b.error("unsupported", "`in` asks a Hash or a Prefix", node, f"write `{text} == a or {text} == b`")
+    if isinstance(place, Typed) and place.expr.type == ADDRESS:
+        text = b.text(holder)
+        hint = f"write `{b.text(key)} == {text}`, or `in` a Prefix"
+        return b.error("type", f"`{text}` is one address, and holds no others", holder, hint)
     if not isinstance(place, MapPlace):
         _as_map(b, holder)
         return POISON

@@ -159,4 +159,6 @@ def member(b: Builder, holder: Constant, node: ast.Attribute) -> Value:
 def unknown_name(b: Builder, node: ast.expr, name: str, known: Iterable[str], where: str) -> Value:
     """Report a name that is not there, with the nearest one that is."""
     near = get_close_matches(name, [other for other in known if not hasattr(builtins, other)], n=1)
-    return b.error("name", f"`{name}` is not known {where}", node, f"did you mean `{near[0]}`?" if near else "look at its spelling")
+    return b.error(
+        "name", f"`{name}` is not known {where}", node, f"did you mean `{near[0]}`?" if near else "look at its spelling, or import it"
+    )

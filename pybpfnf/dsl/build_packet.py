@@ -42,7 +42,7 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
         case HeaderView():
             return _of_header(b, holder, node)
         case MapPlace():
-            return Method(holder, node.attr) if node.attr == "get" else _unknown(b, node, f"the map `{holder.map.name}`", ("get",))
+            return Method(holder, node.attr) if node.attr == "get" else _unknown_of_map(b, holder.map, node)
         case EventsPlace():
             return events_method(b, holder, node)
         case Constant():
@@ -87,7 +87,8 @@ def _context_field(b: Builder, node: ast.Attribute) -> ContextField | Poison:
         return _later(b, node)
     if field is None:
         return _unknown(b, node, "the packet", (*_VIEWS, *METHODS, *readable))
-    message = f"{b.hook.name} cannot read `{node.attr}` of {b.hook.context.name}"
+    verb = "write" if isinstance(node.ctx, ast.Store) else "read"
+    message = f"{b.hook.name} cannot {verb} `{node.attr}` of {b.hook.context.name}"
     return b.error("not-here", message, node, "the kernel keeps this field from this hook")
 
 
@@ -132,7 +133,8 @@ def _header_field(b: Builder, header: Header, node: ast.Attribute) -> Field | Po
         return field
     if node.attr in _LATER[header.name]:
         return _later(b, node)
-    return _unknown(b, node, f"the {header.name} header", tuple(header.fields))
+    methods = ("append", "find") if header.name == "srh" else ()
+    return _unknown(b, node, f"the {header.name} header", (*header.fields, *methods))
 
 
 def field_type(field: Field) -> ValueType:
@@ -146,6 +148,12 @@ def _unknown(b: Builder, node: ast.Attribute, holder: str, known: tuple[str, ...
     near = get_close_matches(node.attr, known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(known)}"
     return b.error("name", f"{holder} has no `{node.attr}`", node, hint)
+
+
+def _unknown_of_map(b: Builder, map_: ir.Map, node: ast.Attribute) -> Poison:
+    name = map_.name
+    forms = (f"`{name}[key]`", *((f"`{name}.get(key)`", f"`key in {name}`", f"`del {name}[key]`") if map_.kind == "hash" else ()))
+    return b.error("name", f"the map `{name}` has no `{node.attr}`", node, f"there is {', '.join(forms)}")
 
 
 def _later(b: Builder, node: ast.Attribute) -> Poison:

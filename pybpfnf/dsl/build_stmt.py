@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from dataclasses import replace
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
@@ -15,7 +17,7 @@ from pybpfnf.dsl.facts import facts
 from pybpfnf.dsl.flow import Copy, Flow, join
 from pybpfnf.dsl.hooks import METHODS
 from pybpfnf.dsl.operands import as_bool, describe, to_type
-from pybpfnf.dsl.surface.stores import StateVariable
+from pybpfnf.dsl.surface.stores import ConfigVariable, StateVariable
 from pybpfnf.dsl.types import VERDICT
 from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Reserving, Typed
 
@@ -91,9 +93,23 @@ def build_delete(b: Builder, node: ast.Delete) -> Statements:
 def build_global(b: Builder, node: ast.Global) -> Statements:
     """Python's word for assigning a module's name: here a State's."""
     for name in node.names:
-        if not isinstance(b.source.captured.get(name), StateVariable):
-            b.error("unsupported", f"`{name}` is no State, and nothing else of a module changes", node, f"write `{name} = State(u32)`")
+        found = b.source.captured.get(name)
+        if isinstance(found, ConfigVariable):
+            message = f"`{name}` is a Config, which is constant once the program is loaded"
+            b.error("read-only", message, _name_of_global(b, node, name), f"write `{name} = State(...)` for what changes")
+        elif not isinstance(found, StateVariable):
+            message = f"`{name}` is no State, and nothing else of a module changes"
+            b.error("unsupported", message, _name_of_global(b, node, name), f"write `{name} = State(u32)`")
     return ()
+
+
+def _name_of_global(b: Builder, node: ast.Global, name: str) -> Span:
+    """Where the name stands: `ast` gives the statement's place alone. Over several lines, the statement."""
+    span = b.span(node)
+    found = re.search(rf"\b{name}\b", b.source.file.segment(span))
+    if found is None or span.end_line > span.line:
+        return span
+    return replace(span, column=span.column + found.start(), end_column=span.column + found.end())
 
 
 def build_pass(b: Builder, node: ast.Pass) -> Statements:
@@ -106,6 +122,11 @@ def build_expression(b: Builder, node: ast.Expr) -> Statements:
         return ()
     value = b.expr(node.value)
     span = b.span(node)
+    if isinstance(node.value, ast.Compare | ast.BinOp | ast.UnaryOp) and not isinstance(value, Poison):
+        equals = isinstance(node.value, ast.Compare) and isinstance(node.value.ops[0], ast.Eq)
+        hint = "write `=` to assign, or `assert` before it" if equals else "assign it, or leave it out"
+        b.error("unsupported", f"`{b.text(node)}` has no effect", node, hint)
+        return ()
     match value:
         case Appended(tlv):
             return (ir.AppendTlv(tlv, span),)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+import re
 import sys
 import tokenize
 import warnings
+from collections.abc import Mapping
 from contextlib import redirect_stdout
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
 from typing import Self, final
 
 from pybpfnf.diagnostics import Diagnostic, Span
+from pybpfnf.dsl import surface
 from pybpfnf.dsl.source import SourceFile
 from pybpfnf.dsl.surface.definitions import DefinitionError
 from pybpfnf.dsl.surface.programs import Program
@@ -110,12 +114,17 @@ class _Importing:
         if isinstance(error, SyntaxError) and error.filename is not None and error.lineno is not None:
             return _syntax(error, error.filename, error.lineno)
         file, span = self._place(trace)
-        code = error.code if isinstance(error, DefinitionError) else "name" if isinstance(error, NameError | ImportError) else "import"
         if isinstance(error, Error):
-            return file.diagnostic(code, error.message, span, error.hint)
+            return file.diagnostic(error.code if isinstance(error, DefinitionError) else "import", error.message, span, error.hint)
+        if isinstance(error, NameError) and error.name is not None:
+            return file.diagnostic("name", f"`{error.name}` is not known here", span, _nearest(error.name, vars(self._module)))
+        if isinstance(error, TypeError) and (call := _CALL_OF_OURS.match(str(error))):
+            called, hint = ("the decorator", _DECORATOR) if call[1] == "Hook" else (f"`{call[1]}`", f"`help({call[1]})` says what it takes")
+            return file.diagnostic("arguments", f"{called}: {call[2]}", span, hint)
         text = str(error) or type(error).__name__
-        message = _lower(text) if code == "name" else f"{type(error).__name__}: {text}"
-        return file.diagnostic(code, message, span, "Python could not import the file: mend this line")
+        named = isinstance(error, NameError | ImportError)
+        message = _lower(text) if named else f"{type(error).__name__}: {text}"
+        return file.diagnostic("name" if named else "import", message, span, "Python could not import the file: mend this line")
 
     def _place(self, trace: TracebackType | None) -> tuple[SourceFile, Span]:
         """The innermost line of the operator's own files that the error went through."""
@@ -133,6 +142,19 @@ class _Importing:
         if start is None or end is None or column is None or end_column is None:
             return file, whole
         return file, file.between(start, column, end, end_column)
+
+
+# What Python says of a call with the wrong arguments, where what is called is the language's.
+_DECORATOR = "it takes `on_fault` and `license`, by name"
+_OURS = "Array|PerCpuArray|Hash|Config|State|Hook"
+_CALL_OF_OURS = re.compile(rf"^({_OURS})\.(?:__init__|__call__|__new__)\(\) (.*)$")
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    near = get_close_matches(name, [*known, *surface.__all__], n=1)
+    if not near:
+        return "look at its spelling, or import it"
+    return f"did you mean `{near[0]}`?" if near[0] in known else f"write `from pybpfnf import {near[0]}`"
 
 
 def _whole_line(name: str, line: int) -> tuple[SourceFile, Span]:

@@ -8,13 +8,13 @@ from ipaddress import IPv6Network
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.conversions import common_type, literal_type, widens
+from pybpfnf.dsl.hints import conversion_hint, truth_hint
+from pybpfnf.dsl.surface.calls import HelperFunction
 from pybpfnf.dsl.types import (
-    ADDRESS,
     BOOL,
     INT_TYPES,
     S64,
     U64,
-    VERDICT,
     AddressType,
     ArrayType,
     IntType,
@@ -79,6 +79,8 @@ def describe(value: Value) -> str:
             return f"a {made.layout.name}" if isinstance(made, ir.TlvValue) else "an Srh"
         case Constant(IPv6Network()):
             return "a Prefix"
+        case Constant(HelperFunction() as helper):
+            return f"the helper `{helper.row.name}`, not called"
         case Constant(thing):
             return f"a {type(thing).__name__}"
         case Nothing() | Appended() | Effect():
@@ -126,8 +128,8 @@ def as_number(b: Builder, value: Value, node: ast.expr, role: str) -> Number | P
             return b.error("type", f"{role} takes integers, and `{b.text(node)}` is {describe(value)}", node, "use an integer")
 
 
-def as_bool(b: Builder, value: Value, node: ast.expr) -> ir.Expr:
-    """A condition; an integer is not taken for one."""
+def as_bool(b: Builder, value: Value, node: ast.expr, *, negated: bool = False) -> ir.Expr:
+    """A condition; an integer is not taken for one. `negated`: it stands behind `not`."""
     text = b.text(node)
     match value:
         case Typed(expr) if expr.type == BOOL:
@@ -137,13 +139,15 @@ def as_bool(b: Builder, value: Value, node: ast.expr) -> ir.Expr:
         case Effect():
             b.error("type", f"a condition is a bool, and `{text}` gives nothing: where it fails, it is a fault", node, "write it alone")
         case Typed(expr) if isinstance(expr.type, OptionalType):
-            b.error("maybe-none", f"`{text}` is {expr.type}: 0 and None are both false", node, f"write `{text} is not None`")
+            view = isinstance(expr.type.inner, ViewType | TlvViewType)
+            why = "a view is no bool" if view else "0 and None are both false"
+            b.error("maybe-none", f"`{text}` is {expr.type}: {why}", node, f"write `{text} {'is' if negated else 'is not'} None`")
         case Literal() | Choice():
             b.error("type", f"a condition is a bool, and `{text}` is an integer", node, f"write `{text} != 0`")
         case Typed(expr) if isinstance(expr.type, IntType):
             b.error("type", f"a condition is a bool, and `{text}` is {article(expr.type)}", node, f"write `{text} != 0`")
         case _:
-            b.error("type", f"a condition is a bool, and `{text}` is {describe(value)}", node, "compare it with something")
+            b.error("type", f"a condition is a bool, and `{text}` is {describe(value)}", node, truth_hint(value, text))
     return zero(BOOL, node, b)
 
 
@@ -151,7 +155,8 @@ def settle(b: Builder, number: Literal | Choice, type_: IntType, node: ast.expr)
     """A literal in its type; one that does not fit is reported."""
     span = b.span(node)
     if isinstance(number, Choice):
-        then, orelse = settle(b, number.then, type_, node), settle(b, number.orelse, type_, node)
+        arms = (node.body, node.orelse) if isinstance(node, ast.IfExp) else (node, node)
+        then, orelse = (settle(b, arm, type_, where) for arm, where in zip((number.then, number.orelse), arms, strict=True))
         return ir.Conditional(number.test, then, orelse, type_, number.span)
     if not type_.holds(number.value):
         limits = f"{type_.minimum} to {type_.maximum}"
@@ -202,7 +207,12 @@ def to_type(b: Builder, value: Value, type_: Type, node: ast.expr, place: str) -
                 return convert(value.expr, type_)
             return _to_integer(b, value.expr, source, type_, node, place)
     text = b.text(node)
-    b.error("type", f"{place} is {article(type_)}, and `{text}` is {describe(value)}", node, _conversion_hint(value, type_, text))
+    b.error(
+        "type",
+        f"{place} is {article(type_)}, and `{text}` is {describe(value)}",
+        node,
+        conversion_hint(b.hook, value, type_, text, article(type_)),
+    )
     return zero(type_, node, b)
 
 
@@ -225,22 +235,6 @@ def literal_only_hint(b: Builder, node: ast.expr, wanted: IntType) -> str | None
     if isinstance(node, ast.Name) and node.id in b.locals.inferred.literal_only:
         return f"`{node.id}` is s64 because only literals are assigned to it: write `{node.id}: {wanted} = ...` there"
     return None
-
-
-def _conversion_hint(value: Value, type_: Type, text: str) -> str:
-    if type_ == VERDICT:
-        return "write OK, DROP or REDIRECT"
-    if isinstance(type_, IntType) and isinstance(value, Typed) and value.expr.type == BOOL:
-        return f"write `{type_}({text})` for 0 or 1"
-    if type_ == BOOL and isinstance(value, Literal | Choice):
-        return "write True or False"
-    if type_ == BOOL and isinstance(value, Typed) and isinstance(value.expr.type, IntType):
-        return f"write `{text} != 0`"
-    if isinstance(type_, StructType):
-        return f"write {type_}(...)"
-    if type_ == ADDRESS:
-        return 'write `IPv6Address("fc00::1")`, or read an address'
-    return f"give it {article(type_)}"
 
 
 def article(type_: Type) -> str:
@@ -273,13 +267,20 @@ def same_type(b: Builder, left: Number, right: Number, nodes: tuple[ast.expr, as
     return settle(b, left, type_, nodes[0]), right.expr
 
 
+def _is_target(node: ast.expr) -> bool:
+    """Whether it is the place of `place op= e`, which cannot be cast."""
+    return isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store)
+
+
 def _mixed_signs(b: Builder, types: tuple[IntType, IntType], nodes: tuple[ast.expr, ast.expr]) -> Poison:
     signed = 0 if types[0].signed else 1
     unsigned = 1 - signed
     texts = [b.text(node) for node in nodes]
     hint = literal_only_hint(b, nodes[signed], types[unsigned])
-    if hint is None and types[unsigned] == U64:
+    if hint is None and types[unsigned] == U64 and not (unsigned == 0 and _is_target(nodes[0])):
         hint = f"write `u64({texts[signed]})`, or `s64({texts[unsigned]})` where it is below 2**63"
+    elif hint is None and _is_target(nodes[0]):
+        hint = f"write `{types[0]}({texts[1]})`"
     elif hint is None:
         wider = f"s{types[unsigned].width * 2}"  # the narrowest signed type that holds every value of both
         hint = f"write `{wider}({texts[unsigned]})`, which keeps both values"

@@ -108,7 +108,7 @@ def _range(b: Builder, ends: list[Number], step: int, nodes: list[ast.expr], nod
     first, last = interval_of(start), interval_of(stop)
     most = _iterations(first.low if step > 0 else first.high, last.high if step > 0 else last.low, step)
     if most > _MOST:
-        _refuse_bound(b, ends, nodes, most, node)
+        _refuse_bound(b, ends, nodes, (first, last), step, most, node)
         return None
     values = _values(first, last, step)
     if most and type_ is not None and not values.fits(type_):
@@ -164,10 +164,15 @@ def _values(first: Interval, last: Interval, step: int) -> Interval:
     return Interval(min(last.low + 1, first.high), first.high)
 
 
-def _refuse_bound(b: Builder, ends: list[Number], nodes: list[ast.expr], most: int, node: ast.Call) -> None:
+def _refuse_bound(
+    b: Builder, ends: list[Number], nodes: list[ast.expr], known: tuple[Interval, Interval], step: int, most: int, node: ast.Call
+) -> None:
+    """Report the end that lets the range be so long: upwards a start that may be far down, or a stop that may be far up."""
     if all(isinstance(end, Literal) for end in ends):
         b.error("unbounded", f"{most} iterations are more than the kernel follows", node, "do less for one packet")
         return
-    index = 1 if isinstance(ends[1], Typed) else 0
+    far = (-known[0].low, known[1].high) if step > 0 else (known[0].high, -known[1].low)
+    index = 1 if isinstance(ends[1], Typed) and (far[1] >= far[0] or not isinstance(ends[0], Typed)) else 0
     text = b.text(nodes[index])
-    b.error("unbounded", f"nothing says how far `{text}` can go, and the loop with it", node, f"write `min({text}, 16)` for `{text}`")
+    clipped = f"min({text}, 16)" if (index == 1) == (step > 0) else f"max({text}, 0)"
+    b.error("unbounded", f"nothing says how far `{text}` can go, and the loop with it", nodes[index], f"write `{clipped}` for `{text}`")

@@ -38,7 +38,8 @@ def build_signature(b: Builder, definition: ast.FunctionDef, hook: Hook[Any]) ->
     _check_annotation(b, positional[0].annotation, hook.packet, wanted)
     _check_annotation(b, definition.returns, Verdict, wanted)
     if len(definition.decorator_list) > 1:
-        b.error("unsupported", "a network function has one decorator", definition.decorator_list[1], f"leave {hook!r} alone")
+        other = next((each for each in definition.decorator_list if not _is_hook(b, each)), definition.decorator_list[1])
+        b.error("unsupported", "a network function has one decorator", other, f"leave {hook!r} alone")
     problem = symbol_problem(positional[0].arg)
     if problem is not None:
         b.error("name", problem, positional[0], "call it pkt")
@@ -53,6 +54,11 @@ def _bind(b: Builder, parameters: list[ast.arg]) -> None:
     for parameter in parameters[:1]:
         b.packet_name = parameter.arg
         b.flow.bound[parameter.arg] = ViewBinding(PacketView())
+
+
+def _is_hook(b: Builder, decorator: ast.expr) -> bool:
+    name = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return isinstance(name, ast.Name) and isinstance(b.source.captured.get(name.id), Hook)
 
 
 def _check_annotation(b: Builder, annotation: ast.expr | None, wanted: object, shape: str) -> None:

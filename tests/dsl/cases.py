@@ -3,10 +3,13 @@
     [case the name of the rule]
     from pybpfnf.dsl.surface import *
     ...
+    [right]
+    what its author could write instead of the line that is wrong (or a whole file): it compiles, and loads
+    [kernel the name of a program of data/kernel.asm]
     [out]
     the IR, or the diagnostics
 
-`pytest tests/dsl --update-data` rewrites what is after `[out]`.
+`[right]` and `[kernel ...]` are there in errors.test alone. `pytest tests/dsl --update-data` rewrites what is after `[out]`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ DATA = Path(__file__).parent / "data"
 HEADER = "from pybpfnf.dsl.surface import *\n"
 _CASE = re.compile(r"^\[case (.*)\]\n", re.MULTILINE)
 _OUT = "[out]\n"
+_BODY = re.compile(
+    r"(?P<source>.*?)(?:^\[right\]\n(?P<right>.*?))?(?:^\[kernel (?P<kernel>[^\n]*)\]\n)?^\[out\]\n(?P<out>.*)", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -32,20 +38,28 @@ class Case:
     name: str
     source: str
     out: str
+    right: str = ""
+    kernel: str = ""  # what the kernel would do with it: a program of data/kernel.asm
+
+    @property
+    def text(self) -> str:
+        right = f"[right]\n{self.right}" if self.right else ""
+        kernel = f"[kernel {self.kernel}]\n" if self.kernel else ""
+        return f"[case {self.name}]\n{self.source}{right}{kernel}{_OUT}{self.out}"
 
 
 def read_cases() -> Iterator[Case]:
     for file in sorted(DATA.glob("*.test")):
         _, *parts = _CASE.split(file.read_text(encoding="utf-8"))
         for name, body in zip(parts[::2], parts[1::2], strict=True):
-            source, _, out = body.partition(_OUT)
-            yield Case(file, name, source, out.rstrip("\n") + "\n")
+            found = _BODY.fullmatch(body)
+            assert found is not None, f"{file.name}: {name}"
+            yield Case(file, name, found["source"], found["out"].rstrip("\n") + "\n", found["right"] or "", found["kernel"] or "")
 
 
 def rewrite(file: Path, cases: Sequence[Case]) -> None:
     """Write a file of cases with new expectations."""
-    text = "\n".join(f"[case {case.name}]\n{case.source}{_OUT}{case.out}" for case in cases)
-    file.write_text(text, encoding="utf-8")
+    file.write_text("\n".join(case.text for case in cases), encoding="utf-8")
 
 
 def compile_text(source: str, directory: Path) -> ir.Module:

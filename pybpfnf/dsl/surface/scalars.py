@@ -8,6 +8,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, TypeAlias, final
 
+from pybpfnf.dsl.surface.definitions import DefinitionError
 from pybpfnf.types.layout import ADDRESS, BOOL, INT_TYPES, IntType, ValueType
 
 
@@ -52,3 +53,12 @@ def value_type(annotation: object) -> ValueType | None:
     if annotation is IPv6Address:
         return ADDRESS
     return None
+
+
+def wrong_default(where: str, given: object, type_: ValueType) -> DefinitionError:
+    """What is said of a field's default that is no constant of its type."""
+    if isinstance(type_, IntType):
+        code = "overflow" if isinstance(given, int) and not isinstance(given, bool) else "type"
+        hint = f"give it {type_.minimum} to {type_.maximum}"
+        return DefinitionError(f"{where}: the default {given!r} is no {type_}", hint=hint, code=code)
+    return DefinitionError(f"{where}: the default {given!r} is no {type_}", hint=f"give it a {type_}")

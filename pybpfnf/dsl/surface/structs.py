@@ -17,7 +17,7 @@ from inspect import get_annotations
 from typing import Any, ClassVar, Self, TypeGuard, dataclass_transform, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError
-from pybpfnf.dsl.surface.scalars import value_type
+from pybpfnf.dsl.surface.scalars import value_type, wrong_default
 from pybpfnf.dsl.surface.wire import LARGEST, Items, Octets, array, evaluate_annotation, octets
 from pybpfnf.errors import InputError
 from pybpfnf.types.layout import ArrayType, FieldType, IntType, OctetsType, StoredType, StructField, StructType, field_alignment
@@ -194,7 +194,7 @@ def _default(type_: FieldType, given: object, where: str) -> int | bytes | None:
         return None
     default = constant_of(given, type_)
     if default is None:
-        raise DefinitionError(f"{where}: the default {given!r} is no {type_}", hint=f"give it a {type_}")
+        raise wrong_default(where, given, type_)
     return default
 
 

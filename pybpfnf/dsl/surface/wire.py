@@ -14,7 +14,7 @@ from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError, only_compiled
-from pybpfnf.dsl.surface.scalars import value_type
+from pybpfnf.dsl.surface.scalars import value_type, wrong_default
 from pybpfnf.dsl.types import ItemsType, OctetsType, TlvField, TlvLayout
 from pybpfnf.types.scalars import constant_of
 
@@ -136,7 +136,7 @@ def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvFie
         return TlvField(name, offset, type_.size, type_)
     default = constant_of(given, type_)
     if default is None:
-        raise DefinitionError(f"{where}: the default {given!r} is no {type_}", hint=f"give it a {type_}")
+        raise wrong_default(where, given, type_)
     return TlvField(name, offset, type_.size, type_, default)
 
 
