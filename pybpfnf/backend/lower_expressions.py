@@ -12,6 +12,7 @@ from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contai
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
+from pybpfnf.backend.lower_segments import lower_segment_count, lower_segment_read
 from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.dsl import ir
@@ -176,6 +177,8 @@ EXPRESSIONS: Expressions = {
     ir.PushEncap: lower_push_encap,
     ir.StructValue: lower_struct_value,
     ir.Member: lower_place,
+    ir.SegmentCount: lower_segment_count,
+    ir.SegmentRead: lower_segment_read,
     ir.FindTlv: lower_find_tlv,
     ir.TlvRead: lower_tlv_read,
     ir.TlvItem: lower_tlv_item,

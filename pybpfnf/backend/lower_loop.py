@@ -23,7 +23,7 @@ _STILL = (
     ir.Const, ir.LocalRead, ir.VariableRead, ir.HeaderRead, ir.ContextRead, ir.Convert, ir.Binary, ir.Unary, ir.Compare, ir.Logical,
     ir.Not, ir.Let, ir.Conditional, ir.MapRead, ir.MapGet, ir.MapContains, ir.IsNone, ir.Unwrap,
     ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
-    ir.FindTlv, ir.TlvRead, ir.TlvItem, ir.TlvLength,
+    ir.SegmentCount, ir.SegmentRead, ir.FindTlv, ir.TlvRead, ir.TlvItem, ir.TlvLength,
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
     ir.Emit, ir.Reserve, ir.Release, ir.If, ir.ForRange, ir.Break, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
 )  # fmt: skip

@@ -37,6 +37,7 @@ from pybpfnf.dsl.values import (
     Method,
     PacketView,
     Poison,
+    Segments,
     StructClass,
     TlvClass,
     TlvItems,
@@ -223,6 +224,8 @@ def _length(b: Builder, node: ast.Call) -> Value:
             return Literal(len(items))
         case TlvItems():
             return item_count(b, value, node)
+        case Segments():
+            return Typed(ir.SegmentCount(b.span(node)))
         case Typed(expr) if isinstance(expr.type, OctetsType):
             return Literal(expr.type.size)
         case _:

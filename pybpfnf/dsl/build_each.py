@@ -1,4 +1,4 @@
-"""`for x in tlv.values`: a loop over the items of something in the packet, which counts an index that nobody sees.
+"""`for x in tlv.values`, `for segment in srh.segments`: a loop over what is in the packet, which counts an index that nobody sees.
 
 for x in found.values:          becomes          for $2 in range(0, len($1.values)), at most 16 times
     total += x                                     x = $1.values[$2]
@@ -11,17 +11,18 @@ import ast
 from collections.abc import Callable
 from typing import final
 
+from pybpfnf.abi.headers import MOST_SEGMENTS
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements, store
 from pybpfnf.dsl.build_tlv import as_items, item_count
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.flow import ValueBinding
+from pybpfnf.dsl.flow import ValueBinding, ViewBinding
 from pybpfnf.dsl.intervals import Interval, interval_of
 from pybpfnf.dsl.operands import convert
 from pybpfnf.dsl.ranges import Range, refuse_iterable
 from pybpfnf.dsl.types import S64
-from pybpfnf.dsl.values import Literal, Poison, TlvItems, Typed
+from pybpfnf.dsl.values import HeaderView, Literal, Poison, Segments, TlvItems, Typed
 from pybpfnf.records import dataclass
 
 
@@ -42,6 +43,8 @@ def build_each(b: Builder, node: ast.For) -> Each | None:
     holder = as_items(b.expr(node.iter))
     if isinstance(holder, TlvItems):
         return _tlv_items(b, holder, node)
+    if isinstance(holder, Segments):
+        return _segments(b, holder, node)
     if not isinstance(holder, Poison):
         refuse_iterable(b, node.iter)
     return None
@@ -57,12 +60,26 @@ def _tlv_items(b: Builder, holder: TlvItems, node: ast.For) -> Each:
     stop = ir.Const(count.value, S64, span) if isinstance(count, Literal) else convert(_expr(count), S64)
 
     def enter() -> Statements:
-        _check_still_there(b, view, node.iter)
+        _check_still_there(b, view.name, node.iter)
         place = ir.LocalRead(index, S64, span, (0, holder.items.most - 1))
         item = ir.TlvItem(items.base, items.field, place, items.items.item, span, in_range=True)
         return store(b, node.target, Typed(item), node.iter)
 
     return Each((ir.Assign(view, holder.base, span),), index, _counted(stop, span), enter)
+
+
+def _segments(b: Builder, holder: Segments, node: ast.For) -> Each:
+    span = b.span(node.iter)
+    index, view = b.locals.temporary(S64), f"$segments{span.line}.{span.column}"
+    b.flow.bound[view] = ViewBinding(HeaderView(holder.view.header))
+    stop = convert(ir.SegmentCount(span), S64)
+
+    def enter() -> Statements:
+        _check_still_there(b, view, node.iter)
+        place = ir.LocalRead(index, S64, span, (0, MOST_SEGMENTS - 1))
+        return store(b, node.target, Typed(ir.SegmentRead(place, span, in_range=True)), node.iter)
+
+    return Each((), index, _counted(stop, span), enter)
 
 
 def _expr(value: object) -> ir.Expr:
@@ -75,10 +92,11 @@ def _counted(stop: ir.Expr, span: Span) -> Range:
     return Range(ir.Const(0, S64, span), stop, 1, None, Interval(0, max(times.high - 1, 0)), times.low, times.high)
 
 
-def _check_still_there(b: Builder, view: ir.Local, node: ast.expr) -> None:
+def _check_still_there(b: Builder, view: str, node: ast.expr) -> None:
     """What the loop goes over is where it was, also when an iteration has run."""
-    binding = b.flow.bound.get(view.name)
-    if isinstance(binding, ValueBinding) and binding.ended is not None:
-        line = binding.ended.line
+    binding = b.flow.bound.get(view)
+    moved = binding.ended if isinstance(binding, ValueBinding) else binding.moved if isinstance(binding, ViewBinding) else None
+    if moved is not None:
+        line = moved.line
         message = f"the loop goes on over `{b.text(node)}`, which was found before line {line} moved the packet"
         b.error("stale-view", message, node, f"leave the loop after line {line}, with `break` or `return`")

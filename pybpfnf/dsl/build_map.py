@@ -7,6 +7,7 @@ from ipaddress import IPv6Network
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import from_object
+from pybpfnf.dsl.build_segments import build_segment, store_segment
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_array_item, store_tlv, update_tlv
 from pybpfnf.dsl.builder import Builder
@@ -14,7 +15,7 @@ from pybpfnf.dsl.hints import one_of_hint
 from pybpfnf.dsl.operands import article, describe, to_type, zero
 from pybpfnf.dsl.types import ADDRESS, OptionalType, StructType, ValueType, ViewType
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
-from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, TlvItems, Typed, Value
+from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, Segments, TlvItems, Typed, Value
 
 
 def build_subscript(b: Builder, node: ast.Subscript) -> Value:
@@ -27,6 +28,8 @@ def build_subscript(b: Builder, node: ast.Subscript) -> Value:
             return _read(b, map_, node)
         case TlvItems():
             return build_array_item(b, holder, node)
+        case Segments():
+            return build_segment(b, node)
         case Typed() if has_items(holder):
             return build_item(b, holder, node)
         case Constant(tuple() as items):
@@ -142,6 +145,9 @@ def _item(b: Builder, target: ast.Subscript) -> ir.Item | ir.TlvItem | Poison | 
     if not isinstance(target.value, ast.Attribute):
         return None
     found = b.expr(target)
+    if isinstance(found, Typed) and isinstance(found.expr, ir.SegmentRead):
+        store_segment(b, target)
+        return POISON
     if isinstance(found, Typed) and isinstance(found.expr, ir.Item | ir.TlvItem):
         return found.expr
     return found if isinstance(found, Poison) else None

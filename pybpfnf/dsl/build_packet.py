@@ -19,7 +19,20 @@ from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe, to_type
 from pybpfnf.dsl.types import ADDRESS, INT_TYPES, ValueType
 from pybpfnf.dsl.updates import updated
-from pybpfnf.dsl.values import POISON, Constant, EventsPlace, HeaderView, MapPlace, Method, PacketView, Poison, TlvItems, Typed, Value
+from pybpfnf.dsl.values import (
+    POISON,
+    Constant,
+    EventsPlace,
+    HeaderView,
+    MapPlace,
+    Method,
+    PacketView,
+    Poison,
+    Segments,
+    TlvItems,
+    Typed,
+    Value,
+)
 
 # Of the context, what is a pointer in disguise (include/uapi/linux/bpf.h, struct __sk_buff).
 _POINTERS = frozenset({"data", "data_end", "data_meta", "sk", "flow_keys"})
@@ -28,7 +41,7 @@ _VIEWS = ("ipv6", "srh")
 # What the language is going to have.
 _LATER: Mapping[str, frozenset[str]] = {
     "packet": frozenset({"udp", "tcp", "icmpv6", "raw"}),
-    "srh": frozenset({"insert", "remove", "tlvs", "segments", "path"}),
+    "srh": frozenset({"insert", "remove", "tlvs", "path"}),
     "ipv6": frozenset(),
 }
 
@@ -101,6 +114,8 @@ def _of_header(b: Builder, view: HeaderView, node: ast.Attribute) -> Value:
         return POISON
     if view.header.name == "srh" and node.attr in ("append", "find"):
         return Method(view, node.attr)
+    if view.header.name == "srh" and node.attr == "segments":
+        return Segments(view)
     field = _header_field(b, view.header, node)
     if isinstance(field, Poison):
         return POISON
@@ -211,6 +226,11 @@ def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRe
             return _read_only(b, target, field.name, writable)
         case Poison():
             return POISON
+        case Segments():
+            text = b.text(target)
+            return b.error(
+                "read-only", f"{b.hook.name} cannot write `{text}`", target, "the kernel's helpers write flags, tag and TLVs alone"
+            )
         case TlvItems():
             text = b.text(target)
             return b.error("read-only", f"the array `{text}` is not assigned as a whole", target, f"assign its items: `{text}[i] = ...`")

@@ -271,6 +271,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.StructValue: _struct,
     ir.Member: _member,
     ir.Item: _item,
+    ir.SegmentRead: lambda node: isinstance(node.index.type, IntType),
     ir.FindTlv: lambda node: isinstance(node.type.inner, TlvViewType),
     ir.TlvRead: _tlv_read,
     ir.TlvItem: _tlv_item,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import final
 
+from pybpfnf.abi.headers import MOST_SEGMENTS
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import BoolType, IntType, ItemsType, TlvField
 from pybpfnf.records import dataclass
@@ -50,6 +51,8 @@ def _known(node: ir.Expr) -> Interval | None:
             return interval_of(then).joined(interval_of(orelse))
         case ir.TlvLength(field=TlvField(type=ItemsType(most=most))):
             return Interval(0, most)
+        case ir.SegmentCount():
+            return Interval(1, MOST_SEGMENTS)
         case ir.Let(body=body):
             return interval_of(body)
         case _:

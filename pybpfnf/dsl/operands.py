@@ -42,6 +42,7 @@ from pybpfnf.dsl.values import (
     PacketView,
     Poison,
     Reserving,
+    Segments,
     StructClass,
     TlvClass,
     TlvItems,
@@ -67,6 +68,8 @@ def describe(value: Value) -> str:
             return f"the {'ring buffer' if buffer.kind == 'ringbuf' else 'perf event array'} `{buffer.name}`"
         case Reserving(buffer):
             return f"a {buffer.record} that is reserved"
+        case Segments():
+            return "the segment list"
         case TlvItems(field=field, items=items):
             return f"the {items} `{field.name}`"
         case Method(_, name):

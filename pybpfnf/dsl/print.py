@@ -179,6 +179,8 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.SrhValue: _srh,
     ir.StructValue: _struct,
     ir.Member: lambda node: f"{_expr(node.base)}.{node.field.name}",
+    ir.SegmentCount: lambda node: "len(segments)",
+    ir.SegmentRead: lambda node: f"segments[{_expr(node.index)}]",
     ir.FindTlv: lambda node: f"find {node.type.inner}",
     ir.TlvRead: lambda node: f"{_expr(node.base)}.{node.field.name}",
     ir.TlvLength: lambda node: f"len({_expr(node.base)}.{node.field.name})",

@@ -84,6 +84,14 @@ class EventsPlace:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Segments:
+    """The segment list of the SRH, `pkt.srh.segments`."""
+
+    view: HeaderView
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class TlvItems:
     """The items of an array in a TLV in the packet; `base` is a view of the TLV."""
 
@@ -172,6 +180,7 @@ Value: TypeAlias = (
     | HeaderView
     | MapPlace
     | EventsPlace
+    | Segments
     | TlvItems
     | Method
     | TlvClass

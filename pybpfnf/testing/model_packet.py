@@ -58,6 +58,15 @@ class ModelPacket:
             raise PacketError(_NO_SRH)
         return at
 
+    def segments(self) -> list[bytes]:
+        """The segment list, in the order of the wire."""
+        at = self._find_srh()
+        count = self._data[at + _SRH.fields["last_entry"].offset] + 1
+        if count * SEGMENT_SIZE > self._data[at + 1] * _UNIT:
+            raise PacketError("the segments run past the SRH's end")
+        first = at + _SRH.size
+        return [bytes(self._data[first + SEGMENT_SIZE * index :][:SEGMENT_SIZE]) for index in range(count)]
+
     def find_tlv(self, number: int, lengths: range) -> int | None:
         """The offset of the first TLV of this type and of one of these lengths of value; None where there is none."""
         at = self._find_srh()

@@ -94,6 +94,10 @@ def _field(scope: Scope, type_: IntType, depth: int) -> str | None:
     return f"{view}.{name.removeprefix('srh.')}" if view and name.startswith("srh.") and scope.chance(2) else f"pkt.{name}"
 
 
+def _segment_count(scope: Scope, type_: IntType, depth: int) -> str | None:
+    return "len(pkt.srh.segments)" if type_ == U8 else None
+
+
 def _cpu(scope: Scope, type_: IntType, depth: int) -> str | None:
     return "cpu()" if type_ == U32 else None
 
@@ -206,6 +210,7 @@ _INTEGERS: Weighted[str | None] = (
     (4, _shift),
     (2, _unary),
     (1, _absolute),
+    (1, _segment_count),
     (2, _extreme),
     (2, _choice),
     (3, element),
@@ -221,6 +226,12 @@ def _address_literal(scope: Scope, depth: int) -> str:
 
 def _address_field(scope: Scope, depth: int) -> str:
     return f"pkt.{scope.random.choice(_ADDRESS_FIELDS)}"
+
+
+def _segment(scope: Scope, depth: int) -> str:
+    """One that is there mostly: packets have two to four."""
+    index = scope.random.choice(("0", "1", "pkt.srh.segments_left", "pkt.srh.last_entry", f"{typed(scope, U8, depth - 1)} & 1"))
+    return f"pkt.srh.segments[{index}]"
 
 
 def _address_named(scope: Scope, depth: int) -> str | None:
@@ -242,6 +253,7 @@ def _address_found(scope: Scope, depth: int) -> str | None:
 _ADDRESSES: Weighted[str | None] = (
     (3, _address_literal),
     (3, _address_field),
+    (1, _segment),
     (4, _address_named),
     (2, _address_element),
     (1, _address_choice),

@@ -12,9 +12,11 @@ from pybpfnf.dsl.ir.events import Emit
 from pybpfnf.dsl.ir.names import Local, Map, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
 from pybpfnf.dsl.types import (
+    ADDRESS,
     BOOL,
     NONE,
     U8,
+    AddressType,
     BoolType,
     IntType,
     NoneType,
@@ -283,6 +285,27 @@ Place: TypeAlias = Member | Item
 
 @final
 @dataclass(frozen=True, slots=True)
+class SegmentCount:
+    """How many segments the SRH has: 1 to 127. Faults where there is no SRH, or it has not room for so many."""
+
+    span: Span
+    type: IntType = U8
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SegmentRead:
+    """Segment List[index] of the SRH (RFC 8754 section 2: 0 is the last of the path). An index out of range faults, as does a segment
+    past the packet's end; `in_range`: the index is known to be that of a segment."""
+
+    index: Expr
+    span: Span
+    in_range: bool = False
+    type: AddressType = ADDRESS
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class FindTlv:
     """`srh.find(T)`: the first TLV that has T's type and length, None where there is none; `type` is an OptionalType of a TlvViewType.
 
@@ -436,6 +459,8 @@ Expr: TypeAlias = (
     | StructValue
     | Member
     | Item
+    | SegmentCount
+    | SegmentRead
     | FindTlv
     | TlvRead
     | TlvItem

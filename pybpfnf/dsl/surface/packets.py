@@ -111,6 +111,11 @@ class Srh:
         """Index of the last element of the segment list."""
         only_compiled("a packet")
 
+    @property
+    def segments(self) -> Sequence[IPv6Address]:
+        """The segment list in the order of the wire: `segments[segments_left]` is the active one, `segments[0]` the last of the path."""
+        only_compiled("a packet")
+
     def find(self, tlv: type[T]) -> T | None:
         """The first TLV of the class's type and length, None where there is none: a view of the packet, whose fields are read there
         and, in seg6local, written there. Stale after whatever moves the packet."""

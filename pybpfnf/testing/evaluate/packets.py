@@ -14,6 +14,19 @@ def _header_read(run: Run, node: ir.HeaderRead) -> Look:
         return run.packet.read(node.header, node.field)
 
 
+def _segment_count(run: Run, node: ir.SegmentCount) -> Look:
+    with faulting(node.span):
+        return len(run.packet.segments())
+
+
+def _segment_read(run: Run, node: ir.SegmentRead) -> Look:
+    index = run.value(node.index)
+    with faulting(node.span):
+        segments = run.packet.segments()
+        assert index in range(len(segments)) or not node.in_range, "the index was proven"
+        return segments[index if index >= 0 else len(segments)]
+
+
 def _set_header(run: Run, node: ir.SetHeader) -> None:
     value = run.value(node.value)
     with faulting(node.span):
@@ -22,6 +35,8 @@ def _set_header(run: Run, node: ir.SetHeader) -> None:
 
 EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     ir.HeaderRead: _header_read,
+    ir.SegmentCount: _segment_count,
+    ir.SegmentRead: _segment_read,
 }
 
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
