@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import Hook as Hook
     from pybpfnf.dsl.surface import Ipv6 as Ipv6
     from pybpfnf.dsl.surface import IPv6Address as IPv6Address
+    from pybpfnf.dsl.surface import LpmTrie as LpmTrie
     from pybpfnf.dsl.surface import LruHash as LruHash
     from pybpfnf.dsl.surface import LruPerCpuHash as LruPerCpuHash
     from pybpfnf.dsl.surface import LwtInPacket as LwtInPacket
@@ -95,9 +96,9 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
-        "Array Config DROP Hash Hook IPv6Address Ipv6 LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK PerCpuArray "
-        "PerCpuHash PerfEventArray Prefix Program REDIRECT REROUTE RingBuf Seg6Packet Srh State Struct Tlv Verdict array bits cpu "
-        "helpers lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
+        "Array Config DROP Hash Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
+        "PerCpuArray PerCpuHash PerfEventArray Prefix Program REDIRECT REROUTE RingBuf Seg6Packet Srh State Struct Tlv Verdict array "
+        "bits cpu helpers lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",

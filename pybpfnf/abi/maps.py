@@ -7,6 +7,8 @@ from typing import final
 
 from pybpfnf.records import dataclass
 
+BPF_F_NO_PREALLOC = 1  # include/uapi/linux/bpf.h
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,7 @@ class MapType:
 
     `fixed_key_size`, `fixed_value_size`: bytes, where the kernel takes no other. `max_entries_is_size`: max_entries counts
     bytes, a power of two and whole pages. `sparse`: keys come and go; `drops`: a full one makes room by itself.
+    `flags`: the map_flags without which the kernel makes none.
     """
 
     name: str  # "array", "percpu_hash", as bpftool spells it
@@ -28,6 +31,7 @@ class MapType:
     max_entries_is_size: bool = False
     sparse: bool = False
     drops: bool = False
+    flags: int = 0
 
 
 _ROWS = (
@@ -42,7 +46,7 @@ _ROWS = (
     MapType("lru_hash", 9, "4.10", "A hash that makes room by dropping the entries used least recently.", sparse=True, drops=True),
     MapType("lru_percpu_hash", 10, "4.10", "As lru_hash, with a value for each CPU.", per_cpu=True, sparse=True, drops=True),
     MapType("lpm_trie", 11, "4.11", "Longest matching prefix; a key is its length in bits (u32) and then its bytes, in network order.",
-            sparse=True),
+            sparse=True, flags=BPF_F_NO_PREALLOC),
     MapType("array_of_maps", 12, "4.12", "Maps of one shape by index.", fixed_key_size=4, fixed_value_size=4),
     MapType("hash_of_maps", 13, "4.12", "Maps of one shape by key.", fixed_value_size=4),
     MapType("devmap", 14, "4.14", "Devices to redirect frames to, by index.", fixed_key_size=4),

@@ -55,10 +55,8 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
 def _map(map_: ir.Map, debug: DebugInfo) -> str:
     """libbpf's form of a definition: numbers are pointers to arrays of so many, types are pointers to them."""
     number = debug.type_of(S32)
-    members = [
-        (name, debug.pointer_to(debug.array_of(number, 32, value)))
-        for name, value in (("type", MAP_TYPES[map_.kind].id), ("max_entries", map_.max_entries))
-    ]
+    numbers = {"type": map_.row.id, "max_entries": map_.max_entries} | ({"map_flags": map_.row.flags} if map_.row.flags else {})
+    members = [(name, debug.pointer_to(debug.array_of(number, 32, value))) for name, value in numbers.items()]
     members += [(name, debug.pointer_to(debug.type_of(type_))) for name, type_ in (("key", map_.key), ("value", map_.value))]
     return _definition(map_.name, members, debug)
 

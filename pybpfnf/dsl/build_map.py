@@ -10,6 +10,7 @@ from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_segments import build_segment, store_segment
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_array_item, store_tlv, update_tlv
+from pybpfnf.dsl.build_trie import look_up_key, stored_key
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hints import one_of_hint
 from pybpfnf.dsl.operands import article, describe, to_type, zero
@@ -65,8 +66,11 @@ def _read_type(map_: ir.Map) -> ValueType | ViewType:
     return map_.value
 
 
-def _key(b: Builder, map_: ir.Map, node: ast.expr) -> ir.Expr:
+def _key(b: Builder, map_: ir.Map, node: ast.expr, *, stored: bool = False) -> ir.Expr:
+    """`stored`: what an entry is made or deleted under, where that is something else than what is looked up."""
     value = b.expr(node)
+    if map_.is_trie:
+        return stored_key(b, map_, value, node) if stored else look_up_key(b, map_, value, node)
     if not map_.row.sparse and isinstance(value, Literal) and not 0 <= value.value < map_.max_entries:
         last = map_.max_entries - 1
         b.error("overflow", f"index {value.value} is out of range: `{map_.name}` has {map_.max_entries}", node, f"write 0 to {last}")
@@ -134,7 +138,7 @@ def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) 
     if map_ is None:
         return ()
     stored = to_type(b, value, map_.value, node, f"a value of `{map_.name}`")
-    statement = ir.SetMap(map_, _key(b, map_, target.slice), stored, b.span(target))
+    statement = ir.SetMap(map_, _key(b, map_, target.slice, stored=True), stored, b.span(target))
     if map_.row.sparse:
         b.flow.end_views(map_.name, b.span(target))
     return (statement,)
@@ -168,7 +172,7 @@ def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple
     if isinstance(map_.value, StructType):
         b.error("type", f"`{b.text(target)}` is {article(map_.value)}, and this changes integers", node, "change one of its fields")
         return ()
-    if map_.row.sparse and map_.default is None:
+    if map_.row.sparse and map_.default is None and not map_.is_trie:
         message = f"`{map_.name}` has no default, so a missing key has no value to change"
         b.error("type", message, node, f"write `default=0` where `{map_.name}` is made, or ask `in` and assign")
         return ()
@@ -177,6 +181,10 @@ def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple
         read = ir.MapRead(map_, key, map_.value, b.span(target))
         update = atomic_update(b, read, node, map_.name, shared=not map_.row.per_cpu)
         return () if isinstance(update, Poison) else (ir.UpdateMap(map_, key, update.op, update.operand, b.span(node)),)
+    if map_.is_trie:
+        message = f"`{b.text(target)}` changes by += -= &= |= ^= alone: which prefix matched is not known any more when it is written"
+        b.error("unsupported", message, node, "store a Struct, and change its field")
+        return ()
     return _rewrite_item(b, map_, key, target, node)
 
 
@@ -208,6 +216,6 @@ def delete_item(b: Builder, target: ast.expr) -> tuple[ir.Stmt, ...]:
     map_ = _as_map(b, target.value)
     if map_ is None or not _is_hash(b, map_, "`del`", target, f"write `{b.text(target)} = 0`"):
         return ()
-    statement = ir.DeleteMap(map_, _key(b, map_, target.slice), b.span(target))
+    statement = ir.DeleteMap(map_, _key(b, map_, target.slice, stored=True), b.span(target))
     b.flow.end_views(map_.name, b.span(target))
     return (statement,)

@@ -32,6 +32,53 @@ class HashContents(dict[Value, Any]):
 
 
 @final
+class TrieContents:
+    """Values by prefix: a key is its length in bits and an address, as in memory. What is looked up is the longest that covers it."""
+
+    def __init__(self, max_entries: int) -> None:
+        self.entries: dict[bytes, Any] = {}
+        self.max_entries = max_entries
+
+    def match(self, key: bytes) -> bytes | None:
+        """The key that the longest prefix was stored under; None where none covers this one."""
+        lengths = range(_length(key), -1, -1)
+        return next((shorter for length in lengths if (shorter := _cut(key, length)) in self.entries), None)
+
+    def get(self, key: bytes) -> Any:
+        found = self.match(key)
+        return None if found is None else self.entries[found]
+
+    def __contains__(self, key: bytes) -> bool:
+        return self.match(key) is not None
+
+    def __getitem__(self, key: bytes) -> Any:
+        found = self.match(key)
+        if found is None:
+            raise KeyError(key)
+        return self.entries[found]
+
+    def __setitem__(self, key: bytes, value: Any) -> None:
+        """Under this very prefix. Raises OverflowError."""
+        if key not in self.entries and len(self.entries) >= self.max_entries:
+            raise OverflowError("the map is full")
+        self.entries[key] = value
+
+    def __delitem__(self, key: bytes) -> None:
+        del self.entries[key]
+
+
+def _length(key: bytes) -> int:
+    return int.from_bytes(key[:4], "little")
+
+
+def _cut(key: bytes, length: int) -> bytes:
+    """The prefix of that length that covers the key, zeros after it."""
+    address = int.from_bytes(key[4:], "big")
+    rest = 8 * len(key[4:]) - length
+    return length.to_bytes(4, "little") + (address >> rest << rest).to_bytes(len(key[4:]), "big")
+
+
+@final
 class StructArray(list[memoryview]):
     """An array of structs. One that is stored is copied into its entry, where views of the entry see it."""
 
@@ -39,11 +86,13 @@ class StructArray(list[memoryview]):
         self[index][:] = value
 
 
-Contents: TypeAlias = Any  # a list or a HashContents: both are read and written by `contents[key]`
+Contents: TypeAlias = Any  # a list, a HashContents or a TrieContents: all are read and written by `contents[key]`
 
 
 def empty_map(map_: ir.Map) -> Contents:
     """A new map's contents: an array has all its indexes, each value all zeros."""
+    if map_.is_trie:
+        return TrieContents(map_.max_entries)
     if map_.row.sparse:
         return HashContents(map_.max_entries, drops=map_.row.drops)
     if isinstance(map_.value, StructType):

@@ -136,6 +136,9 @@ ValueType: TypeAlias = IntType | BoolType | AddressType
 FieldType: TypeAlias = ValueType | OctetsType | ArrayType | StructType
 StoredType: TypeAlias = ValueType | StructType
 
+LPM_KEY = StructType("lpm_key", 20, 4, (StructField("prefixlen", 0, U32), StructField("address", 4, ADDRESS)))
+"""The key of a trie of IPv6 prefixes, as struct bpf_lpm_trie_key_u8 lies in memory (include/uapi/linux/bpf.h)."""
+
 SCALAR_TYPES: Mapping[str, ValueType] = {**INT_TYPES, BOOL.name: BOOL, ADDRESS.name: ADDRESS}
 """Every scalar type by the language's spelling."""
 

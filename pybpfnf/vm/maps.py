@@ -166,6 +166,8 @@ class PercpuArrayMap(ArrayMap):
 class HashMap(VmMap):
     """A value that is replaced or deleted stays readable through old pointers until the run ends, as under RCU."""
 
+    full_error = errno.E2BIG
+
     def __init__(self, spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> None:
         super().__init__(spec, memory, cpus, cpu)
         self._cells: dict[bytes, Cell] = {}
@@ -208,7 +210,7 @@ class HashMap(VmMap):
             return -errno.EEXIST if flags == BPF_NOEXIST else 0
         if flags == BPF_EXIST:
             return -errno.ENOENT
-        return 0 if self._make_room() else -errno.E2BIG
+        return 0 if self._make_room() else -self.full_error
 
     def _make_room(self) -> bool:
         """Whether there is room for one more element."""
@@ -255,6 +257,8 @@ class LpmTrieMap(HashMap):
 
     Bits after the prefix do not count when keys are compared, but are kept, as the kernel keeps them.
     """
+
+    full_error = errno.ENOSPC
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from pybpfnf import Program, backend, image
 from pybpfnf.dsl import compile_module, ir
 from pybpfnf.live import Live
-from pybpfnf.runner import Environment, Outcome, Runner
+from pybpfnf.runner import Environment, Outcome, Runner, Session
 from pybpfnf.testing.packets import srv6
 
 SOURCE: Final = IPv6Address("fd00::1")
@@ -29,9 +29,14 @@ def running(runner: Runner, program: Program) -> Iterator[tuple[Live, Run]]:
 @contextmanager
 def running_module(runner: Runner, module: ir.Module) -> Iterator[tuple[Live, Run]]:
     """The same of a module with one program."""
+    with opened_module(runner, module) as session:
+        yield Live(session.image, session.maps), session.run
+
+
+def opened_module(runner: Runner, module: ir.Module) -> Session:
+    """The same as a session, whose maps are bytes."""
     built = image.read(backend.build(module))
-    with runner.open(built, built.program(), Environment(sid=SID)) as session:
-        yield Live(built, session.maps), session.run
+    return runner.open(built, built.program(), Environment(sid=SID))
 
 
 def packet(tag: int = 0, flags: int = 0, next_hop: str = "fc00:3::3") -> bytes:

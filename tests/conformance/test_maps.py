@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from errno import E2BIG, EEXIST, EINVAL, ENOENT
+from errno import E2BIG, EEXIST, EINVAL, ENOENT, ENOSPC
 
 import pytest
 
@@ -204,6 +204,30 @@ def test_a_prefix_keeps_the_bits_after_it_as_they_were_given(session: Session) -
     assert list(table.keys()) == [prefix(16, 10, 1, 99, 99)]
     table.update(prefix(16, 10, 1, 7, 7), OTHER)
     assert list(table.keys()) == [prefix(16, 10, 1, 7, 7)]
+
+
+@pytest.mark.parametrize(
+    ("before", "length", "flags", "error"),
+    [
+        (8, 24, ANY, ENOSPC),
+        (8, 7, ANY, None),
+        (1, 0, NOEXIST, EEXIST),
+        (1, 5, EXIST, ENOENT),
+        (1, 0, EXIST, None),
+        (1, 5, NOEXIST, None),
+        (1, 5, 3, EINVAL),
+    ],
+)
+def test_a_trie_gives_the_kernels_error(session: Session, before: int, length: int, flags: int, error: int | None) -> None:
+    for each in range(before):
+        session.maps["lpm"].update(prefix(each, 10, 0, 0, 0), VALUE)
+    if error is None:
+        session.maps["lpm"].update(prefix(length, 10, 0, 0, 0), OTHER, flags)
+        assert session.maps["lpm"].lookup(prefix(length, 10, 0, 0, 0)) == OTHER
+        return
+    with pytest.raises(KernelError) as raised:
+        session.maps["lpm"].update(prefix(length, 10, 0, 0, 0), OTHER, flags)
+    assert raised.value.errno == error
 
 
 def test_a_prefix_longer_than_the_key_is_refused(session: Session) -> None:

@@ -15,7 +15,7 @@ from pybpfnf.dsl.types import ADDRESS, BOOL, INT_TYPES, IntType, StructType, Typ
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.runner import Environment, Fault, MapAccess, Runner, Session
 from pybpfnf.testing.evaluate import Evaluator
-from pybpfnf.testing.model_maps import HashContents, empty_map
+from pybpfnf.testing.model_maps import Contents, HashContents, TrieContents, empty_map
 from tests.fuzz.inputs import Input, Value, at_the_hook
 
 Site: TypeAlias = tuple[str | None, int | None, int | None, str]
@@ -86,7 +86,8 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
         contents = given.maps[map_.name]
         if map_.row.sparse:
             evaluator.maps[map_.name] = empty_map(map_)
-            evaluator.maps[map_.name].update(contents)
+            for key, value in contents.items():
+                evaluator.maps[map_.name][key] = value
         else:
             evaluator.maps[map_.name] = empty_map(map_)
             for index, value in contents.items():
@@ -98,8 +99,18 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
         done.mark,
         None if done.verdict == _DROP else done.packet,
         {name: evaluator.variables[name] for name in given.variables},
-        {name: dict(held) if isinstance(held, HashContents) else dict(enumerate(held)) for name, held in evaluator.maps.items()},
+        {name: _entries(held) for name, held in evaluator.maps.items()},
     )
+
+
+def _entries(held: Contents) -> dict[Value, Value]:
+    match held:
+        case TrieContents():
+            return {key: held.entries[key] for key in held.entries}
+        case HashContents():
+            return dict(held)
+        case _:
+            return dict(enumerate(held))
 
 
 def run(runner: Runner, compiled: Compiled, environment: Environment, inputs: list[Input]) -> list[Observed]:

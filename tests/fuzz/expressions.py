@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, IPv6Network
 
 from pybpfnf.abi.headers import HEADERS
 from pybpfnf.dsl.types import ADDRESS, BOOL, S64, U8, U16, U32, IntType, ValueType
-from tests.fuzz.scope import Scope, Weighted, any_integer, narrower
+from tests.fuzz.scope import Scope, Store, Weighted, any_integer, narrower
 
 HARD = (0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 0x7FFF, 0xFFFF, 1 << 31, (1 << 32) - 1, 1 << 63)
 CONSTANTS = {"ZERO": 0, "SMALL": 7, "BYTE": 255, "NEGATIVE": -3, "MANY[0]": 1, "MANY[-1]": 65536, "len(MANY)": 3}
@@ -175,6 +175,11 @@ def key(scope: Scope, name: str, depth: int) -> str:
     return typed(scope, store.key, depth)
 
 
+def stored_key(scope: Scope, store: Store, depth: int) -> str:
+    """What an entry is made or deleted under."""
+    return _prefix(scope) if store.is_trie else key(scope, store.name, depth)
+
+
 def _found(scope: Scope, type_: ValueType, depth: int) -> str | None:
     """A look-up that may have missed, asked about."""
     name = scope.pick(name for name, of in scope.lookups.items() if of == type_)
@@ -288,11 +293,14 @@ def _same(scope: Scope, depth: int) -> str:
 
 
 def _in_prefix(scope: Scope, depth: int) -> str:
-    prefix = f'Prefix("{IPv6Network((scope.random.choice(ADDRESSES), scope.random.choice(_LENGTHS)), strict=False)}")'
-    return f"({typed(scope, ADDRESS, depth - 1)} {scope.random.choice(('in', 'not in'))} {prefix})"
+    return f"({typed(scope, ADDRESS, depth - 1)} {scope.random.choice(('in', 'not in'))} {_prefix(scope)})"
 
 
-_LENGTHS = (0, 1, 7, 8, 9, 15, 16, 32, 63, 64, 65, 96, 127, 128)
+def _prefix(scope: Scope) -> str:
+    return f'Prefix("{IPv6Network((scope.random.choice(ADDRESSES), scope.random.choice(LENGTHS)), strict=False)}")'
+
+
+LENGTHS = (0, 1, 7, 8, 9, 15, 16, 32, 63, 64, 65, 96, 127, 128)
 
 
 def _literal_choices(scope: Scope, depth: int) -> str:

@@ -18,7 +18,7 @@ from tests.fuzz.tlvs import DECLARATIONS as TLV_DECLARATIONS
 
 _IMPORTS = """\
 from pybpfnf import (
-    DROP, OK, Array, Config, Hash, IPv6Address, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, Seg6Packet, State,
+    DROP, OK, Array, Config, Hash, IPv6Address, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, Seg6Packet, State,
     Struct, Tlv, Verdict, array, bits, cpu, octets, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
 )
 
@@ -63,13 +63,15 @@ def _globals(scope: Scope) -> list[Global]:
 
 def _stores(scope: Scope) -> list[Store]:
     random = scope.random
-    kinds = ("Array", "PerCpuArray", "Hash", "Hash", "LruHash", "PerCpuHash", "LruPerCpuHash")
+    kinds = ("Array", "PerCpuArray", "Hash", "Hash", "LruHash", "PerCpuHash", "LruPerCpuHash", "LpmTrie")
     return [_store(scope, f"m{number}", random.choice(kinds)) for number in range(random.randint(1, 3))]
 
 
 def _store(scope: Scope, name: str, kind: str) -> Store:
     random = scope.random
     value = random.choices((random.choice(INTEGERS), BOOL, ADDRESS), (8, 1, 1))[0]
+    if kind == "LpmTrie":
+        return Store(name, kind, value, random.randint(1, 5), ADDRESS)
     if "Hash" not in kind:
         return Store(name, kind, value, random.randint(1, 5))
     key = random.choices((random.choice(INTEGERS), ADDRESS), (8, 1))[0]

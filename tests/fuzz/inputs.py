@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 from random import Random
 from typing import Final, TypeAlias, final
 
@@ -14,7 +14,7 @@ from pybpfnf.dsl.types import ADDRESS, BOOL, IntType, StructType, Type
 from pybpfnf.runner import Environment
 from pybpfnf.testing import packets
 from pybpfnf.testing.packets import Tlv
-from tests.fuzz.expressions import ADDRESSES, HARD
+from tests.fuzz.expressions import ADDRESSES, HARD, LENGTHS
 
 SID: Final = "fc00:a::1"
 _HOPS = ("fc00:c::1", "fc00:c::2", "fc00:c::3")
@@ -74,9 +74,17 @@ def _contents(random: Random, map_: ir.Map) -> dict[Value, Value]:
         return {} if map_.row.sparse else dict.fromkeys(range(map_.max_entries), bytes(map_.value.size))
     if not map_.row.sparse:
         return {index: _value(random, map_.value) for index in range(map_.max_entries)}
+    if map_.is_trie:
+        return {_prefix(random): _value(random, map_.value) for _ in range(random.randint(0, map_.max_entries))}
     count = random.randint(0, min(map_.max_entries, _MOST_KEYS))
     near = [_value(random, map_.key) if map_.key == ADDRESS else random.randrange(4) for _ in range(count)]
     return {key: _value(random, map_.value) for key in near}
+
+
+def _prefix(random: Random) -> bytes:
+    """A key of a trie, mostly of one that covers addresses that occur."""
+    network = IPv6Network((random.choice(ADDRESSES), random.choice(LENGTHS)), strict=False)
+    return network.prefixlen.to_bytes(4, "little") + network.network_address.packed
 
 
 def _packet(random: Random) -> bytes:

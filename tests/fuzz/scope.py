@@ -52,6 +52,11 @@ class Store:
     def shared(self) -> bool:
         return "PerCpu" not in self.kind
 
+    @property
+    def is_trie(self) -> bool:
+        """Whether it is asked for addresses, and stores under prefixes."""
+        return self.kind == "LpmTrie"
+
 
 @final
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pybpfnf.dsl.types import S64, U8, U16, U32, IntType, ValueType
 from tests.fuzz import structs, tlvs
-from tests.fuzz.expressions import condition, divisor, element, key, literal, number, operand, placed, type_name, typed
+from tests.fuzz.expressions import condition, divisor, element, key, literal, number, operand, placed, stored_key, type_name, typed
 from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, narrower, partners
 
 Lines = list[str]
@@ -127,7 +127,7 @@ def _place(scope: Scope) -> tuple[str, ValueType]:
     """Somewhere to store a value, and what it takes."""
     places = [(name, type_) for name, type_ in scope.locals.items() if name not in scope.literal_only]
     places += [(each.name, each.type) for each in scope.globals if each.kind == "State"]
-    places += [(f"{each.name}[{key(scope, each.name, 1)}]", each.value) for each in scope.stores]
+    places += [(f"{each.name}[{key(scope, each.name, 1)}]", each.value) for each in scope.stores if not each.is_trie]
     places += [("pkt.mark", U32), ("pkt.srh.tag", U16)]
     return scope.random.choice(places)
 
@@ -173,19 +173,21 @@ def _updates(type_: IntType, *, shared: bool) -> tuple[str, ...]:
 
 def _set_element(scope: Scope, depth: int) -> Lines | None:
     store = scope.pick(scope.stores)
-    return None if store is None else [f"{store.name}[{key(scope, store.name, 2)}] = {placed(scope, store.value, _DEPTH)}"]
+    return None if store is None else [f"{store.name}[{stored_key(scope, store, 2)}] = {placed(scope, store.value, _DEPTH)}"]
 
 
 def _update_element(scope: Scope, depth: int) -> Lines | None:
-    store = scope.pick(each for each in scope.stores if isinstance(each.value, IntType) and _has_all_keys(each))
+    store = scope.pick(each for each in scope.stores if isinstance(each.value, IntType) and _can_update(each))
     if store is None:
         return None
     assert isinstance(store.value, IntType)
-    operator = scope.random.choice(_updates(store.value, shared=store.shared))
+    operator = scope.random.choice(SHARED_UPDATES if store.is_trie else _updates(store.value, shared=store.shared))
     return [f"{store.name}[{key(scope, store.name, 2)}] {operator}= {_right(scope, store.value, operator)}"]
 
 
-def _has_all_keys(store: Store) -> bool:
+def _can_update(store: Store) -> bool:
+    if store.is_trie:
+        return isinstance(store.value, IntType) and store.value.width >= 32
     return not store.sparse or store.default is not None
 
 
@@ -193,7 +195,9 @@ def _delete(scope: Scope, depth: int) -> Lines | None:
     store = scope.pick(each for each in scope.stores if each.sparse)
     if store is None:
         return None
-    where = key(scope, store.name, 1)
+    where = stored_key(scope, store, 1)
+    if store.is_trie:
+        return [f"del {store.name}[{where}]"]
     return [f"if {where} in {store.name}:", f"{_INDENT}del {store.name}[{where}]"] if scope.chance(2) else [f"del {store.name}[{where}]"]
 
 

@@ -62,6 +62,11 @@ class Map:
         """What the kernel says of maps of this kind."""
         return MAP_TYPES[self.kind]
 
+    @property
+    def is_trie(self) -> bool:
+        """Whether a look-up finds the longest prefix that matches; `key` is then LPM_KEY."""
+        return self.kind == "lpm_trie"
+
 
 @final
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pybpfnf.dsl.surface.route_packets import LwtInPacket, LwtOutPacket, LwtXmit
 from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
 from pybpfnf.dsl.surface.stores import Array, Config, PerCpuArray, State
 from pybpfnf.dsl.surface.structs import Struct, bits
+from pybpfnf.dsl.surface.tries import LpmTrie
 from pybpfnf.dsl.surface.wire import Tlv, array, octets
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Hook",
     "IPv6Address",
     "Ipv6",
+    "LpmTrie",
     "LruHash",
     "LruPerCpuHash",
     "LwtInPacket",

@@ -8,7 +8,7 @@ from typing import Any
 from pybpfnf.dsl import ir
 from pybpfnf.testing.evaluate.operators import operate
 from pybpfnf.testing.evaluate.run import Look, Run, faulting, stored_copy
-from pybpfnf.testing.model_maps import stored
+from pybpfnf.testing.model_maps import TrieContents, stored
 
 
 def key_of(run: Run, node: ir.Expr) -> Look:
@@ -45,7 +45,7 @@ def _update_map(run: Run, node: ir.UpdateMap) -> None:
         old: Any = stored(contents, node.map, key)
     new = operate(node.op, node.map.value, old, run.value(node.value), node.span)
     with faulting(node.span):
-        contents[key] = new
+        contents[contents.match(key) if isinstance(contents, TrieContents) else key] = new
 
 
 def _delete_map(run: Run, node: ir.DeleteMap) -> None:
