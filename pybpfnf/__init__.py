@@ -134,6 +134,7 @@ __all__ = [
     "Ipv6",
     "KernelError",
     "KernelRunner",
+    "LpmTrie",
     "LruHash",
     "LruPerCpuHash",
     "LwtInPacket",
