@@ -92,7 +92,7 @@ def test_a_view_of_the_entry_that_matched_writes_through(runner: Runner, tmp_pat
         't[Prefix("::/0")] = Route(table=5)\nt[Prefix("fc00::/16")] = Route(table=254)\n'
         "for i in range(3):\n    route = t[pkt.ipv6.destination]\n    route.packets += 2\n"
         "route = t.get(pkt.ipv6.source)\nif route is None:\n    return DROP\nroute.packets *= 3\nroute.packets += 9\n"
-        "return pkt.end_t(table=s32(t[pkt.ipv6.destination].table))"
+        "return pkt.end_t(table=t[pkt.ipv6.destination].table)"
     )
     before = f"{ROUTE}t = LpmTrie(IPv6Address, Route, 8)\n"
     with opened_module(runner, compile_text(function(body, before=before), tmp_path)) as session:
