@@ -1,4 +1,4 @@
-"""`scripts/bench [--quick] [--json] [--rounds N] [--packets N]`."""
+"""`scripts/bench [build | codegen] [--quick] [--json] [--rounds N] [--packets N]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import build_time, clang, run_time
+from benchmarks import build_time, clang, codegen
 from benchmarks.report import Report
 from pybpfnf.kernel import features
 
@@ -26,10 +26,12 @@ def main(arguments: list[str] | None = None) -> None:
         place = Path(where)
         report = Report(
             setting=_setting(compiler),
-            build=list(build_time.measure(options.rounds, compiler is not None, place)),
-            run=list(
-                run_time.measure(options.rounds, options.packets, has_clang=compiler is not None, has_kernel=lacking is None, where=place)
-            ),
+            build=list(build_time.measure(options.rounds, compiler is not None, place)) if options.what != "codegen" else [],
+            codegen=list(
+                codegen.measure(options.rounds, options.packets, has_clang=compiler is not None, has_kernel=lacking is None, where=place)
+            )
+            if options.what != "build"
+            else [],
             missing=list(_missing(compiler, lacking)),
         )
     if options.json:
@@ -42,6 +44,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Building against clang, running in the kernel against C; medians of several rounds, in turn."
     )
+    parser.add_argument("what", nargs="?", choices=("build", "codegen"), help="the time to build, or the code (default: both)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="few rounds: shows that it works, and says little")
     parser.add_argument("--rounds", type=int, help="rounds of every measurement (default: 11)")
@@ -58,7 +61,7 @@ def _setting(compiler: str | None) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_version()}, llvmlite {importlib.metadata.version('llvmlite')}",
         "clang": "none" if compiler is None else f"{compiler}: built with {' '.join(clang.FLAGS)}, run with {' '.join(clang.RUN_FLAGS)}",
-        "packets": "two segments, UDP with 64 bytes of data; a figure has the cost of its own two clock readings in it (see `end`)",
+        "packets": "UDP with 64 bytes of data, at a SID with two segments; a time has two clock readings in it (see `end`)",
     }
 
 

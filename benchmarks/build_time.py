@@ -11,7 +11,8 @@ from typing import final
 
 import pybpfnf
 from benchmarks import clang
-from benchmarks.measure import FUNCTIONS, Spread, in_turn, source
+from benchmarks.measure import Spread, in_turn
+from benchmarks.yardsticks import YARDSTICKS
 
 _COMMAND = [sys.executable, "-c", "from pybpfnf.cli import main; main()"]
 
@@ -29,7 +30,7 @@ class BuildTime:
 
 def measure(rounds: int, has_clang: bool, where: Path) -> Iterator[BuildTime]:
     """`where` is a directory for the objects."""
-    for function in FUNCTIONS:
+    for function in YARDSTICKS:
         actions: list[Callable[[], object]] = [_in_process(function), _command(function, where)]
         if has_clang:
             actions.append(_clang(function, where))
@@ -39,12 +40,12 @@ def measure(rounds: int, has_clang: bool, where: Path) -> Iterator[BuildTime]:
 
 
 def _in_process(function: str) -> Callable[[], object]:
-    return lambda: pybpfnf.build(source(function))
+    return lambda: pybpfnf.build(YARDSTICKS[function].source)
 
 
 def _command(function: str, where: Path) -> Callable[[], object]:
     return lambda: subprocess.run(
-        [*_COMMAND, "build", str(source(function)), "-o", str(where / "command.o")], check=True, capture_output=True
+        [*_COMMAND, "build", str(YARDSTICKS[function].source), "-o", str(where / "command.o")], check=True, capture_output=True
     )
 
 

@@ -6,8 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.measure import C_SOURCES
-
+C_SOURCES = Path(__file__).resolve().parent / "c"
 FLAGS = ("-O2", "-g", "-target", "bpf")
 # What runs in the kernel is compiled for the instruction set that our own objects use, so that C is at its best.
 RUN_FLAGS = (*FLAGS, "-mcpu=v3")

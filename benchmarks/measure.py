@@ -1,4 +1,4 @@
-"""What a measurement is, and what is measured: the catalogue's micro-benchmarks and their C yardsticks in `c/`."""
+"""What a measurement is."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, final
-
-FUNCTIONS: Final = ("end", "end_t", "tag_increment", "add_tlv", "add_tlv_20")
-ROOT: Final = Path(__file__).resolve().parent.parent
-C_SOURCES: Final = Path(__file__).resolve().parent / "c"
+from typing import final
 
 
 @final
@@ -25,10 +20,6 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         return cls(min(values), statistics.median(values))
-
-
-def source(function: str) -> Path:
-    return ROOT / "functions" / f"{function}.py"
 
 
 def in_turn(actions: Sequence[Callable[[], object]], rounds: int) -> list[Spread]:

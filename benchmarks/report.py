@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import final
 
@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.build_time import BuildTime
+from benchmarks.codegen import IN_C, CodeFigures
 from benchmarks.measure import Spread
-from benchmarks.run_time import RunTime
 
 
 @final
@@ -22,11 +22,11 @@ class Report:
 
     setting: dict[str, str]
     build: Sequence[BuildTime]
-    run: Sequence[RunTime]
+    codegen: Sequence[CodeFigures]
     missing: Sequence[str]
 
     def as_json(self) -> str:
-        """Times in milliseconds (`build`) and nanoseconds (`run`)."""
+        """Times in milliseconds (`build`) and nanoseconds (`codegen`)."""
         return json.dumps(asdict(self), indent=2)
 
     def print(self, console: Console) -> None:
@@ -34,44 +34,55 @@ class Report:
             console.print(f"{name}: {value}", highlight=False)
         for line in self.missing:
             console.print(f"missing: {line}", highlight=False)
-        console.print(_build_table(self.build))
-        console.print(_run_table(self.run))
+        if self.build:
+            console.print(_build_table(self.build))
+        if self.codegen:
+            console.print(_code_table(self.codegen))
 
 
 def _build_table(rows: Sequence[BuildTime]) -> Table:
     table = Table("function", title="time to build, ms: least (median)", title_justify="left")
-    for name in ("in process, warm", "whole command", "clang", "in process : clang"):
+    for name in ("in process, warm", "whole command", "clang", "in process : clang", "command : clang"):
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(
-            row.function, _spread(row.in_process, 1), _spread(row.command, 1), _spread(row.clang, 1), _ratio(row.in_process, row.clang)
-        )
+        times = [_spread(each, 1) for each in (row.in_process, row.command, row.clang)]
+        table.add_row(row.function, *times, _of_medians(row.in_process, row.clang), _of_medians(row.command, row.clang))
     return table
 
 
-def _run_table(rows: Sequence[RunTime]) -> Table:
-    table = Table("function", "written in", title="in the kernel, ns a run: least (median)", title_justify="left")
-    for name in ("instructions", "executed", "ns a run", ": C"):
+def _code_table(rows: Sequence[CodeFigures]) -> Table:
+    table = Table("function", "written in", title="code, and in brackets its ratio to that of C", title_justify="left")
+    for name in ("instructions loaded", "executed", "machine code, bytes", "ns a run"):
         table.add_column(name, justify="right")
-    yardsticks = {row.function: row.nanoseconds for row in rows if row.variant == "C"}
+    yardsticks = {row.function: row for row in rows if row.variant == IN_C}
     last = None
     for row in rows:
         if last not in (None, row.function):
             table.add_section()
         last = row.function
-        ratio = "" if row.variant == "C" else _ratio(row.nanoseconds, yardsticks.get(row.function))
-        table.add_row(row.function, row.variant, str(row.slots), _count(row.executed), _spread(row.nanoseconds, 0), ratio)
+        yardstick = yardsticks.get(row.function) if row.variant != IN_C else None
+        table.add_row(row.function, row.variant, *_against(row, yardstick))
     return table
+
+
+def _against(row: CodeFigures, yardstick: CodeFigures | None) -> Iterator[str]:
+    """The figures of a row, each with its ratio to the yardstick's, where there is one."""
+    for own, other in zip(_figures(row), _figures(yardstick) if yardstick else (None,) * 4, strict=True):
+        if own is None:
+            yield "-"
+        else:
+            yield f"{own:.0f}" + ("" if other is None else f" ({own / other:.2f})")
+
+
+def _figures(row: CodeFigures) -> tuple[float | None, ...]:
+    """Where the kernel could not be asked, the length is the object's."""
+    nanoseconds = None if row.nanoseconds is None else row.nanoseconds.median
+    return (row.slots if row.loaded is None else row.loaded, row.executed, row.machine_code, nanoseconds)
 
 
 def _spread(spread: Spread | None, digits: int) -> str:
     return "-" if spread is None else f"{spread.least:.{digits}f} ({spread.median:.{digits}f})"
 
 
-def _ratio(spread: Spread | None, yardstick: Spread | None) -> str:
-    """Of the medians."""
-    return "-" if spread is None or yardstick is None else f"{spread.median / yardstick.median:.2f}"
-
-
-def _count(number: int | None) -> str:
-    return "-" if number is None else str(number)
+def _of_medians(spread: Spread, yardstick: Spread | None) -> str:
+    return "-" if yardstick is None else f"{spread.median / yardstick.median:.2f}"

@@ -14,11 +14,16 @@ struct __sk_buff {
 };
 
 enum { BPF_OK = 0, BPF_DROP = 2, BPF_REDIRECT = 7 };
+enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6 };
+enum { BPF_LWT_ENCAP_SEG6 = 0 };
 enum { SEG6_LOCAL_ACTION_END_T = 3 };
 enum { NEXTHDR_HOP = 0, NEXTHDR_ROUTING = 43, NEXTHDR_DEST = 60 };
 enum { SRCRT_TYPE_4 = 4 };
 enum { TLV_PADN = 4, TLV_HMAC = 5 };
 
+static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static long (*const bpf_lwt_push_encap)(struct __sk_buff *skb, u32 type, void *header, u32 len) = (void *)73;
+static u64 (*const bpf_ktime_get_tai_ns)(void) = (void *)208;
 static long (*const bpf_lwt_seg6_store_bytes)(struct __sk_buff *skb, u32 offset, const void *from, u32 len) = (void *)74;
 static long (*const bpf_lwt_seg6_adjust_srh)(struct __sk_buff *skb, u32 offset, int delta) = (void *)75;
 static long (*const bpf_lwt_seg6_action)(struct __sk_buff *skb, u32 action, void *param, int param_len) = (void *)76;
@@ -28,12 +33,23 @@ struct ipv6_sr_hdr {
 	u16 tag;
 };
 
+struct in6_addr {
+	union {
+		u8 s6_addr[16];
+		u32 halves[4];
+		u64 words[2]; /* so that it is copied by words */
+	};
+};
+
 struct sr6_tlv {
 	u8 type, len;
 };
 
 #define SEC(name) __attribute__((section(name), used))
+#define __uint(name, value) int (*name)[value]
+#define __type(name, type) type *name
 #define bswap16(x) __builtin_bswap16(x)
+#define bswap32(x) __builtin_bswap32(x)
 #define offsetof(type, member) __builtin_offsetof(type, member)
 #define IPV6_HDR_LEN 40
 #define SEGMENT_LEN 16
@@ -43,6 +59,14 @@ struct sr6_tlv {
 
 static inline void *data_of(struct __sk_buff *skb) { return (void *)(u64)skb->data; }
 static inline void *end_of(struct __sk_buff *skb) { return (void *)(u64)skb->data_end; }
+
+/* Whether the packet is IPv6, its whole header there. */
+static inline __attribute__((always_inline)) int is_ipv6(struct __sk_buff *skb)
+{
+	u8 *data = data_of(skb);
+
+	return data + IPV6_HDR_LEN <= (u8 *)end_of(skb) && data[0] >> 4 == 6;
+}
 
 /* The SRH's offset from the IPv6 header, past hop-by-hop and destination options; 0 where there is none. */
 static inline __attribute__((always_inline)) u32 srh_offset(struct __sk_buff *skb)

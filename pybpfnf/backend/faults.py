@@ -37,14 +37,14 @@ class FaultSites:
 
 @final
 class FaultExits:
-    """The fault exits of one function."""
+    """The fault exits of one function, and its returns of constants."""
 
     def __init__(self, sites: FaultSites, function: ir.Function, writer: Writer) -> None:
         self._sites = sites
         self._function = function
         self._writer = writer
         self._arms: dict[tuple[Span, str], tuple[str, int, str]] = {}  # label, site number, location
-        self._unreachable: str | None = None
+        self._returns: dict[int, tuple[str, str]] = {}  # label, location
 
     def label(self, span: Span, location: str, message: str) -> str:
         """The exit of a place for one reason: asked for twice, it is the same."""
@@ -53,20 +53,28 @@ class FaultExits:
             self._arms[span, message] = (self._writer.label("fault"), number, location)
         return self._arms[span, message][0]
 
+    def returning(self, verdict: int) -> str:
+        """The one block of the function that returns this verdict: else each return sets it and goes to the end."""
+        if verdict not in self._returns:
+            self._returns[verdict] = (self._writer.label("return"), self._writer.location)
+        return self._returns[verdict][0]
+
     def unreachable(self) -> str:
         """For a check that is proven needless but that the verifier wants to see: leaves without being counted."""
-        if self._unreachable is None:
-            self._unreachable = self._writer.label("never")
-        return self._unreachable
+        return self.returning(self._function.on_fault)
 
     def place(self) -> None:
         """Write the exits; the function's last blocks."""
+        if self._arms:
+            self._place_faults()
+        for verdict, (label, location) in self._returns.items():
+            self._writer.place(label)
+            with self._writer.at(location):
+                # Opaque, so that it is set where it is returned, and not before each check on the way there.
+                self._writer.ret(f"i32 {self._writer.barrier('i32', verdict)}")
+
+    def _place_faults(self) -> None:
         writer = self._writer
-        if self._unreachable is not None:
-            writer.place(self._unreachable)
-            writer.ret(f"i32 {writer.barrier('i32', self._function.on_fault)}")
-        if not self._arms:
-            return
         numbers = []
         for label, number, location in self._arms.values():
             writer.place(label)
@@ -79,5 +87,4 @@ class FaultExits:
             site = writer.phi("i64", *numbers)
             counter = writer.value(f"getelementptr i64, ptr @{FAULTS_SYMBOL}, i64 {site}")
             writer.value(f"atomicrmw add ptr {counter}, i64 1 monotonic")
-        # Opaque, so that it is not set on the hot path before each check.
-        writer.ret(f"i32 {writer.barrier('i32', self._function.on_fault)}")
+        writer.jump(self.returning(self._function.on_fault))

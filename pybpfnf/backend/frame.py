@@ -74,6 +74,21 @@ class Loop:
     end: str
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known on the ways to a label. `entries`: what `Frame.entries` has; `reserved`: slots of records that may be reserved."""
+
+    packet: Packet
+    entries: Mapping[tuple[str, str], str]
+    reserved: frozenset[str]
+
+    def joined(self, other: _Known) -> _Known:
+        # A pointer that is known on both ways was made before them.
+        entries = {key: pointer for key, pointer in self.entries.items() if other.entries.get(key) == pointer}
+        return _Known(self.packet.joined(other.packet), entries, self.reserved | other.reserved)
+
+
 Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
 """How each kind of expression is lowered: emits code and gives the value's name or constant."""
 
@@ -96,7 +111,8 @@ class Frame:
         self._named: dict[str, str] = {}
         self._scratch: dict[str, int] = {}
         self._rooms = 0
-        self._arrivals: dict[str, tuple[Packet, frozenset[str]]] = {}
+        self.entries: Mapping[tuple[str, str], str] = {}  # of arrays, by map and constant index: pointers to values, which never move
+        self._arrivals: dict[str, _Known] = {}
         self._reserved: frozenset[str] = frozenset()  # slots of records that may be reserved here, and are to be released on every path
         self._releases: dict[tuple[str, frozenset[str]], tuple[str, str]] = {}  # label and location of what releases before an exit
 
@@ -225,7 +241,7 @@ class Frame:
         self.writer.do(f"call void inttoptr (i64 {HELPERS[name].id} to ptr)({', '.join(arguments)})")
 
     # ----------------------------------------------------------------------------------------------------- branches
-    # What is known of the packet goes along each way to a label, and is joined there.
+    # What is known goes along each way to a label, and is joined there.
 
     def branch(self, condition: str, yes: str, no: str) -> None:
         self._arrive(yes)
@@ -242,7 +258,8 @@ class Frame:
         """Begin the block of a label that all ways lead to by now; one that none leads to is not written."""
         self.jump(label)
         if label in self._arrivals:
-            self.packet, self._reserved = self._arrivals.pop(label)
+            known = self._arrivals.pop(label)
+            self.packet, self.entries, self._reserved = known.packet, known.entries, known.reserved
             self.writer.place(label)
 
     @contextmanager
@@ -263,5 +280,6 @@ class Frame:
         self.writer.branch(condition, label, otherwise, self._debug.rolled_loop())
 
     def _arrive(self, label: str) -> None:
-        packet, reserved = self._arrivals.get(label, (self.packet, self._reserved))
-        self._arrivals[label] = self.packet.joined(packet), self._reserved | reserved
+        here = _Known(self.packet, self.entries, self._reserved)
+        before = self._arrivals.get(label)
+        self._arrivals[label] = here if before is None else here.joined(before)

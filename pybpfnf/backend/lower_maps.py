@@ -103,12 +103,17 @@ def _is_array(map_: ir.Map) -> bool:
 
 
 def _entry(frame: Frame, map_: ir.Map, key: str, node: ir.Expr) -> str:
-    """A pointer to the value of a key that must be there."""
+    """A pointer to the value of a key that must be there. An array's value stays where it is, so it is looked up once."""
+    known = (map_.name, key)
+    if known in frame.entries:
+        return frame.entries[known]
     w = frame.writer
     elsewhere = frame.never() if _in_range(map_, node) else frame.fault(_OUT_OF_RANGE if _is_array(map_) else _MISSING)
     index = _index(frame, map_, key, node, elsewhere)
     entry = _look_up(frame, map_, index)
     w.go_on_unless(w.icmp("eq", "ptr", entry, "null"), elsewhere)
+    if _is_array(map_) and isinstance(node, ir.Const):
+        frame.entries = {**frame.entries, known: entry}
     return entry
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, final
 
+from pybpfnf.records import dataclass
 from pybpfnf.vm.maps import Cell, VmMap
 from pybpfnf.vm.memory import Region
 

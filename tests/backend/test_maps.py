@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pybpfnf.abi.helpers import HELPERS
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import ADDRESS, BOOL, S64, U8, U16, U32, U64, IntType, OptionalType, StructType, ValueType
 from tests.backend.build_ir import (
@@ -15,6 +16,7 @@ from tests.backend.build_ir import (
     at,
     binary,
     both,
+    compare,
     const,
     convert,
     either,
@@ -96,6 +98,28 @@ def test_an_index_that_cannot_be_out_of_range_has_no_fault_site() -> None:
     )
     image = built(module(function("uses", *body, give()), maps=(ARRAY, large), variables=(small, OUT)))
     assert image.faults is None
+
+
+def look_ups(*body: ir.Stmt) -> int:
+    image = built(module(function("uses", *body, give()), maps=(ARRAY,), variables=(KEY, OUT)))
+    helper = HELPERS["map_lookup_elem"].id
+    return sum(insn.form.name == "call" and insn.imm == helper for insn in image.program().insns)
+
+
+def test_an_element_of_an_array_is_looked_up_once() -> None:
+    twice = ir.UpdateMap(ARRAY, const(1, U32), ir.BinaryOp.ADD, const(1, U64), SPAN), out(element(ARRAY, const(1, U32)))
+    assert look_ups(*twice) == 1
+    assert look_ups(*twice, out(element(ARRAY, const(2, U32)))) == 2
+    with engine(*twice) as run:
+        run.run()
+        assert run.get("OUT") == 1
+
+
+def test_an_element_is_looked_up_again_where_another_way_may_have_led() -> None:
+    first = out(element(ARRAY, const(1, U32)))
+    on_one_way = when(compare("==", read(KEY), const(0, U32)), (first,))
+    assert look_ups(on_one_way, first) == 2
+    assert look_ups(first, on_one_way, first) == 1
 
 
 def test_an_update_of_a_shared_map_is_atomic_and_of_a_per_cpu_map_is_not() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import clang
-from benchmarks.measure import FUNCTIONS
+from benchmarks.codegen import IN_C, OURS, OURS_UNCOUNTED
+from benchmarks.yardsticks import YARDSTICKS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -27,11 +28,11 @@ def _bench(*options: str, path: str | None = None) -> str:
 @pytest.mark.skipif(clang.version() is None, reason="clang is missing")
 def test_every_function_has_its_figures_beside_those_of_c() -> None:
     report = json.loads(_bench("--json"))
-    assert [row["function"] for row in report["build"]] == list(FUNCTIONS)
+    assert [row["function"] for row in report["build"]] == list(YARDSTICKS)
     assert all(0 < row[name]["least"] <= row[name]["median"] for row in report["build"] for name in ("in_process", "command", "clang"))
-    variants = {(row["function"], row["variant"]) for row in report["run"]}
-    assert variants == {(function, variant) for function in FUNCTIONS for variant in ("Python", "Python, faults uncounted", "C")}
-    assert all(0 < row["nanoseconds"]["least"] < 100_000 for row in report["run"])
+    variants = {(row["function"], row["variant"]) for row in report["codegen"]}
+    assert variants == {(function, variant) for function in YARDSTICKS for variant in (OURS, OURS_UNCOUNTED, IN_C)}
+    assert all(0 < row["nanoseconds"]["least"] < 100_000 for row in report["codegen"])
     assert report["missing"] == []
 
 

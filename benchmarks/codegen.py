@@ -1,7 +1,7 @@
-"""Time to run in the kernel: nanoseconds a run by BPF statistics, of each function and of the same in C, in turn on the same packets.
+"""Code against C: length, instructions executed, machine code and nanoseconds, of each function ours and as clang compiles it.
 
-All programs are bound in one router of the kernel runner, each to a SID of its own, and packets come in through a packet
-socket as fast as one process sends them. The kernel's figure has the helpers in it, and the two clock readings around a run.
+All programs of a function are bound in one router of the kernel runner, each to an address of its own, and packets come in through a
+packet socket as fast as one process sends them, in turn. The kernel's nanoseconds have the helpers in them, and two clock readings.
 """
 
 from __future__ import annotations
@@ -17,95 +17,92 @@ from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import final
 
-import pybpfnf
-from benchmarks import clang
-from benchmarks.measure import FUNCTIONS, Spread, source
+from benchmarks.measure import Spread
+from benchmarks.yardsticks import YARDSTICKS, Yardstick
 from pybpfnf.image.model import ObjectImage
-from pybpfnf.kernel.info import statistics
+from pybpfnf.kernel.hook_routes import HOOK_ROUTES
+from pybpfnf.kernel.info import ProgramInfo, statistics
 from pybpfnf.kernel.links import MAIN_TABLE, NEWROUTE
 from pybpfnf.kernel.load import LoadedProgram, load_program
 from pybpfnf.kernel.netlink import CREATE, EXCL
 from pybpfnf.kernel.router import IN, Router
-from pybpfnf.kernel.routes import encode_end_bpf
 from pybpfnf.runner import Environment
-from pybpfnf.testing import packets
 from pybpfnf.vm import VmRunner
 
 _FEED = "feed0"  # the far end of the router's incoming device
 _SIOCGIFHWADDR = 0x8927
 _ETH_P_IPV6 = 0x86DD
-_PAYLOAD = bytes(64)
+_SLOT = 8  # bytes of an instruction
+OURS, OURS_UNCOUNTED, IN_C = "Python", "Python, faults uncounted", "C"
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class RunTime:
-    """One variant of one function. `slots` is its length, `executed` what the VM counts on the packet that was sent;
-    `nanoseconds` is None where the kernel could not be asked."""
+class CodeFigures:
+    """One variant of one function. `executed`: instructions on the good packet, by the VM. What only the kernel knows is None where it
+    could not be asked: `loaded`, instructions as the verifier leaves them, `machine_code`, bytes, and `nanoseconds` a run."""
 
     function: str
     variant: str
     slots: int
     executed: int | None
+    loaded: int | None
+    machine_code: int | None
     nanoseconds: Spread | None
 
 
-def variants(function: str, has_clang: bool, where: Path) -> Mapping[str, ObjectImage]:
-    """The same function several ways."""
-    images = {
-        "Python": pybpfnf.read(pybpfnf.build(source(function))),
-        "Python, faults uncounted": pybpfnf.read(pybpfnf.build(source(function), fault_counters=False)),
-    }
-    if has_clang:
-        clang.build(function, where / "run.o", clang.RUN_FLAGS)
-        images["C"] = pybpfnf.read((where / "run.o").read_bytes())
-    return images
-
-
-def measure(rounds: int, count: int, *, has_clang: bool, has_kernel: bool, where: Path) -> Iterator[RunTime]:
-    """Each function in turn; `count` packets a variant and round."""
-    for function in FUNCTIONS:
-        images = variants(function, has_clang, where)
-        times = _in_kernel(images, rounds, count) if has_kernel else {}
+def measure(rounds: int, count: int, *, has_clang: bool, has_kernel: bool, where: Path) -> Iterator[CodeFigures]:
+    """Each function in turn; `count` packets a variant and round. Objects go to the directory `where`."""
+    for yardstick in YARDSTICKS.values():
+        images = variants(yardstick, where if has_clang else None)
+        asked = _in_kernel(yardstick, images, rounds, count) if has_kernel else {}
         for index, (variant, image) in enumerate(images.items()):
-            executed = _executed(image, _packet(index))
-            yield RunTime(function, variant, image.program().slots, executed, times.get(variant))
+            executed = _executed(yardstick, image, _address(index))
+            info, times = asked.get(variant, (None, None))
+            sizes = (None, None) if info is None else (info.xlated_size // _SLOT, info.jited_size)
+            yield CodeFigures(yardstick.name, variant, image.program().slots, executed, *sizes, times)
 
 
-def _sid(index: int) -> IPv6Address:
+def variants(yardstick: Yardstick, where: Path | None) -> Mapping[str, ObjectImage]:
+    """The same function several ways; in C too where there is a directory for the object."""
+    images = {OURS: yardstick.ours(fault_counters=True), OURS_UNCOUNTED: yardstick.ours(fault_counters=False)}
+    return images if where is None else {**images, IN_C: yardstick.in_c(where)}
+
+
+def _address(index: int) -> IPv6Address:
     return IPv6Address(f"fc00:a::{index + 1}")
 
 
-def _packet(index: int) -> bytes:
-    """A UDP datagram with two segments, as in the measurements of the End.BPF paper."""
-    return packets.srv6(["fc00:c::1", _sid(index)], payload=packets.udp(_PAYLOAD))
-
-
-def _executed(image: ObjectImage, packet: bytes) -> int | None:
+def _executed(yardstick: Yardstick, image: ObjectImage, address: IPv6Address) -> int | None:
     with VmRunner().open(image, image.program(), Environment()) as session:
-        return session.run(packet).instructions
+        yardstick.fill(session.maps)
+        return session.run(yardstick.packet(address)).instructions
 
 
-def _in_kernel(images: Mapping[str, ObjectImage], rounds: int, count: int) -> Mapping[str, Spread]:
+def _in_kernel(
+    yardstick: Yardstick, images: Mapping[str, ObjectImage], rounds: int, count: int
+) -> Mapping[str, tuple[ProgramInfo, Spread]]:
     with ExitStack() as stack:
         router = stack.enter_context(Router(Environment()))
         programs: dict[str, LoadedProgram] = {}
         for index, (variant, image) in enumerate(images.items()):
             programs[variant] = stack.enter_context(load_program(image, image.program()))
-            _bind(router, programs[variant], _sid(index))
+            yardstick.fill(programs[variant].maps)
+            _bind(router, programs[variant], _address(index))
         wire = stack.enter_context(_sender(router))
         stack.enter_context(statistics())
         stack.enter_context(_one_cpu())
-        frames = {variant: wire.frame(_packet(index)) for index, variant in enumerate(images)}
+        frames = {variant: wire.frame(yardstick.packet(_address(index))) for index, variant in enumerate(images)}
         taken: dict[str, list[float]] = {variant: [] for variant in images}
         for _ in range(rounds):
             for variant, program in programs.items():
                 taken[variant].append(_nanoseconds(program, wire, frames[variant], count))
-    return {variant: Spread.of(values) for variant, values in taken.items()}
+        return {variant: (program.info(), Spread.of(taken[variant])) for variant, program in programs.items()}
 
 
-def _bind(router: Router, program: LoadedProgram, sid: IPv6Address) -> None:
-    message = encode_end_bpf(IPv6Network(sid), MAIN_TABLE, router.out_index, program.fd, program.program.name)
+def _bind(router: Router, program: LoadedProgram, address: IPv6Address) -> None:
+    encode = HOOK_ROUTES[program.info().type].encode
+    message = encode(IPv6Network(address), MAIN_TABLE, router.out_index, program.fd, program.program.name)
     router.netlink.request(message, NEWROUTE, CREATE | EXCL)
 
 
