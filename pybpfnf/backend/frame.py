@@ -14,6 +14,7 @@ from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.backend.writer import Writer
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import Type, is_reserved
 from pybpfnf.records import dataclass
 
 CONTEXT = "%ctx"
@@ -198,8 +199,12 @@ class Frame:
         """The stack slot of a local variable."""
         if local not in self._locals:
             type_ = local.type
-            self._locals[local] = self.room(type_.size) if is_in_memory(type_) else self.writer.slot(llvm_type(type_))
+            self._locals[local] = self.room(type_.size) if is_in_memory(type_) else self._slot(type_)
         return self._locals[local]
+
+    def _slot(self, type_: Type) -> str:
+        """Of a record that may be reserved, null at first: an exit discards what is in it, wherever it comes from."""
+        return self.writer.slot(llvm_type(type_), initial="null" if is_reserved(type_) else None)
 
     def register(self, name: str, type_: str, initial: str) -> str:
         """The slot of a variable of the lowering itself, which has this value when the function begins."""
@@ -243,8 +248,12 @@ class Frame:
     # ----------------------------------------------------------------------------------------------------- branches
     # What is known goes along each way to a label, and is joined there.
 
-    def branch(self, condition: str, yes: str, no: str) -> None:
+    def branch(self, condition: str, yes: str, no: str, none: str | None = None) -> None:
+        """`none`: the slot of a record that could not be reserved where the condition holds."""
+        before = self._reserved
+        self._reserved -= {none}
         self._arrive(yes)
+        self._reserved = before
         self._arrive(no)
         self.writer.branch(condition, yes, no)
 

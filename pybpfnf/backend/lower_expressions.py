@@ -16,7 +16,7 @@ from pybpfnf.backend.lower_segments import lower_segment_count, lower_segment_re
 from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import OctetsType, OptionalType, TlvViewType, Type, ViewType, struct_of
+from pybpfnf.dsl.types import OctetsType, OptionalType, TlvViewType, Type, ViewType, is_reserved, struct_of
 
 
 def lower_local_read(frame: Frame, node: ir.LocalRead) -> str:
@@ -86,11 +86,18 @@ def lower_test(frame: Frame, node: ir.Expr, yes: str, no: str) -> None:
         case ir.IsNone() | ir.MapContains():
             with frame.at(node.span):
                 frame.writer.keep_apart()  # from a branch before that asks the same of another look-up
-                frame.branch(is_none(frame, node) if isinstance(node, ir.IsNone) else map_contains(frame, node), yes, no)
+                if isinstance(node, ir.IsNone):
+                    frame.branch(is_none(frame, node), yes, no, none=_reserved_slot(frame, node.operand))
+                else:
+                    frame.branch(map_contains(frame, node), yes, no)
         case _:
             condition = frame.value(node)
             with frame.at(node.span):
                 frame.branch(condition, yes, no)
+
+
+def _reserved_slot(frame: Frame, node: ir.Expr) -> str | None:
+    return frame.local(node.local) if isinstance(node, ir.LocalRead) and is_reserved(node.type) else None
 
 
 def lower_has_header_value(frame: Frame, node: ir.HasHeader) -> str:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.build_events import check_name_end, is_reserved, refuse_second_name, store_reserved
+from pybpfnf.dsl.build_events import check_name_end, refuse_second_name, store_reserved
 from pybpfnf.dsl.build_map import store_item, update_item
 from pybpfnf.dsl.build_packet import fresh, store_attribute, update_attribute
 from pybpfnf.dsl.build_struct import copied
@@ -22,7 +22,7 @@ from pybpfnf.dsl.surface.calls import HelperFunction
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.stores import StateVariable
-from pybpfnf.dsl.types import S64, U32, VERDICT, IntType, OptionalType, Type, struct_of
+from pybpfnf.dsl.types import S64, U32, VERDICT, IntType, OptionalType, Type, is_reserved, struct_of
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import Appended, Choice, Constant, Effect, HeaderView, Literal, Nothing, PacketView, Poison, Reserving, Typed, Value
 

@@ -16,7 +16,7 @@ from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import Leak, PoisonBinding, ValueBinding
 from pybpfnf.dsl.operands import describe, to_type
 from pybpfnf.dsl.rules import is_gpl_compatible
-from pybpfnf.dsl.types import U32, OptionalType, Type, ViewType
+from pybpfnf.dsl.types import U32, OptionalType, ViewType, is_reserved
 from pybpfnf.dsl.values import POISON, Effect, EventsPlace, Literal, Method, Poison, Reserving, Typed, Value
 
 _METHODS = {"ringbuf": ("emit", "try_emit", "reserve", "submit", "discard"), "perf_event_array": ("emit", "try_emit")}
@@ -76,12 +76,6 @@ def _may_call(b: Builder, helper: str, node: ast.Call) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------- reserve and release
-
-
-def is_reserved(type_: Type) -> bool:
-    """Whether a value of the type is a reserved record, or a look-up that may be."""
-    inner = type_.inner if isinstance(type_, OptionalType) else type_
-    return isinstance(inner, ViewType) and inner.reserved
 
 
 def store_reserved(b: Builder, target: ast.Name, buffer: ir.EventBuffer, node: ast.expr) -> tuple[ir.Stmt, ...]:

@@ -24,7 +24,7 @@ from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct, is_struct, pack
 from pybpfnf.dsl.surface.wire import Tlv
-from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType, ViewType
+from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType, is_reserved
 from pybpfnf.dsl.values import POISON, Constant, EventsPlace, HeaderView, Literal, MapPlace, Nothing, StructClass, TlvClass, Typed, Value
 
 
@@ -65,7 +65,7 @@ def _ended(b: Builder, node: ast.Name, local: ir.Local, ended: Span) -> Value:
     if is_tlv_view(local.type):
         message = f"`{node.id}` was found before line {ended.line} moved the packet"
         return b.error("stale-view", message, node, f"find it again after line {ended.line}")
-    if isinstance(local.type, OptionalType) and isinstance(local.type.inner, ViewType) and local.type.inner.reserved:
+    if is_reserved(local.type):
         message = f"`{node.id}` was submitted or discarded in line {ended.line}"
         return b.error("stale-view", message, node, f"use it before line {ended.line}, or reserve another record")
     message = f"`{node.id}` is a view of an entry that line {ended.line} may have deleted or replaced"

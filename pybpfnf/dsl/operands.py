@@ -23,7 +23,7 @@ from pybpfnf.dsl.types import (
     StructType,
     TlvViewType,
     Type,
-    ViewType,
+    is_reserved,
     struct_of,
 )
 from pybpfnf.dsl.values import (
@@ -112,7 +112,7 @@ def present(b: Builder, value: Value, node: ast.expr) -> Value:
 def _why_missing(type_: Type) -> str:
     if isinstance(type_, TlvViewType):
         return "the SRH may have no such TLV"
-    return "the ring may be full" if isinstance(type_, ViewType) and type_.reserved else "the key may be missing"
+    return "the ring may be full" if is_reserved(type_) else "the key may be missing"
 
 
 def as_number(b: Builder, value: Value, node: ast.expr, role: str) -> Number | Poison:

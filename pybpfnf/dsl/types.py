@@ -189,6 +189,12 @@ class TlvViewType:
 Type: TypeAlias = ValueType | VerdictType | NoneType | OptionalType | FieldType | ViewType | TlvViewType
 
 
+def is_reserved(type_: Type) -> bool:
+    """Whether a value of the type is a reserved record, or a look-up that may be."""
+    inner = type_.inner if isinstance(type_, OptionalType) else type_
+    return isinstance(inner, ViewType) and inner.reserved
+
+
 def struct_of(type_: object) -> StructType | None:
     """The struct that a value of this type is, or is a view of; None for any other type."""
     if isinstance(type_, ViewType):

@@ -128,28 +128,49 @@ def elsewhere(pkt: LwtXmitPacket) -> Verdict:
         why="A record that is reserved in a ring buffer belongs to the function until it is submitted or discarded, on every path; a"
         " path that forgets it would block the buffer for all who read it.",
         wrong="""\
-r1 = map[events]
-r2 = 8
-r3 = 0
-call ringbuf_reserve
-r0 = 0
-exit
+from pybpfnf import DROP, OK, RingBuf, Seg6Packet, Struct, Verdict, seg6local, u16
+
+
+class Seen(Struct):
+    tag: u16
+
+
+events = RingBuf(Seen, 4096)
+
+
+@seg6local
+def report(pkt: Seg6Packet) -> Verdict:
+    seen = events.reserve()
+    if seen is None:
+        return DROP
+    seen.tag = pkt.srh.tag
+    if seen.tag == 0:
+        return OK
+    events.submit(seen)
+    return OK
 """,
         right="""\
-r1 = map[events]
-r2 = 8
-r3 = 0
-call ringbuf_reserve
-if r0 == 0 goto full
-r1 = r0
-r2 = 7
-*(u64 *)(r1 + 0) = r2
-r2 = 0
-call ringbuf_submit
-full:
-r0 = 0
-exit
+from pybpfnf import DROP, OK, RingBuf, Seg6Packet, Struct, Verdict, seg6local, u16
+
+
+class Seen(Struct):
+    tag: u16
+
+
+events = RingBuf(Seen, 4096)
+
+
+@seg6local
+def report(pkt: Seg6Packet) -> Verdict:
+    seen = events.reserve()
+    if seen is None:
+        return DROP
+    seen.tag = pkt.srh.tag
+    if seen.tag == 0:
+        events.discard(seen)
+        return OK
+    events.submit(seen)
+    return OK
 """,
-        language=ASSEMBLY,
     ),
 )

@@ -56,19 +56,20 @@ class Observed:
     packet: bytes | None
     variables: Mapping[str, Value]
     maps: Mapping[str, Mapping[Value, Value]]
+    events: Mapping[str, tuple[bytes, ...]]  # records, by the name of their buffer
 
     def difference(self, other: Observed) -> list[str]:
         """The names of what is not the same."""
         rows = ((name, getattr(self, name), getattr(other, name)) for name in ("verdict", "fault", "mark", "packet"))
         names = [name for name, one, another in rows if one != another]
-        for what in ("variables", "maps"):
+        for what in ("variables", "maps", "events"):
             one, another = getattr(self, what), getattr(other, what)
             names += [name for name in one if one[name] != another[name]]
         return names
 
     def part(self, name: str) -> object:
         """What stands under a name that `difference` gave."""
-        for values in (self.variables, self.maps):
+        for values in (self.variables, self.maps, self.events):
             if name in values:
                 return values[name]
         found: object = getattr(self, name)
@@ -100,6 +101,7 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
         None if done.verdict == _DROP else done.packet,
         {name: evaluator.variables[name] for name in given.variables},
         {name: _entries(held) for name, held in evaluator.maps.items()},
+        dict(done.events),
     )
 
 
@@ -133,6 +135,7 @@ def _run(session: Session, module: ir.Module, given: Input) -> Observed:
         outcome.packet,
         variables.read(given.variables),
         {map_.name: _contents(session.maps[map_.name], map_) for map_ in module.maps},
+        {each.name: tuple(event.data for event in outcome.events if event.map == each.name) for each in module.events},
     )
 
 

@@ -57,7 +57,7 @@ def uses(scope: Scope, depth: int) -> list[str]:
     name = scope.fresh("struct")
     kind = scope.random.choice(("view", "own view", "copy", "look-up"))
     lines = _BINDINGS[kind](scope, name)
-    body = [line for _ in range(scope.random.randint(1, 4)) for line in _change(scope, name, shared=kind in ("view", "look-up"))]
+    body = [line for _ in range(scope.random.randint(1, 4)) for line in change(scope, name, shared=kind in ("view", "look-up"))]
     body += _stored(scope, name)
     if kind == "look-up":
         return [*lines, f"if {name} is not None:", *(_INDENT + line for line in body)]
@@ -68,7 +68,7 @@ def uses(scope: Scope, depth: int) -> list[str]:
     return lines
 
 
-def _made(scope: Scope) -> str:
+def made(scope: Scope) -> str:
     given = f"kind={placed(scope, U8, 1)}, where={typed(scope, ADDRESS, 1)}, count={placed(scope, U32, 1)}, low={typed(scope, U32, 1)}"
     return f"Record({given}, numbers=THREE)"
 
@@ -84,12 +84,12 @@ def _index(scope: Scope) -> str:
 _BINDINGS = {
     "view": lambda scope, name: [f"{name} = records[{_index(scope)}]"],
     "own view": lambda scope, name: [f"{name} = own_records[{_index(scope)}]"],
-    "copy": lambda scope, name: [f"{name} = {_made(scope)}"],
+    "copy": lambda scope, name: [f"{name} = {made(scope)}"],
     "look-up": lambda scope, name: [f"{name} = pairs.get({_pair(scope)})"],
 }
 
 
-def _change(scope: Scope, name: str, *, shared: bool) -> list[str]:
+def change(scope: Scope, name: str, *, shared: bool) -> list[str]:
     field = scope.random.choice(list(_FIELDS))
     type_ = _FIELDS[field]
     number = f"numbers[{typed(scope, U8, 1)} & 3]"  # one of four is out of range
