@@ -125,7 +125,7 @@ class Fault:
 @final
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Bytes that a program sent to user space through a ring buffer, a perf event array or trace_printk (map "")."""
+    """Bytes that a program sent to user space through a ring buffer or a perf event array: a record, and what perf puts after it."""
 
     map: str
     data: bytes
@@ -140,7 +140,8 @@ class Outcome:
     what leaves the hook, from the IP header on; None when dropped. lwt_seg6local and lwt_in come before forwarding, lwt_out and
     lwt_xmit after it has taken a hop off. `reason`
     says in one sentence why a packet did not leave, or None. `runs` counts how often the program ran (more than once
-    when it returned REDIRECT without having chosen a route). `instructions` is None where it cannot be counted.
+    when it returned REDIRECT without having chosen a route). `events`
+    are the records that it sent, map by map, `log` the lines that it logged. `instructions` is None where it cannot be counted.
     The hook lets a hop limit of 1 or 0 and packets larger than an MTU pass: forwarding drops those later, so the VM calls
     them forwarded, and on the kernel's wire they do not appear.
     """
@@ -151,6 +152,7 @@ class Outcome:
     reason: str | None = None
     fault: Fault | None = None
     events: tuple[Event, ...] = ()
+    log: tuple[str, ...] = ()
     instructions: int | None = None
     runs: int = 1
     mark: int = 0

@@ -3,8 +3,9 @@
 JSON Lines: a header object (`program`, `type`, `engine`), an object for each packet and a summary object. A packet has
 `index` (from 0), `verdict` (its name, the number where the hook has no name for it, null where the program gave none),
 `forwarded`, `packet` (hex, from the IPv6 header on as it leaves the hook, before forwarding takes one hop off; null when
-dropped), `reason` (why it did not leave, or null), `fault` (null or `file`, `line`, `message`), `instructions` and
-`events` (`map`, `data` in hex). The summary has `packets`, `forwarded`, `dropped`, `faults`, each with its `count`, and `contents`:
+dropped), `reason` (why it did not leave, or null), `fault` (null or `file`, `line`, `message`), `instructions`,
+`events` (`map`, `data` in hex, `record` with its fields, `rest`, what follows it, in hex) and `log` (lines). The summary has
+`packets`, `forwarded`, `dropped`, `faults`, each with its `count`, and `contents`:
 the variables and map entries that were asked for.
 """
 
@@ -19,7 +20,8 @@ import click
 
 from pybpfnf.cli.contents import Content, print_contents
 from pybpfnf.cli.tables import Column, print_table
-from pybpfnf.image.model import ProgramImage
+from pybpfnf.cli.words import Words
+from pybpfnf.image.model import MapSpec, ProgramImage
 from pybpfnf.runner import Fault, Outcome
 from pybpfnf.testing.capture import Record
 
@@ -35,7 +37,8 @@ class Report(Protocol):
 
 @final
 class JsonReport:
-    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int]) -> None:
+    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec]) -> None:
+        self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self._tally = _Tally()
         _print_json({"program": program.name, "type": program.type, "engine": ENGINE})
@@ -52,7 +55,8 @@ class JsonReport:
                 "reason": outcome.reason,
                 "fault": None if outcome.fault is None else _fault_fields(outcome.fault),
                 "instructions": outcome.instructions,
-                "events": [{"map": event.map, "data": event.data.hex()} for event in outcome.events],
+                "events": self._words.documents(outcome),
+                "log": list(outcome.log),
             }
         )
 
@@ -67,7 +71,8 @@ class JsonReport:
 class TextReport:
     """A line for each packet, then the sums and a table of faults."""
 
-    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int]) -> None:
+    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec]) -> None:
+        self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self._width = max(map(len, verdicts))
         self._tally = _Tally()
@@ -78,8 +83,8 @@ class TextReport:
         verdict = outcome.verdict
         name = "-" if verdict is None else self._names.get(verdict, str(verdict))
         click.echo(f"{record.index:>6}  {name:<{self._width}}  {_fate(outcome)}")
-        for event in outcome.events:
-            click.echo(f"        event {event.map or 'log'}: {event.data.hex()}")
+        for line in self._words.lines(outcome):
+            click.echo(f"        {line}")
 
     def finish(self, contents: Sequence[Content]) -> None:
         tally = self._tally

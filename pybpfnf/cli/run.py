@@ -42,7 +42,7 @@ def run_command(
     and, for a program of a route, to be for that route.
 
     With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
-    packet, reason, fault, instructions, events) and a summary (packets, forwarded, dropped, faults, contents). A verdict is its name,
+    packet, reason, fault, instructions, events, log) and a summary (packets, forwarded, dropped, faults, contents). A verdict is its name,
     or the number where the hook has no name for it; packet is hex, from the IP header on, as it leaves the hook (lwt_out
     and lwt_xmit come after forwarding has taken one hop off, the others before); a fault is null or an object of file, line and message.
     """
@@ -55,7 +55,7 @@ def run_command(
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
         writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
-        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts)
+        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps)
         link = None
         for record, outcome in _outcomes(simulation, records):
             link = link or record.link

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybpfnf.explanations.row import ASSEMBLY, Explanation
+from pybpfnf.explanations.row import Explanation
 
 PLACES = (
     Explanation(

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, final, overload
 
 from pybpfnf.errors import InputError
-from pybpfnf.image.model import ProgramImage
+from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.live import Live
 from pybpfnf.runner import Environment, Outcome, Runner, Session
 from pybpfnf.targets import Target, prepare
@@ -25,6 +25,10 @@ class Simulation(Live):
     @property
     def program(self) -> ProgramImage:
         return self._session.program
+
+    @property
+    def image(self) -> ObjectImage:
+        return self._session.image
 
     def run(self, packet: bytes) -> Outcome:
         """What becomes of a packet, given from its IPv6 header on."""

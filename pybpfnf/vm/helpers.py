@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
-from pybpfnf.runner import Event, FaultKind
+from pybpfnf.runner import FaultKind
 from pybpfnf.vm.alu import U32, U64, signed
 from pybpfnf.vm.encap import lwt_push_encap
 from pybpfnf.vm.event_helpers import EVENT_HELPERS
@@ -134,7 +134,7 @@ def trace_printk(host: Host, text: bytes, size: int, *values: int) -> int:
         line = _format(host, text[: text.index(0)].decode("ascii"), iter(values))
     except (UnicodeDecodeError, StopIteration, KeyError):
         return -errno.EINVAL
-    host.events.append(Event("", line.encode()))
+    host.log.append(line)
     return len(line)
 
 

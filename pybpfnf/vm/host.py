@@ -9,7 +9,7 @@ from typing import final
 
 from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.records import dataclass
-from pybpfnf.runner import Environment, Event, FaultKind
+from pybpfnf.runner import Environment, FaultKind
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.maps import VmMap
@@ -45,7 +45,7 @@ class Host:
         self.random = random.Random(environment.seed)
         self.call: Callable[[int, tuple[int, ...]], int] = _no_machine
         self.packets = 0
-        self.events: list[Event] = []
+        self.log: list[str] = []  # what the program said about this packet
         self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address
         self.srh = SrhState()
         self.sid: Address = IPv6Address(0)  # the function's own, or the destination that its route is for
@@ -71,7 +71,7 @@ class Host:
         self.context.skb = skb
         self.sid = sid
         self.packets += 1
-        self.events = []
+        self.log = []
         self.srh = SrhState()
 
     def map_packet(self) -> None:

@@ -54,7 +54,7 @@ def test_json_is_a_header_a_line_for_each_packet_and_a_summary(command: Command,
     header, first, second, summary = ended.documents
     assert (ended.status, ended.err) == (0, "")
     assert header == {"program": "tag_increment", "type": "lwt_seg6local", "engine": "vm"}
-    assert first.keys() == {"index", "verdict", "forwarded", "packet", "reason", "fault", "instructions", "events"}
+    assert first.keys() == {"index", "verdict", "forwarded", "packet", "reason", "fault", "instructions", "events", "log"}
     assert (first["index"], first["verdict"], first["forwarded"], first["fault"], first["events"]) == (0, "OK", True, None, [])
     assert first["instructions"] > 0
     assert (second["index"], second["verdict"], second["forwarded"], second["packet"]) == (1, None, False, None)

@@ -84,6 +84,7 @@ def test_the_right_sample_compiles(tmp_path: Path) -> None:
         "steer",
         "arrays",
         "looped",
+        "sends",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from pybpfnf.abi.text import parse
@@ -71,6 +73,39 @@ def test_ringbuf_output_copies() -> None:
     assert session(text, RING).run(PACKET).events == (Event("events", b"A\0"),)
 
 
+def ring(*calls: str) -> str:
+    """Each call's r0 is added to what is returned, after eight bits more."""
+    return "r6 = 0\n" + "".join(f"{call}\nr6 <<= 8\nr6 |= r0\n" for call in calls) + "r0 = r6\nexit"
+
+
+def output(size: int, flags: int = 0) -> str:
+    return f"{_DATA}r1 = map[events]\nr2 = r10\nr2 += -8\nr3 = {size}\nr4 = {flags}\ncall ringbuf_output"
+
+
+def query(what: int) -> str:
+    return f"r1 = map[events]\nr2 = {what}\ncall ringbuf_query"
+
+
+def test_ringbuf_query_says_what_is_unread_and_where_both_sides_are() -> None:
+    text = ring(output(1), output(8, flags=1), query(0), query(3), query(4))
+    with session(text, RING) as opened:
+        assert opened.run(PACKET).verdict == 0x20_20_00  # 16 bytes each; the reader has read none of this packet's yet
+    with session(ring(output(8), query(2), query(0)), RING) as opened:
+        assert [opened.run(PACKET).verdict for _ in range(3)] == [0x00_10, 0x10_10, 0x20_10]
+
+
+def test_ringbuf_output_takes_wakeup_flags_and_no_other() -> None:
+    assert session(ring(output(1, flags=3)), RING).run(PACKET).events == (Event("events", b"A"),)
+    assert session(f"{output(1, flags=4)}\nexit", RING).run(PACKET).verdict == 2**32 - errno.EINVAL
+
+
+def test_a_ring_is_full_a_byte_before_its_end() -> None:
+    """255 records of 16 bytes fit into 4096, 256 do not."""
+    text = "r6 = 0\nloop:\n" + output(8) + "\nif r0 != 0 goto end\nr6 += 1\nif r6 < 300 goto loop\nend:\nr0 = r6\nexit"
+    with session(text, RING) as opened:
+        assert [opened.run(PACKET).verdict for _ in range(2)] == [255, 255]
+
+
 def test_perf_event_output_adds_the_start_of_the_packet() -> None:
     text = _DATA + "r2 = map[samples]\nr3 = 0x4ffffffff ll\nr4 = r10\nr4 += -8\nr5 = 1\ncall perf_event_output\nr0 = 0\nexit"
     after = session("r0 = 0\nexit").run(PACKET).packet
@@ -99,7 +134,7 @@ def printk(text: str, *arguments: str) -> str:
     ],
 )
 def test_trace_printk_formats_as_the_kernel(text: str, arguments: tuple[str, ...], line: bytes) -> None:
-    assert session(printk(text, *arguments)).run(PACKET).events == (Event("", line),)
+    assert session(printk(text, *arguments)).run(PACKET).log == (line.decode(),)
 
 
 def test_trace_printk_reads_only_the_arguments_that_the_text_names() -> None:
