@@ -23,6 +23,7 @@ from pybpfnf.dsl.types import (
     StructType,
     TlvViewType,
     Type,
+    ViewType,
     is_reserved,
     struct_of,
 )
