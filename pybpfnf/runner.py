@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from types import TracebackType
-from typing import Protocol, Self, final
+from typing import Protocol, Self, final, runtime_checkable
 
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
@@ -172,6 +172,37 @@ class MapAccess(Protocol):
     def update(self, key: bytes, value: bytes, flags: int = 0) -> None: ...
     def delete(self, key: bytes) -> bool: ...
     def keys(self) -> Iterator[bytes]: ...
+
+
+@runtime_checkable
+class QueueAccess(MapAccess, Protocol):
+    """A live queue or stack: `update` of the key b"" pushes, `lookup` of it gives the next value."""
+
+    def take(self) -> bytes | None:
+        """The next value, which is gone; None where there is none."""
+        ...
+
+
+@runtime_checkable
+class EventAccess(MapAccess, Protocol):
+    """A live ring buffer or perf event array: its records as bytes, taken one by one."""
+
+    @property
+    def lost(self) -> int:
+        """How many records are known to have found no room without a word to the program."""
+        ...
+
+    def gather(self) -> int:
+        """Read what has arrived; how many records wait to be taken."""
+        ...
+
+    def take_record(self) -> bytes | None:
+        """The oldest of those that wait, None where none does."""
+        ...
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for a record, at most so many seconds (None: without end); whether one waits to be taken."""
+        ...
 
 
 class Session(Protocol):

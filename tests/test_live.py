@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from ipaddress import IPv6Address
+from typing import Any
 
 import pytest
 
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultCounters, FaultSite, MapSpec, ObjectImage, Role, Variable
 from pybpfnf.live import FaultCount, Live, LiveArray, LiveHash
-from pybpfnf.types.layout import ADDRESS, U16, U32, U64, FieldType
+from pybpfnf.types.layout import ADDRESS, BOOL, U8, U16, U32, U64, ArrayType, FieldType, StructField, StructType
 
 CPUS = 3
 
@@ -214,7 +215,7 @@ def test_a_per_cpu_entry_reads_as_what_was_written() -> None:
 
 def test_addresses_of_several_cpus_have_no_sum() -> None:
     a = live(array("percpu_array", 16, ADDRESS, IPv6Address("::1").packed + IPv6Address("::2").packed))["a"]
-    with pytest.raises(InputError, match="have no sum"):
+    with pytest.raises(InputError, match="these have no sum"):
         a[0]
     assert a.per_cpu(0) == [IPv6Address("::1"), IPv6Address("::2")]
 
@@ -252,9 +253,77 @@ def test_what_has_no_type_and_no_integers_size_is_bytes() -> None:
         h[b"abc"] = b"no"
 
 
-def test_a_ring_buffer_has_no_entries_to_read() -> None:
-    with pytest.raises(InputError, match="h is a ringbuf"):
-        live(Bytes(MapSpec("h", "ringbuf", 0, 0, 4096)))["h"]
+def test_a_map_that_python_cannot_show_says_so() -> None:
+    with pytest.raises(InputError, match="h is a bloom_filter, which has no keys to read"):
+        live(Bytes(MapSpec("h", "bloom_filter", 0, 8, 4)))["h"]
+
+
+# ------------------------------------------------------------------------------- structs of several CPUs, and defaults
+
+COUNT = StructType(
+    "Count", 16, 8, (StructField("packets", 0, U64), StructField("sizes", 8, ArrayType(U16, 3)), StructField("ports", 14, U8))
+)
+NAMED = StructType("Named", 24, 4, (StructField("sid", 0, ADDRESS), StructField("hits", 16, U32), StructField("on", 20, BOOL)))
+
+
+def per_cpu_structs(type_: StructType, *values: bytes) -> Bytes:
+    spec = MapSpec("m", "percpu_hash", 2, type_.size, 4, key_type=U16, value_type=type_)
+    return Bytes(spec, {b"\1\0": b"".join(values)})
+
+
+def test_structs_of_several_cpus_read_as_the_sum_of_each_field_beyond_its_type_too() -> None:
+    one, two = struct.pack("<Q3HBx", 5, 1, 2, 3, 200), struct.pack("<Q3HBx", 6, 10, 20, 65535, 100)
+    found = live(per_cpu_structs(COUNT, one, two))["m"][1]
+    assert (found.packets, found.sizes, found.ports) == (11, [11, 22, 65538], 300)
+
+
+def test_fields_without_a_sum_are_named_with_what_to_do() -> None:
+    m = live(per_cpu_structs(NAMED, bytes(24), bytes(24)))["m"]
+    with pytest.raises(InputError, match="map m, value: each CPU has its own, and sid, on have no sum") as caught:
+        m[1]
+    assert caught.value.hint == "read them with per_cpu(key)"
+    assert [each.hits for each in m.per_cpu(1)] == [0, 0]
+
+
+def with_default(default: int | str, value_type: FieldType, size: int) -> LiveHash[int, Any]:
+    spec = MapSpec("h", "hash", 2, size, 4, key_type=U16, value_type=value_type, default=default)
+    found: LiveHash[int, Any] = live(Bytes(spec))["h"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("default", "type_", "size", "value"),
+    [(7, U32, 4, 7), ("fc00::1", ADDRESS, 16, IPv6Address("fc00::1")), (1, BOOL, 1, True)],
+)
+def test_a_missing_key_reads_as_the_maps_default_as_it_does_in_a_function(
+    default: int | str, type_: FieldType, size: int, value: object
+) -> None:
+    assert with_default(default, type_, size)[9] == value
+
+
+def test_a_default_that_is_a_struct_is_read_from_its_bytes() -> None:
+    found = with_default((bytes(16) + u32(3) + u32(1)).hex(), NAMED, 24)[9]
+    assert (found.hits, found.on) == (3, True)
+
+
+def test_reading_a_default_makes_no_entry_and_the_other_methods_say_what_is_there() -> None:
+    h = with_default(7, U32, 4)
+    assert h[9] == 7
+    assert (len(h), 9 in h, h.get(9), h.get(9, 1), list(h)) == (0, False, None, 1, [])
+    with pytest.raises(KeyError):
+        h.per_cpu(9)
+    with pytest.raises(KeyError):
+        del h[9]
+    with pytest.raises(KeyError):
+        h.pop(9)
+    assert h.pop(9, 5) == 5
+
+
+def test_an_entry_begins_at_the_default_and_can_be_popped() -> None:
+    h = with_default(7, U32, 4)
+    h[9] += 1
+    assert (h.setdefault(9, 1), h.setdefault(8, 2), dict(h)) == (8, 2, {9: 8, 8: 2})
+    assert (h.pop(9), dict(h)) == (8, {8: 2})
 
 
 # -------------------------------------------------------------------------------------------------- fault counts

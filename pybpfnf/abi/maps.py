@@ -7,7 +7,10 @@ from typing import final
 
 from pybpfnf.records import dataclass
 
-BPF_F_NO_PREALLOC = 1  # include/uapi/linux/bpf.h
+# Flags of a map when it is made.
+BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, BPF_F_MMAPABLE = 1 << 0, 1 << 7, 1 << 10
+# Flags of an update: whether the key may, must not or must be there.
+BPF_ANY, BPF_NOEXIST, BPF_EXIST = range(3)
 
 
 @final
@@ -16,8 +19,9 @@ class MapType:
     """One map type (enum bpf_map_type, include/uapi/linux/bpf.h).
 
     `fixed_key_size`, `fixed_value_size`: bytes, where the kernel takes no other. `max_entries_is_size`: max_entries counts
-    bytes, a power of two and whole pages. `sparse`: keys come and go; `drops`: a full one makes room by itself.
-    `flags`: the map_flags without which the kernel makes none.
+    bytes, a power of two and whole pages. `sparse`: keys come and go; `drops`: a full one makes room by itself. `indexed`: its keys are
+    the numbers below max_entries, whose values are all there from the start. `flags`: the map_flags without which the kernel
+    makes none.
     """
 
     name: str  # "array", "percpu_hash", as bpftool spells it
@@ -32,15 +36,16 @@ class MapType:
     sparse: bool = False
     drops: bool = False
     flags: int = 0
+    indexed: bool = False
 
 
 _ROWS = (
     MapType("hash", 1, "3.19", "Any key to a value.", sparse=True),
-    MapType("array", 2, "3.19", "Values by index, all there from the start and zero.", fixed_key_size=4),
+    MapType("array", 2, "3.19", "Values by index, all there from the start and zero.", fixed_key_size=4, indexed=True),
     MapType("prog_array", 3, "4.2", "Programs to tail-call, by index.", fixed_key_size=4, fixed_value_size=4),
     MapType("perf_event_array", 4, "4.3", "Perf events, one ring a CPU to send samples through.", fixed_key_size=4, fixed_value_size=4),
     MapType("percpu_hash", 5, "4.6", "A hash with a value for each CPU.", per_cpu=True, sparse=True),
-    MapType("percpu_array", 6, "4.6", "An array with a value for each CPU.", per_cpu=True, fixed_key_size=4),
+    MapType("percpu_array", 6, "4.6", "An array with a value for each CPU.", per_cpu=True, fixed_key_size=4, indexed=True),
     MapType("stack_trace", 7, "4.6", "Call stacks by their id.", fixed_key_size=4),
     MapType("cgroup_array", 8, "4.8", "Cgroups to compare with, by index.", fixed_key_size=4, fixed_value_size=4),
     MapType("lru_hash", 9, "4.10", "A hash that makes room by dropping the entries used least recently.", sparse=True, drops=True),

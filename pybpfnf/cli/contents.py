@@ -14,7 +14,8 @@ from typing import Any, final
 import click
 
 from pybpfnf.cli.tables import Column, print_table
-from pybpfnf.live import Live, LiveArray, LiveHash
+from pybpfnf.errors import InputError
+from pybpfnf.live import Live, LiveArray, LiveEvents, LiveMapping, LiveQueue
 from pybpfnf.records import dataclass
 
 
@@ -41,10 +42,17 @@ def contents(live: Live, names: Iterable[str]) -> Iterator[Content]:
         found: Any = live[name]
         if isinstance(found, LiveArray):
             yield from (Content(name, index, value) for index, value in enumerate(found))
-        elif isinstance(found, LiveHash):
+        elif isinstance(found, LiveMapping):
             yield from (Content(name, key, value) for key, value in found.items())
+        elif isinstance(found, LiveQueue | LiveEvents):
+            raise InputError(f"map {name} is a {found.spec.type}: looking would take away what it holds", hint="read it from Python")
         else:
             yield Content(name, None, found)
+
+
+def shown_names(live: Live) -> list[str]:
+    """What `contents` can show of a program: all but queues and what carries records."""
+    return [name for name in live.names() if not isinstance(live[name], LiveQueue | LiveEvents)]
 
 
 def print_contents(rows: Iterable[Content], *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from pybpfnf.cli.contents import contents, print_contents
+from pybpfnf.cli.contents import contents, print_contents, shown_names
 from pybpfnf.cli.options import assignments, destination_argument, json_option, table_option
 from pybpfnf.verbs.attach import attached
 
@@ -25,7 +25,7 @@ def get_command(sid: str, names: tuple[str, ...], table: int | None, as_json: bo
     is an object of its fields.
     """
     with attached(sid, table=table) as nf:
-        print_contents(contents(nf, names or nf.names()), as_json=as_json)
+        print_contents(contents(nf, names or shown_names(nf)), as_json=as_json)
 
 
 @click.command("set")

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import final
 
-from pybpfnf.abi.maps import MAP_TYPES_BY_ID
+from pybpfnf.abi.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, MAP_TYPES_BY_ID
 from pybpfnf.errors import ObjectError
 from pybpfnf.image.btf import Btf, Kind, Type
 from pybpfnf.image.btftypes import read_type
@@ -16,9 +16,6 @@ from pybpfnf.records import dataclass
 from pybpfnf.types.layout import StructType
 
 BTF_SECTION, LEGACY_SECTION = ".maps", "maps"
-_RDONLY_PROG = 1 << 7  # BPF_F_RDONLY_PROG
-# BPF_F_MMAPABLE: user space can then change one variable without rewriting its neighbours, which programs may be changing.
-_MMAPABLE = 1 << 10
 _PIN_BY_NAME = 1  # LIBBPF_PIN_BY_NAME
 _PIN_GLOBAL_NS = 2  # iproute2, include/bpf_elf.h
 # Types for which the kernel refuses key and value types (map_check_no_btf in kernel/bpf, as bpf_object__create_map in libbpf lists).
@@ -66,7 +63,8 @@ def _data_maps(obj: ObjectFile, btf: Btf | None) -> Iterator[Place]:
                 key_size=4,
                 value_size=len(section.data),
                 max_entries=1,
-                flags=_RDONLY_PROG if frozen else _MMAPABLE,
+                # Mapped, one variable can be changed without its neighbours, which programs may be changing.
+                flags=BPF_F_RDONLY_PROG if frozen else BPF_F_MMAPABLE,
                 initial=section.data,
                 frozen=frozen,
                 btf_value_type=datasec.id if datasec is not None else 0,

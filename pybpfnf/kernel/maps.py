@@ -12,15 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from pybpfnf.abi.maps import MAP_TYPES, MAP_TYPES_BY_ID, MapType
+from pybpfnf.abi.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, MAP_TYPES, MAP_TYPES_BY_ID, MapType
 from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.image.model import MapSpec
 from pybpfnf.kernel.attrs import NAME_LENGTH, InfoByFd, MapCreate, MapElement, MapFreeze, MapInfo
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 
 _POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
-_F_RDONLY_PROG = 0x80  # BPF_F_RDONLY_PROG
-_F_MMAPABLE = 0x400  # BPF_F_MMAPABLE
 
 
 @cache
@@ -84,6 +82,13 @@ class Map:
         """Remove `key`; whether it was there. The kernel refuses it (KernelError) for array maps."""
         return self._call(Command.MAP_DELETE_ELEM, "delete a key from", self._checked_key(key), None, absent=(errno.ENOENT,))
 
+    def take(self) -> bytes | None:
+        """The next value of a queue or stack, which is gone; None where there is none."""
+        value = ctypes.create_string_buffer(self._value_size)
+        if not self._call(Command.MAP_LOOKUP_AND_DELETE_ELEM, "take a value from", None, value, absent=(errno.ENOENT,)):
+            return None
+        return value.raw
+
     def keys(self) -> Iterator[bytes]:
         """The keys, in the kernel's order. Deleting the key just given is safe; other changes meanwhile may repeat or hide keys."""
         key = self._key_after(None)
@@ -98,10 +103,11 @@ class Map:
             return None
         return following.raw
 
-    def _checked_key(self, key: bytes) -> bytes:
+    def _checked_key(self, key: bytes) -> bytes | None:
+        """None for the key of what has no keys: the kernel wants no address then (kernel/bpf/syscall.c, __bpf_copy_key)."""
         if len(key) != self._key_size:
             raise InputError(f"map {self._spec.name}: a key has {self._key_size} bytes, not {len(key)}")
-        return key
+        return key or None
 
     def _call(
         self,
@@ -179,7 +185,7 @@ def create_map(spec: MapSpec, btf: Fd | None = None) -> Map:
         key_size=spec.key_size,
         value_size=spec.value_size,
         max_entries=_entries(spec),
-        map_flags=spec.flags | (_F_RDONLY_PROG if spec.frozen else 0) | (_F_MMAPABLE if spec.initial is not None else 0),
+        map_flags=spec.flags | (BPF_F_RDONLY_PROG if spec.frozen else 0) | (BPF_F_MMAPABLE if spec.initial is not None else 0),
         map_name=kernel_name(spec.name),
     )
     created = Map(spec, _create(spec, attr, btf), frozen=False)

@@ -20,7 +20,7 @@ from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.encap import Encode
-from pybpfnf.kernel.events import EventMap, is_event_map
+from pybpfnf.kernel.events import event_maps
 from pybpfnf.kernel.hook_routes import HOOK_ROUTES
 from pybpfnf.kernel.info import statistics
 from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
@@ -65,7 +65,10 @@ class KernelSession:
         with ExitStack() as stack:
             self._loaded = stack.enter_context(_load(image, program, exact))
             maps = {name: each for name, each in self._loaded.maps.items() if name != wrapper.RESULTS_MAP}
-            self._events = {name: stack.enter_context(EventMap(each)) for name, each in maps.items() if is_event_map(each)}
+            self._events = event_maps(maps.values())
+            for each in self._events.values():
+                stack.enter_context(each)
+                each.start()
             self.maps: Mapping[str, MapAccess] = {**maps, **self._events}
             self._router = stack.enter_context(Router(environment))
             if exact:

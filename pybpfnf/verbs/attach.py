@@ -10,6 +10,7 @@ from typing import Self, final
 
 from pybpfnf.kernel import attach as attachments
 from pybpfnf.kernel.attach import Attachment, OpenAttachment, Sid
+from pybpfnf.kernel.events import with_readers
 from pybpfnf.kernel.info import ProgramInfo, statistics
 from pybpfnf.live import FaultCount, Live
 from pybpfnf.records import dataclass
@@ -21,15 +22,17 @@ class Attached(Live):
     """The maps and variables of an attached program, by the same names as before. A context manager."""
 
     def __init__(self, opened: OpenAttachment) -> None:
-        super().__init__(opened.image, opened.maps)
         self._opened = opened
+        self._stack = ExitStack()
+        self._stack.enter_context(opened)
+        super().__init__(opened.image, with_readers(opened.maps, self._stack))
 
     def info(self) -> ProgramInfo:
         return self._opened.info()
 
     def close(self) -> None:
         """Let go of the maps; the program stays attached."""
-        self._opened.close()
+        self._stack.close()
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from typing import Self, final
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.kernel.attach import Sid
 from pybpfnf.kernel.binding import Where, parse_destination, plan, unbind
+from pybpfnf.kernel.events import with_readers
 from pybpfnf.kernel.info import ProgramInfo
 from pybpfnf.kernel.links import MAIN_TABLE
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
@@ -26,10 +27,10 @@ class Loaded(Live):
     """
 
     def __init__(self, loaded: LoadedProgram) -> None:
-        super().__init__(loaded.image, loaded.maps)
         self._loaded = loaded
         self._stack = ExitStack()
         self._stack.enter_context(loaded)
+        super().__init__(loaded.image, with_readers(loaded.maps, self._stack))
 
     @property
     def program(self) -> ProgramImage:

@@ -26,16 +26,22 @@ class EventMap(VmMap):
         self._unread: deque[bytes] = deque()
 
     def read_records(self) -> list[bytes]:
-        """What the reader finds after a packet; it stays to be taken by `take_records`."""
+        """What the reader finds after a packet; it stays to be taken by `take_record`."""
         found = list(self._collect())
         self._unread += found
         return found
 
-    def take_records(self) -> list[bytes]:
-        """The records since this was last asked, the oldest first."""
-        taken = list(self._unread)
-        self._unread.clear()
-        return taken
+    lost = 0
+
+    def gather(self) -> int:
+        return len(self._unread)
+
+    def take_record(self) -> bytes | None:
+        return self._unread.popleft() if self._unread else None
+
+    def wait(self, timeout: float | None) -> bool:
+        """Nothing runs meanwhile, so that it never waits."""
+        return bool(self._unread)
 
     def _collect(self) -> Iterator[bytes]:
         raise NotImplementedError

@@ -18,6 +18,7 @@ from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Region
+from pybpfnf.vm.queues import QUEUE_HELPERS
 from pybpfnf.vm.seg6_helpers import SEG6_HELPERS, flow_hash
 from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.xmit_helpers import XMIT_HELPERS
@@ -212,6 +213,7 @@ EMULATED: dict[str, Callable[..., int]] = {
     "loop": loop,
     "lwt_push_encap": lwt_push_encap,
     **EVENT_HELPERS,
+    **QUEUE_HELPERS,
     **SEG6_HELPERS,
     **XMIT_HELPERS,
 }
@@ -220,7 +222,6 @@ EMULATED: dict[str, Callable[..., int]] = {
 _LINK_LAYER = "there is no link layer here: no other device, and no header of one"
 _TUNNELS = "tunnel metadata is not emulated"
 _TAIL_CALLS = "program arrays are not emulated"
-_QUEUES = "queues, stacks and Bloom filters are not emulated"
 _TASKS = "a packet comes in whatever process was interrupted: there is no task to emulate"
 _KERNEL_MEMORY = "there is no kernel or user memory to look into"
 _TYPED = "kernel objects (timers, locks, dynptrs, storage, sockets) are not emulated"
@@ -231,7 +232,6 @@ NOT_EMULATED: Mapping[str, str] = {
     **dict.fromkeys(("redirect", "clone_redirect", "skb_change_head"), _LINK_LAYER),
     **dict.fromkeys(("skb_get_tunnel_key", "skb_set_tunnel_key", "skb_get_tunnel_opt", "skb_set_tunnel_opt"), _TUNNELS),
     "tail_call": _TAIL_CALLS,
-    **dict.fromkeys(("map_push_elem", "map_pop_elem", "map_peek_elem"), _QUEUES),
     **dict.fromkeys(("user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
     **dict.fromkeys(("trace_vprintk", "strtol", "strtoul", "strncmp", "snprintf", "snprintf_btf"), _TEXT),
     **dict.fromkeys(

@@ -9,6 +9,7 @@ from pybpfnf.image.model import MapSpec
 from pybpfnf.vm.events import PerfEventArray, RingBuffer
 from pybpfnf.vm.maps import ArrayMap, HashMap, LpmTrieMap, LruHashMap, LruPercpuHashMap, PercpuArrayMap, PercpuHashMap, VmMap
 from pybpfnf.vm.memory import Memory
+from pybpfnf.vm.queues import QueueMap, StackMap
 
 MAP_CLASSES: Mapping[str, type[VmMap]] = {
     "array": ArrayMap,
@@ -18,6 +19,8 @@ MAP_CLASSES: Mapping[str, type[VmMap]] = {
     "lru_hash": LruHashMap,
     "lru_percpu_hash": LruPercpuHashMap,
     "lpm_trie": LpmTrieMap,
+    "queue": QueueMap,
+    "stack": StackMap,
     "ringbuf": RingBuffer,
     "perf_event_array": PerfEventArray,
 }

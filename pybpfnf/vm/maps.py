@@ -12,11 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
+from pybpfnf.abi.maps import BPF_EXIST, BPF_NOEXIST
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.image.model import MapSpec
 from pybpfnf.vm.memory import Handle, Memory, Region
-
-BPF_ANY, BPF_NOEXIST, BPF_EXIST = range(3)
 
 Cell = list[Region]  # the value's copies: one, or one a CPU
 

@@ -11,7 +11,7 @@ from pybpfnf.abi.codec import make
 from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.forms import Insn
 from pybpfnf.abi.helpers import HELPERS, HELPERS_BY_ID, Arg, Helper
-from pybpfnf.abi.maps import MAP_TYPES
+from pybpfnf.abi.maps import BPF_F_NO_PREALLOC, MAP_TYPES
 from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES, PacketRights, ProgramType
 from pybpfnf.abi.versions import parse_kernel
 from tests.abi.bpf import create_map, kernel_enum, kernel_struct, kernel_version, need_bpf, try_load
@@ -296,7 +296,7 @@ SHAPES = {
 @pytest.mark.parametrize("name", sorted(SHAPES))
 def test_a_map_of_the_type_can_be_made_and_takes_no_other_fixed_size(name: str, map_fds: dict[str, int]) -> None:
     row = MAP_TYPES[name]
-    flags = 1 if name == "lpm_trie" else 0  # BPF_F_NO_PREALLOC, which a trie asks for
+    flags = BPF_F_NO_PREALLOC if name == "lpm_trie" else 0  # which a trie asks for
     inner = map_fds["array"] if name.endswith("_of_maps") else 0
     key_size, value_size, max_entries = SHAPES[name]
     os.close(create_map(row.id, key_size, value_size, max_entries, flags, inner))

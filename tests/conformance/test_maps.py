@@ -7,6 +7,7 @@ from errno import E2BIG, EEXIST, EINVAL, ENOENT, ENOSPC
 
 import pytest
 
+from pybpfnf.abi.maps import BPF_F_NO_PREALLOC
 from pybpfnf.abi.text import parse
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
@@ -24,7 +25,7 @@ MAPS = (
     MapSpec(".data", "array", 4, 16, 1, initial=bytes(range(16))),
     MapSpec(".rodata", "array", 4, 8, 1, initial=b"constant", frozen=True),
 )
-LPM = MapSpec("lpm", "lpm_trie", 8, 8, 8, flags=1)  # BPF_F_NO_PREALLOC, without which the kernel makes none
+LPM = MapSpec("lpm", "lpm_trie", 8, 8, 8, flags=BPF_F_NO_PREALLOC)  # without which the kernel makes none
 
 # r2 and r3 point to the key and the value that the packet's program keeps at r10 - 8 and r10 - 16.
 _ARGUMENTS = "r2 = r10\nr2 += -8\nr3 = r10\nr3 += -16\n"

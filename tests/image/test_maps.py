@@ -6,13 +6,12 @@ import struct
 
 import pytest
 
+from pybpfnf.abi.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG
 from pybpfnf.errors import ObjectError
 from pybpfnf.image import read
 from pybpfnf.image.model import MapSpec
 from pybpfnf.types.layout import FieldType
 from tests.image.objects import ORIGINS, Origin, committed
-
-RDONLY_PROG, MMAPABLE = 0x80, 0x400  # BPF_F_*
 
 
 def spec(origin: Origin, name: str, map_name: str) -> MapSpec:
@@ -89,7 +88,7 @@ def test_what_a_legacy_map_asks_for_and_cannot_have_is_named(word: int, value: i
 @ORIGINS
 def test_constants_are_a_frozen_map_that_programs_may_only_read(origin: Origin) -> None:
     found = spec(origin, "data", ".rodata")
-    assert (found.type, found.key_size, found.max_entries, found.flags, found.frozen) == ("array", 4, 1, RDONLY_PROG, True)
+    assert (found.type, found.key_size, found.max_entries, found.flags, found.frozen) == ("array", 4, 1, BPF_F_RDONLY_PROG, True)
     assert found.initial is not None
     assert found.initial[:6] == struct.pack("<IH", 254, 8888)
     assert found.value_size == len(found.initial)
@@ -99,7 +98,7 @@ def test_constants_are_a_frozen_map_that_programs_may_only_read(origin: Origin) 
 def test_initialised_data_and_bss_are_maps_that_user_space_can_map_into_memory(origin: Origin) -> None:
     data, bss = spec(origin, "data", ".data"), spec(origin, "data", ".bss")
     assert (data.initial, bss.initial) == (struct.pack("<Qi", 7, -2), bytes(bss.value_size))
-    assert (data.flags, bss.flags, data.frozen, bss.frozen) == (MMAPABLE, MMAPABLE, False, False)
+    assert (data.flags, bss.flags, data.frozen, bss.frozen) == (BPF_F_MMAPABLE, BPF_F_MMAPABLE, False, False)
 
 
 @ORIGINS

@@ -69,8 +69,12 @@ class Struct:
 
     @classmethod
     def of_fields(cls, values: Mapping[str, Any]) -> Self:
-        """The struct with these fields, those of structs within given as mappings too: what is read from a map."""
-        return cls(**{name: cls._of_field(name, value) for name, value in values.items()})
+        """The struct with these fields, those of structs within given as mappings too: what is read from a map. The values are not
+        looked at: a sum over CPUs may be more than a field holds."""
+        made = cls.__new__(cls)
+        for name, value in values.items():
+            setattr(made, name, cls._of_field(name, value))
+        return made
 
     @classmethod
     def _of_field(cls, name: str, value: Any) -> object:
