@@ -11,6 +11,7 @@ from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.conversions import join_types
 from pybpfnf.dsl.facts import facts
 from pybpfnf.dsl.intervals import known_values
+from pybpfnf.dsl.narrow import narrowed
 from pybpfnf.dsl.operands import as_bool, as_number, default_typed, describe, present, same_type, settle
 from pybpfnf.dsl.types import S64, U64, IntType
 from pybpfnf.dsl.values import POISON, Choice, Literal, Number, Poison, Typed, Value
@@ -190,7 +191,8 @@ def _logical(b: Builder, node: ast.BoolOp, op: ir.LogicalOp, index: int) -> ir.E
     if index == len(node.values) - 1:
         return left
     when = facts(operand)
-    with b.assuming_found(when.true if op is ir.LogicalOp.AND else when.false):
+    goes_on = op is ir.LogicalOp.AND
+    with b.assuming(when.true if goes_on else when.false, narrowed(left, goes_on)):
         right = _logical(b, node, op, index + 1)
     if isinstance(left, ir.Const):
         decides = bool(left.value) == (op is ir.LogicalOp.OR)
@@ -202,9 +204,9 @@ def build_conditional(b: Builder, node: ast.IfExp) -> Value:
     """`then if test else orelse`, of one type; two literals stay literals."""
     test = as_bool(b, b.expr(node.test), node.test)
     when = facts(node.test)
-    with b.assuming_found(when.true):
+    with b.assuming(when.true, narrowed(test, True)):
         then = present(b, b.expr(node.body), node.body)
-    with b.assuming_found(when.false):
+    with b.assuming(when.false, narrowed(test, False)):
         orelse = present(b, b.expr(node.orelse), node.orelse)
     if isinstance(test, ir.Const):
         return then if test.value else orelse

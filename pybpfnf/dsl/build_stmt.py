@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pybpfnf.diagnostics import Span
@@ -16,6 +17,8 @@ from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.facts import facts
 from pybpfnf.dsl.flow import Copy, Flow, join
 from pybpfnf.dsl.hooks import METHODS
+from pybpfnf.dsl.intervals import Interval
+from pybpfnf.dsl.narrow import narrowed
 from pybpfnf.dsl.operands import as_bool, describe, to_type
 from pybpfnf.dsl.surface.stores import ConfigVariable, StateVariable
 from pybpfnf.dsl.types import VERDICT
@@ -30,8 +33,8 @@ def build_if(b: Builder, node: ast.If) -> Statements:
     test = as_bool(b, b.expr(node.test), node.test)
     when = facts(node.test)
     before = b.flow
-    then, then_end = _arm(b, node.body, before, when.true, when.true_none)
-    orelse, orelse_end = _arm(b, node.orelse, before, when.false, when.false_none)
+    then, then_end = _arm(b, node.body, before, when.true, when.true_none, narrowed(test, True))
+    orelse, orelse_end = _arm(b, node.orelse, before, when.false, when.false_none, narrowed(test, False))
     return join_arms(b, test, b.span(node.test), (then, then_end), (orelse, orelse_end))
 
 
@@ -48,8 +51,16 @@ def join_arms(b: Builder, test: ir.Expr, span: Span, yes: tuple[Statements, Flow
     return (ir.If(test, then, orelse, span),)
 
 
-def _arm(b: Builder, nodes: list[ast.stmt], before: Flow, found: frozenset[str], none: frozenset[str]) -> tuple[Statements, Flow]:
+def _arm(
+    b: Builder,
+    nodes: list[ast.stmt],
+    before: Flow,
+    found: frozenset[str],
+    none: frozenset[str],
+    values: Mapping[ir.Local, Interval],
+) -> tuple[Statements, Flow]:
     b.flow = before.copy()
+    b.flow.learn_values(values)
     b.flow.learn_found(found)
     b.flow.learn_none(none)
     return b.block(nodes), b.flow
@@ -76,6 +87,7 @@ def build_assert(b: Builder, node: ast.Assert) -> Statements:
     test = as_bool(b, b.expr(node.test), node.test)
     b.flow.learn_found(facts(node.test).true)
     b.flow.learn_none(facts(node.test).true_none)
+    b.flow.learn_values(narrowed(test, True))
     message = f"assert {b.text(node.test)}"
     if node.msg is not None:
         given = b.expr(node.msg)

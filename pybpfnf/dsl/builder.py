@@ -16,6 +16,7 @@ from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.flow import Flow, LoopEdges, ValueBinding
+from pybpfnf.dsl.intervals import Interval
 from pybpfnf.dsl.locals import Locals, bound_names
 from pybpfnf.dsl.refused import refusal
 from pybpfnf.dsl.scope import ModuleScope
@@ -100,15 +101,20 @@ class Builder:
         return self.error("unsupported", row.message, position, row.hint)
 
     @contextmanager
-    def assuming_found(self, names: Iterable[str]) -> Iterator[None]:
-        """While the body runs these look-ups are known not to be None; what else it learns stays."""
-        names = tuple(names)
-        before = {name: binding for name in names if isinstance(binding := self.flow.bound.get(name), ValueBinding)}
+    def assuming(self, names: Iterable[str], values: Mapping[ir.Local, Interval]) -> Iterator[None]:
+        """While the body runs these look-ups are known not to be None, and these integers within bounds; what else it learns stays."""
+        found = frozenset(names)
+        before = {
+            name: binding
+            for name, binding in self.flow.bound.items()
+            if isinstance(binding, ValueBinding) and (name in found or binding.local in values)
+        }
         headers = self.flow.headers
-        self.flow.learn_found(names)
+        self.flow.learn_found(found)
+        self.flow.learn_values(values)
         yield
         self.flow.headers &= headers  # what the body moved is gone, what it assumed is not known after it
         for name, binding in before.items():
             after = self.flow.bound[name]
             if isinstance(after, ValueBinding):
-                self.flow.bound[name] = replace(after, found=binding.found)
+                self.flow.bound[name] = replace(after, found=binding.found, values=binding.values)

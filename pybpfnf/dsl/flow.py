@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from typing import TypeAlias, final
 
@@ -103,6 +103,13 @@ class Flow:
             if isinstance(binding, ValueBinding):
                 self.bound[name] = replace(binding, found=True)
             self.headers |= self._found_headers(name)
+
+    def learn_values(self, known: Mapping[ir.Local, Interval]) -> None:
+        """Integers in these locals are within these bounds, and within what is known of them already."""
+        for name, binding in self.bound.items():
+            if isinstance(binding, ValueBinding) and binding.local in known:
+                values = known[binding.local]
+                self.bound[name] = replace(binding, values=values if binding.values is None else values.within(binding.values))
 
     def learn_none(self, names: Iterable[str]) -> None:
         """These names were asked about and are None: what could not be reserved needs no release."""

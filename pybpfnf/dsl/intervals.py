@@ -28,6 +28,11 @@ class Interval:
     def joined(self, other: Interval) -> Interval:
         return Interval(min(self.low, other.low), max(self.high, other.high))
 
+    def within(self, other: Interval) -> Interval | None:
+        """What both have; None where that is nothing."""
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        return Interval(low, high) if low <= high else None
+
 
 def interval_of(node: ir.Expr) -> Interval:
     """The values of an expression of an IntType."""

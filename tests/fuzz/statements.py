@@ -315,9 +315,11 @@ def _for(scope: Scope, depth: int) -> Lines | None:
 
 
 def _bounded_range(scope: Scope, type_: IntType) -> str:
-    """A range with values of that type, its bound a mask, a `min`, or both ends."""
+    """A range with values of that type, its bound a mask, a `min`, a comparison, or both ends."""
     most = scope.random.randint(1, 7)
-    bounded = scope.random.choice((f"({typed(scope, type_, 2)} & {most})", f"max(min({typed(scope, type_, 2)}, {most}), 0)"))
+    bounds = [f"({typed(scope, type_, 2)} & {most})", f"max(min({typed(scope, type_, 2)}, {most}), 0)"]
+    bounds += [f"({name} if 0 <= {name} <= {most} else {most})" for name, other in scope.locals.items() if other == type_]
+    bounded = scope.random.choice(bounds)
     match scope.random.randrange(4):
         case 0:
             return f"range({bounded}, -1, -1)"
