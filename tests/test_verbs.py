@@ -11,8 +11,29 @@ from typing import Any, assert_type
 import pytest
 
 import pybpfnf
-from pybpfnf import DROP, OK, Array, Config, Hash, InputError, PerCpuArray, Seg6Packet, State, Verdict, catalogue, seg6local, u16, u32, u64
-from pybpfnf.live import LiveArray, LiveHash
+from pybpfnf import (
+    DROP,
+    OK,
+    Array,
+    Config,
+    Hash,
+    InputError,
+    IPv6Address,
+    LpmTrie,
+    PerCpuArray,
+    PerfEventArray,
+    RingBuf,
+    Seg6Packet,
+    State,
+    Struct,
+    Verdict,
+    catalogue,
+    seg6local,
+    u16,
+    u32,
+    u64,
+)
+from pybpfnf.live import LiveArray, LiveEvents, LiveHash, LiveTrie
 from pybpfnf.testing.packets import srv6
 
 LIMIT = Config(u32, default=3)
@@ -115,6 +136,19 @@ def test_a_type_checker_knows_what_each_name_gives() -> None:
         assert_type(nf[by_tag], LiveHash[int, int])
         assert_type(pybpfnf.run(counter, PACKET), pybpfnf.Outcome)
         assert_type(pybpfnf.run(counter, [PACKET]), list[pybpfnf.Outcome])
+
+
+class Sent(Struct):
+    tag: u16
+
+
+def _a_type_checker_knows_the_kinds_of_maps(nf: pybpfnf.Simulation) -> None:
+    """Read by mypy alone."""
+    routes, events, samples = LpmTrie(IPv6Address, u16, 4), RingBuf(Sent, 4096), PerfEventArray(Sent)
+    assert_type(nf[routes], LiveTrie[int])
+    assert_type(nf[routes]["fc00::/16"], int)
+    assert_type(nf[events], LiveEvents[Sent])
+    assert_type([record.tag for record in nf[samples]], list[int])
 
 
 @pytest.mark.kernel
