@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import threading
@@ -43,6 +44,15 @@ DISCARDED = (
     "*(u32 *)(r0 + 0) = r7\nr1 = r0\nr2 = 0\nr7 &= 1\nif r7 == 0 goto keep\ncall ringbuf_discard\ngoto out\n"
     "keep:\ncall ringbuf_submit\nout:\nr0 = 0\nexit"
 )
+
+
+@pytest.fixture(autouse=True)
+def _one_cpu() -> Iterator[None]:
+    """A perf event array has a ring for each CPU, and records of one only are in order."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @contextmanager
