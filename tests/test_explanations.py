@@ -15,7 +15,7 @@ from pybpfnf.diagnostics import CODES
 from pybpfnf.errors import CompileError, VerifierError
 from pybpfnf.explanations import ASSEMBLY, EXPLANATIONS, PYTHON, Explanation, written_out
 from pybpfnf.image import read
-from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
+from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.kernel.load import load_program
 from tests.cli.conftest import Command
 from tests.cli.conftest import command as command
@@ -23,7 +23,6 @@ from tests.cli.conftest import command as command
 ROOT = Path(__file__).resolve().parent.parent
 IN_PYTHON = [row for row in EXPLANATIONS.values() if row.language == PYTHON]
 IN_ASSEMBLY = [row for row in EXPLANATIONS.values() if row.language == ASSEMBLY]
-EVENTS = MapSpec("events", "ringbuf", key_size=0, value_size=0, max_entries=4096)
 
 
 def by_code(rows: list[Explanation]) -> pytest.MarkDecorator:
@@ -37,7 +36,7 @@ def file_of(example: str, directory: Path) -> Path:
 
 
 def images(text: str) -> ObjectImage:
-    return ObjectImage((ProgramImage("example", "lwt_seg6local", "lwt_seg6local", parse(text)),), {EVENTS.name: EVENTS}, "GPL")
+    return ObjectImage((ProgramImage("example", "lwt_seg6local", "lwt_seg6local", parse(text)),), {}, "GPL")
 
 
 def load_all(image: ObjectImage) -> None:

@@ -482,3 +482,49 @@ r2 = 0
 *(u64 *)(r10 - 520) = r2
 r0 = 0
 exit
+
+[program record that is not submitted]
+; refused Unreleased reference
+r1 = map[events]
+r2 = 8
+r3 = 0
+call ringbuf_reserve
+r0 = 0
+exit
+
+[program record after its submission]
+; refused R6 invalid mem access 'scalar'
+r1 = map[events]
+r2 = 8
+r3 = 0
+call ringbuf_reserve
+if r0 == 0 goto full
+r6 = r0
+r1 = r0
+r2 = 0
+call ringbuf_submit
+r1 = 1
+*(u64 *)(r6 + 0) = r1
+full:
+r0 = 0
+exit
+
+[program record of a buffer that may be full]
+; refused R0 invalid mem access 'ringbuf_mem_or_null'
+r1 = map[events]
+r2 = 8
+r3 = 0
+call ringbuf_reserve
+r1 = 1
+*(u64 *)(r0 + 0) = r1
+r0 = 0
+exit
+
+[program ring buffer's helper on another map]
+; refused cannot pass map_type 4 into func bpf_ringbuf_reserve
+r1 = map[samples]
+r2 = 8
+r3 = 0
+call ringbuf_reserve
+r0 = 0
+exit
