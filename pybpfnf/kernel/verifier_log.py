@@ -30,6 +30,9 @@ from typing import final
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.image.model import ProgramImage
+from pybpfnf.kernel.expressions import end_of_expression
+from pybpfnf.kernel.verifier_states import Note, notes
+from pybpfnf.kernel.verifier_words import TOO_LARGE, advice
 from pybpfnf.records import dataclass
 
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\) ")
@@ -44,19 +47,21 @@ _REPORT = re.compile(r"^Verification failed: (.+)$", re.MULTILINE)
 _SECTION = re.compile(r"^(Reason|At|Suggestion):\n((?:[ \t]+.*\n?|\n(?=[ \t]))*)", re.MULTILINE)
 _FOCUS = re.compile(r"^\s*>>> +(\d+) \| ", re.MULTILINE)
 _INSN_LINE = re.compile(r"^\s*insn (\d+)$", re.MULTILINE)
+_STATISTICS = re.compile(r"processed \d+ insns .*")  # also at the end of a message that has no line's end
+_CAUSES = re.compile(r"^Causal path:\n((?:[ \t]+.*\n?|\n(?=[ \t]))*)", re.MULTILINE)
+_INVALIDATED = re.compile(r"\^-- invalidated: (.*(?:\n +\| {5,}\S.*)*)")
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`slot` of the instruction that the verifier refused, None where the log names none; `suggestion` from Linux 7.3 on."""
+    """`slot` of the instruction that the verifier refused, None where the log names none; `suggestion` from Linux 7.3 on.
+    `notes`: what led there."""
 
     slot: int | None
     message: str
     suggestion: str | None = None
-
-
-_TOO_LARGE = "BPF program is too large"  # BPF_COMPLEXITY_LIMIT_INSNS (include/linux/bpf_verifier.h), a million
+    notes: tuple[Note, ...] = ()
 
 
 def read_log(log: str) -> Reading:
@@ -74,7 +79,18 @@ def _read_report(text: str, problem: str) -> Reading:
     focus = [*_INSN_LINE.findall(place), *_FOCUS.findall(place.partition("Instruction context:")[2])]
     slot = int(focus[-1]) if focus else None
     message = f"{problem}: {reason.rstrip('.')}" if reason else problem
-    return Reading(slot, message, suggestion or None)
+    return Reading(slot, message, suggestion or None, _causes(text))
+
+
+def _causes(text: str) -> tuple[Note, ...]:
+    """The last event of the causal path that made a value unusable, in the kernel's words."""
+    path = _CAUSES.search(text)
+    events = list(_INVALIDATED.finditer(path[1])) if path else []
+    if path is None or not events:
+        return ()
+    words = " ".join(re.sub(r"\n\s*\|", " ", events[-1][1]).split())
+    focus = _FOCUS.search(path[1][events[-1].end() :].partition("Instruction context:")[2])
+    return (Note(words.partition("; previous value")[0], int(focus[1]) if focus else None),)
 
 
 def _read_lines(log: str) -> Reading:
@@ -84,34 +100,41 @@ def _read_lines(log: str) -> Reading:
         if insn := _INSN.match(line):
             slot, message = int(insn[1]), []
         elif not _NOISE.match(line):
-            message.append(line.strip())
+            message.append(_STATISTICS.sub("", line).strip().rstrip("."))
     text = "; ".join(message)
     if slot is None and (named := _AT_INSN.search(text)):
         # Structural refusals ("unreachable insn 5") come before the walk and name their instruction in words.
         slot = int(named[1])
-    return Reading(slot, text)
+    return Reading(slot, text, notes=notes(log.splitlines(), text))
 
 
 def diagnose(log: str, program: ProgramImage) -> Diagnostic:
     """The one diagnostic for a refusal, at the source line where the object has line records, else at the instruction."""
     reading = read_log(log)
-    message = f"the kernel refused {program.name}: {reading.message or 'it gave no reason'}"
+    message = f"the kernel refused {program.name}: {reading.message or 'it gave no reason'}{_told(reading.notes, program)}"
     # Without an instruction the refusal is of the whole program: its first line stands for it.
     record = program.line_at(reading.slot or 0)
-    hint = reading.suggestion or _hint(log, program)
+    hint = _hint(reading, program)
     if record is None:
         where = "" if reading.slot is None else f" (instruction {reading.slot})"
         return Diagnostic("verifier", message + where, Span(program.section, 0, 0, 0, 0), hint=hint)
     column = max(record.column, 1)
-    end = max(len(record.text.rstrip()) + 1, column + 1)
-    span = Span(record.file, record.line, column, record.line, end)
+    span = Span(record.file, record.line, column, record.line, end_of_expression(record.text, column))
     return Diagnostic("verifier", message, span, source_line=record.text, hint=hint)
 
 
-def _hint(log: str, program: ProgramImage) -> str | None:
-    """What to do, where the log does not say it."""
-    if _TOO_LARGE in log:
-        return "the verifier follows every way through a program, and gave up: make fewer branches one after the other, above all in loops"
-    if program.on_fault is not None:  # of the language
+def _hint(reading: Reading, program: ProgramImage) -> str | None:
+    """What to do. Of the language nothing but its size is the author's to mend: the compiler should have known."""
+    if program.on_fault is not None and not TOO_LARGE.search(reading.message):
         return "the compiler has accepted this, so it is a bug of pybpfnf: please report it with the log"
-    return None
+    return reading.suggestion or advice(reading.message)
+
+
+def _told(found: tuple[Note, ...], program: ProgramImage) -> str:
+    """The notes as the end of a message, each with the line that it belongs to."""
+    told = ""
+    for note in found:
+        record = None if note.slot is None else program.line_at(note.slot)
+        where = f" in line {record.line}" if record is not None else "" if note.slot is None else f" at instruction {note.slot}"
+        told += f"; {note.text}{where}"
+    return told
