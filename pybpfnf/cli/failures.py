@@ -82,6 +82,7 @@ def _(error: VerifierError) -> int:
     with tempfile.NamedTemporaryFile("w", prefix="pybpfnf-verifier-", suffix=".log", delete=False, encoding="utf-8") as file:
         file.write(error.log)
     _say(f"the verifier's whole log: {file.name}")
+    _say_where_to_read([error.diagnostic])
     return error.exit_status
 
 

@@ -57,9 +57,10 @@ def test_the_verifiers_refusal_keeps_the_whole_log_in_a_file(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     status, text = reported(VerifierError(DIAGNOSTIC, "three\nhundred\nlines"), capsys)
-    *shown, where = text.splitlines()
+    *shown, where, _, explain = text.splitlines()
     assert (status, shown) == (1, DIAGNOSTIC.render().splitlines())
     assert where.startswith("the verifier's whole log: ")
+    assert explain == "`pybpfnf explain type` says why, and shows it right"
     assert Path(where.partition(": ")[2]).read_text() == "three\nhundred\nlines"
 
 
