@@ -73,6 +73,7 @@ Linux gives Pad1 no special treatment: each TLV, type 0 included, has a length b
 
 SEGMENT_SIZE = 16
 """Bytes of an entry of the SRH's segment list."""
+MOST_TLVS = 32  # that a function looks at in one SRH: more are a fault
 MOST_SEGMENTS = 255 // 2  # the length field counts 8 bytes in 8 bits (RFC 8754 section 2)
 
 

@@ -69,9 +69,10 @@ class Packet:
 @final
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Labels: where the next iteration begins, and what comes after the loop."""
+    """Labels: where the next iteration begins, what follows when there is none, and what comes after the loop."""
 
     following: str
+    done: str
     end: str
 
 

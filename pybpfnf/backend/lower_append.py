@@ -8,7 +8,7 @@ again (RFC 8754 section 2.1). There is no padding of one byte: Linux does not kn
 
 from __future__ import annotations
 
-from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE, SRH_TLVS
+from pybpfnf.abi.headers import HEADERS, MOST_TLVS, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.backend.frame import CONTEXT, Frame
 from pybpfnf.backend.lower_packet import REFUSED, extension_length, growth_slot, require, srh_offset, srh_view, store_bytes
 from pybpfnf.backend.wire import Image
@@ -18,7 +18,6 @@ _SRH, _TLV = HEADERS["srh"], HEADERS["tlv"]
 _UNIT = 8
 _LONGEST_PADDING = _UNIT + 1  # in place of 1, which PadN cannot be
 MALFORMED = "the SRH's TLVs run past its end"
-MOST_TLVS = 32  # that the walk looks at
 
 
 def lower_append_tlv(frame: Frame, node: ir.AppendTlv) -> None:

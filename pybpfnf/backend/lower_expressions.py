@@ -7,7 +7,15 @@ from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
 from pybpfnf.backend.lower_encap import lower_push_encap
 from pybpfnf.backend.lower_events import lower_emit, lower_emit_test
-from pybpfnf.backend.lower_find import lower_find_tlv, lower_tlv_item, lower_tlv_length, lower_tlv_read
+from pybpfnf.backend.lower_find import (
+    lower_find_tlv,
+    lower_is_tlv,
+    lower_next_tlv,
+    lower_tlv_as,
+    lower_tlv_item,
+    lower_tlv_length,
+    lower_tlv_read,
+)
 from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contains
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
@@ -187,6 +195,9 @@ EXPRESSIONS: Expressions = {
     ir.SegmentCount: lower_segment_count,
     ir.SegmentRead: lower_segment_read,
     ir.FindTlv: lower_find_tlv,
+    ir.NextTlv: lower_next_tlv,
+    ir.IsTlv: lower_is_tlv,
+    ir.TlvAs: lower_tlv_as,
     ir.TlvRead: lower_tlv_read,
     ir.TlvItem: lower_tlv_item,
     ir.TlvLength: lower_tlv_length,

@@ -6,9 +6,9 @@ what takes pointers away (bpf_lwt_seg6_store_bytes does, though it moves nothing
 
 from __future__ import annotations
 
-from pybpfnf.abi.headers import HEADERS
+from pybpfnf.abi.headers import HEADERS, MOST_TLVS
 from pybpfnf.backend.frame import Frame
-from pybpfnf.backend.lower_append import MALFORMED, MOST_TLVS, tlv_area
+from pybpfnf.backend.lower_append import MALFORMED, tlv_area
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.lower_packet import packet_memory, require, store_bytes, swap
 from pybpfnf.backend.values import llvm_type
@@ -77,6 +77,45 @@ def _differs(frame: Frame, layout: TlvLayout, kind: str, length: str) -> str:
     beyond = w.op("and", "i32", w.op("or", "i32", items, most), _SIGN)
     part = w.op("and", "i32", items, layout.trailing.item.size - 1)
     return w.barrier("i32", w.op("or", "i32", wrong_type, w.op("or", "i32", beyond, part)))
+
+
+def lower_next_tlv(frame: Frame, node: ir.NextTlv) -> str:
+    w = frame.writer
+    after = frame.value(node.after)
+    _, area, end = tlv_area(frame)
+    place, found = w.slot("i64"), w.slot("i64")
+    w.store("i64", w.op("sub", "i64", end, area), place)
+    w.store("i64", 0, found)
+    further, there, done = (w.label(hint) for hint in ("further", "there", "done"))
+    frame.branch(w.icmp("ne", "i64", after, 0), further, there)
+    frame.place(further)
+    length = w.load("i8", w.offset(_pointer(frame, after, _TLV.size), 1), 1)
+    w.store("i64", w.op("add", "i64", after, w.op("add", "i64", w.cast("zext", "i8", length, "i64"), _TLV.size)), place)
+    frame.jump(there)
+    frame.place(there)
+    here = w.barrier("i64", w.load("i64", place))
+    left = w.op("sub", "i64", end, here)
+    frame.leave_if(w.icmp("sle", "i64", left, 0), done)
+    frame.fault_if(w.icmp("ugt", "i64", here, _FARTHEST), MALFORMED)
+    data, _ = packet_memory(frame)
+    tlv = w.barrier("ptr", w.offset(data, here))
+    require(frame, tlv, _TLV.size, MALFORMED)
+    size = w.op("add", "i64", w.cast("zext", "i8", w.load("i8", w.offset(tlv, 1)), "i64"), _TLV.size)
+    frame.fault_if(w.icmp("slt", "i64", left, size), MALFORMED)
+    require(frame, tlv, size, MALFORMED)
+    w.store("i64", here, found)
+    frame.place(done)
+    return w.barrier("i64", w.load("i64", found))
+
+
+def lower_is_tlv(frame: Frame, node: ir.IsTlv) -> str:
+    w = frame.writer
+    tlv = _pointer(frame, frame.value(node.tlv), _TLV.size)
+    return w.icmp("eq", "i32", _differs(frame, node.layout, w.load("i8", tlv), w.load("i8", w.offset(tlv, 1))), 0)
+
+
+def lower_tlv_as(frame: Frame, node: ir.TlvAs) -> str:
+    return frame.value(node.tlv)
 
 
 def lower_tlv_read(frame: Frame, node: ir.TlvRead) -> str:

@@ -12,7 +12,7 @@ from pybpfnf.backend.lower_append import lower_append_tlv
 from pybpfnf.backend.lower_events import lower_release, lower_reserve
 from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
 from pybpfnf.backend.lower_find import lower_set_tlv
-from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_for_range
+from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_exhausted, lower_for_range
 from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
 from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, lower_update_state
 from pybpfnf.backend.lower_packet import lower_set_header
@@ -102,6 +102,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.If: lower_if,
     ir.ForRange: lambda frame, node: lower_for_range(frame, node, lower_body),
     ir.Break: lower_break,
+    ir.Exhausted: lower_exhausted,
     ir.Continue: lower_continue,
     ir.Return: lower_return,
     ir.Assert: lower_assert,

@@ -23,9 +23,9 @@ _STILL = (
     ir.Const, ir.LocalRead, ir.VariableRead, ir.HeaderRead, ir.ContextRead, ir.Convert, ir.Binary, ir.Unary, ir.Compare, ir.Logical,
     ir.Not, ir.Let, ir.Conditional, ir.MapRead, ir.MapGet, ir.MapContains, ir.IsNone, ir.Unwrap,
     ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
-    ir.SegmentCount, ir.SegmentRead, ir.FindTlv, ir.TlvRead, ir.TlvItem, ir.TlvLength,
+    ir.SegmentCount, ir.SegmentRead, ir.FindTlv, ir.NextTlv, ir.IsTlv, ir.TlvAs, ir.TlvRead, ir.TlvItem, ir.TlvLength,
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
-    ir.Emit, ir.Reserve, ir.Release, ir.If, ir.ForRange, ir.Break, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
+    ir.Emit, ir.Reserve, ir.Release, ir.If, ir.ForRange, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
 )  # fmt: skip
 # These move it, and leave its headers in their order.
 _MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.TlvValue)
@@ -48,7 +48,7 @@ def lower_for_range(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
     frame.branch(w.icmp("uge", "i64", w.load("i64", index), count), done, inside)
     frame.place(inside)
     _set_counter(frame, node, start, w.load("i64", index))
-    with frame.loop(Loop(following, end)):
+    with frame.loop(Loop(following, done, end)):
         lower_body(frame, node.body)
     frame.place(following)
     if not w.terminated:
@@ -125,6 +125,10 @@ def _at_head(packet: Packet, body: tuple[ir.Stmt, ...]) -> Packet:
 
 def lower_break(frame: Frame, node: ir.Break) -> None:
     frame.jump(frame.loops[-1].end)
+
+
+def lower_exhausted(frame: Frame, node: ir.Exhausted) -> None:
+    frame.jump(frame.loops[-1].done)
 
 
 def lower_continue(frame: Frame, node: ir.Continue) -> None:

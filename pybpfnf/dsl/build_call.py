@@ -14,7 +14,7 @@ from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
 from pybpfnf.dsl.build_events import call_events
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_struct import build_struct
-from pybpfnf.dsl.build_tlv import find, item_count
+from pybpfnf.dsl.build_tlv import find, is_instance, item_count
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hints import helper_hint
@@ -101,6 +101,8 @@ def _call_object(b: Builder, thing: object, node: ast.Call) -> Value:
             return _length(b, node)
         case BuiltinFunctionType() if thing in (min, max):
             return build_extreme(b, ir.BinaryOp.MIN if thing is min else ir.BinaryOp.MAX, node)
+        case BuiltinFunctionType() if thing is isinstance:
+            return is_instance(b, node)
         case BuiltinFunctionType() if thing is abs:
             return build_absolute(b, node)
         case _:

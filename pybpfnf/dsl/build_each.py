@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable
 from typing import final
 
-from pybpfnf.abi.headers import MOST_SEGMENTS
+from pybpfnf.abi.headers import MOST_SEGMENTS, MOST_TLVS
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements, store
@@ -21,8 +21,8 @@ from pybpfnf.dsl.flow import ValueBinding, ViewBinding
 from pybpfnf.dsl.intervals import Interval, interval_of
 from pybpfnf.dsl.operands import convert
 from pybpfnf.dsl.ranges import Range, refuse_iterable
-from pybpfnf.dsl.types import S64
-from pybpfnf.dsl.values import HeaderView, Literal, Poison, Segments, TlvItems, Typed
+from pybpfnf.dsl.types import ANY_TLV, S64, OptionalType, TlvViewType
+from pybpfnf.dsl.values import HeaderView, Literal, Poison, Segments, TlvItems, Tlvs, Typed
 from pybpfnf.records import dataclass
 
 
@@ -43,6 +43,8 @@ def build_each(b: Builder, node: ast.For) -> Each | None:
     holder = as_items(b.expr(node.iter))
     if isinstance(holder, TlvItems):
         return _tlv_items(b, holder, node)
+    if isinstance(holder, Tlvs):
+        return _tlvs(b, holder, node)
     if isinstance(holder, Segments):
         return _segments(b, holder, node)
     if not isinstance(holder, Poison):
@@ -80,6 +82,28 @@ def _segments(b: Builder, holder: Segments, node: ast.For) -> Each:
         return store(b, node.target, Typed(ir.SegmentRead(place, span, in_range=True)), node.iter)
 
     return Each((), index, _counted(stop, span), enter)
+
+
+def _tlvs(b: Builder, holder: Tlvs, node: ast.For) -> Each:
+    """One after the other, each found from the one before it when its turn comes; `else` follows where there are no more."""
+    span, view_type = b.span(node.iter), TlvViewType(ANY_TLV)
+    index, view, after = (b.locals.temporary(type_) for type_ in (S64, view_type, OptionalType(view_type)))
+    b.flow.bound[view.name] = ValueBinding(view)
+    here, following = ir.LocalRead(view, view.type, span), ir.LocalRead(after, after.type, span)
+
+    def enter() -> Statements:
+        _check_still_there(b, view.name, node.iter)
+        few = ir.Compare(ir.CompareOp.LT, ir.LocalRead(index, S64, span), ir.Const(MOST_TLVS, S64, span), span)
+        return (
+            ir.Assign(after, ir.NextTlv(here, OptionalType(view_type), span), span),
+            ir.If(ir.IsNone(following, span), (ir.Exhausted(span),), (), span),
+            ir.Assert(few, f"more than {MOST_TLVS} TLVs in the SRH", span),
+            ir.Assign(view, ir.Unwrap(following, view_type, span), span),
+            *store(b, node.target, Typed(here), node.iter),
+        )
+
+    counted = Range(ir.Const(0, S64, span), ir.Const(MOST_TLVS + 1, S64, span), 1, None, Interval(0, MOST_TLVS), 0, MOST_TLVS + 1)
+    return Each((ir.Assign(view, ir.Const(0, view_type, span), span),), index, counted, enter)
 
 
 def _expr(value: object) -> ir.Expr:

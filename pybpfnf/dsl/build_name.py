@@ -24,7 +24,7 @@ from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct, is_struct, pack
 from pybpfnf.dsl.surface.wire import Tlv
-from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType, is_reserved
+from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType, TlvViewType, is_reserved
 from pybpfnf.dsl.values import POISON, Constant, EventsPlace, HeaderView, Literal, MapPlace, Nothing, StructClass, TlvClass, Typed, Value
 
 
@@ -43,12 +43,14 @@ def build_constant(b: Builder, node: ast.Constant) -> Value:
 
 def _local(b: Builder, node: ast.Name) -> Value:
     match b.flow.bound.get(node.id):
-        case ValueBinding(local, found, ended, values, counter):
+        case ValueBinding(local, found, ended, values, counter, _, layout):
             if ended is not None:
                 return _ended(b, node, local, ended)
             if b.locals.is_unknown(node.id) and not isinstance(local.type, OptionalType):
                 return Literal(0, unknown=True)
             read = ir.LocalRead(local, local.type, b.span(node), None if values is None else (values.low, values.high))
+            if layout is not None:
+                return Typed(ir.TlvAs(read, TlvViewType(layout), b.span(node)))
             return Typed(found_value(b, read, node.id) if found else read, values if counter else None)
         case ViewBinding(view, moved):
             return replace(view, local=node.id, moved=moved) if isinstance(view, HeaderView) else view

@@ -30,6 +30,7 @@ from pybpfnf.dsl.values import (
     Poison,
     Segments,
     TlvItems,
+    Tlvs,
     Typed,
     Value,
 )
@@ -41,7 +42,7 @@ _VIEWS = ("ipv6", "srh")
 # What the language is going to have.
 _LATER: Mapping[str, frozenset[str]] = {
     "packet": frozenset({"udp", "tcp", "icmpv6", "raw"}),
-    "srh": frozenset({"insert", "remove", "tlvs", "path"}),
+    "srh": frozenset({"insert", "remove", "path"}),
     "ipv6": frozenset(),
 }
 
@@ -116,6 +117,8 @@ def _of_header(b: Builder, view: HeaderView, node: ast.Attribute) -> Value:
         return Method(view, node.attr)
     if view.header.name == "srh" and node.attr == "segments":
         return Segments(view)
+    if view.header.name == "srh" and node.attr == "tlvs":
+        return Tlvs(view)
     field = _header_field(b, view.header, node)
     if isinstance(field, Poison):
         return POISON

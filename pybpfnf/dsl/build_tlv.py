@@ -12,7 +12,7 @@ from pybpfnf.dsl.build_index import build_index
 from pybpfnf.dsl.build_octets import octets_value
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, present, to_type
-from pybpfnf.dsl.types import U8, IntType, ItemsType, OctetsType, OptionalType, TlvViewType
+from pybpfnf.dsl.types import ANY_TLV, TLV_HEADER, U8, IntType, ItemsType, OctetsType, OptionalType, TlvViewType
 from pybpfnf.dsl.updates import updated
 from pybpfnf.dsl.values import POISON, Literal, Poison, TlvClass, TlvItems, Typed, Value
 
@@ -34,6 +34,26 @@ def find(b: Builder, node: ast.Call) -> Value:
     return b.error("type", message, bound["tlv"], "write a class derived from Tlv, without its fields")
 
 
+def is_instance(b: Builder, node: ast.Call) -> Value:
+    """`isinstance(tlv, T)`, of a TLV that a loop over `srh.tlvs` goes over: whether it is one that `find(T)` finds."""
+    bound = bind(b, node, (Parameter("tlv"), Parameter("cls")), "isinstance")
+    if bound is None:
+        return POISON
+    asked, wanted = b.expr(bound["tlv"]), b.expr(bound["cls"])
+    if isinstance(asked, Poison) or isinstance(wanted, Poison):
+        return POISON
+    if not isinstance(wanted, TlvClass):
+        message = f"`{b.text(bound['cls'])}` is {describe(wanted)}, not a class of TLVs"
+        return b.error("type", message, bound["cls"], "write one class derived from Tlv")
+    if isinstance(asked, Typed) and isinstance(asked.expr, ir.TlvAs):
+        asked = Typed(asked.expr.tlv)  # it was asked before
+    if not isinstance(asked, Typed) or asked.expr.type != TlvViewType(ANY_TLV) or not isinstance(bound["tlv"], ast.Name):
+        message = f"`{b.text(bound['tlv'])}` is {describe(asked)}, and `isinstance` asks a TLV of `srh.tlvs`"
+        return b.error("type", message, bound["tlv"], "write `for tlv in pkt.srh.tlvs:` and ask `tlv`")
+    b.flow.ask_class(bound["tlv"].id, ast.unparse(bound["cls"]), wanted.layout)
+    return Typed(ir.IsTlv(asked.expr, wanted.layout, b.span(node)))
+
+
 def is_found_tlv(value: Value) -> bool:
     """Whether it is a TLV in the packet, or a look-up that may be."""
     type_ = value.expr.type if isinstance(value, Typed) else None
@@ -47,7 +67,7 @@ def build_tlv_field(b: Builder, holder: Value, node: ast.Attribute) -> Value:
         return POISON
     view = holder.expr.type
     assert isinstance(view, TlvViewType)
-    fields = {field.name: field for field in view.layout.fields}
+    fields = {field.name: field for field in (*TLV_HEADER, *view.layout.fields)}
     field = fields.get(node.attr)
     if field is None:
         near = get_close_matches(node.attr, fields, n=1)
@@ -118,6 +138,9 @@ def _held(b: Builder, place: ir.TlvPlace) -> tuple[tuple[ir.Stmt, ...], ir.TlvPl
 
 
 def _is_writable(b: Builder, place: ir.TlvPlace, target: ast.expr) -> bool:
+    if place.field in TLV_HEADER:
+        b.error("read-only", f"a TLV keeps its {place.field.name}", target, "append another TLV, and leave this one")
+        return False
     if isinstance(place, ir.TlvItem) and isinstance(place.field.type, OctetsType):
         whole = b.text(target.value) if isinstance(target, ast.Subscript) else b.text(target)
         b.error("read-only", f"`{whole}` is bytes, which Python does not change one by one", target, f"assign all of them: `{whole} = ...`")

@@ -104,10 +104,11 @@ class Builder:
     def assuming(self, names: Iterable[str], values: Mapping[ir.Local, Interval]) -> Iterator[None]:
         """While the body runs these look-ups are known not to be None, and these integers within bounds; what else it learns stays."""
         found = frozenset(names)
+        holders = {name.partition(":")[0] for name in found}
         before = {
             name: binding
             for name, binding in self.flow.bound.items()
-            if isinstance(binding, ValueBinding) and (name in found or binding.local in values)
+            if isinstance(binding, ValueBinding) and (name in holders or binding.local in values)
         }
         headers = self.flow.headers
         self.flow.learn_found(found)
@@ -117,4 +118,4 @@ class Builder:
         for name, binding in before.items():
             after = self.flow.bound[name]
             if isinstance(after, ValueBinding):
-                self.flow.bound[name] = replace(after, found=binding.found, values=binding.values)
+                self.flow.bound[name] = replace(after, found=binding.found, values=binding.values, layout=binding.layout)

@@ -8,9 +8,11 @@ from typing import Any
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import (
     ADDRESS,
+    ANY_TLV,
     BOOL,
     S32,
     S64,
+    TLV_HEADER,
     U8,
     U16,
     U32,
@@ -82,14 +84,14 @@ def _ends(statement: ir.Stmt) -> bool:
         case ir.ForRange(body=body, orelse=orelse):
             return returns(orelse) and not any(isinstance(node, ir.Break) for node in leaving(body))
         case _:
-            return isinstance(statement, ir.Return | ir.Break | ir.Continue)
+            return isinstance(statement, ir.Return | ir.Break | ir.Continue | ir.Exhausted)
 
 
-def leaving(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Break | ir.Continue]:
+def leaving(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Break | ir.Continue | ir.Exhausted]:
     """The statements that leave these, by the loop that they stand in."""
     for statement in body:
         match statement:
-            case ir.Break() | ir.Continue():
+            case ir.Break() | ir.Continue() | ir.Exhausted():
                 yield statement
             case ir.If(_, then, orelse):
                 yield from leaving(then)
@@ -106,6 +108,8 @@ def _const(node: ir.Const) -> bool:
             return node.value in (0, 1)
         case AddressType():
             return isinstance(node.value, bytes) and len(node.value) == ADDRESS.size
+        case TlvViewType():
+            return node.value == 0  # before the first
         case VerdictType():
             return isinstance(node.value, int)
         case StructType() | OctetsType() | ArrayType():
@@ -156,7 +160,8 @@ def _member(node: ir.Member) -> bool:
 
 
 def _tlv_read(node: ir.TlvRead) -> bool:
-    return isinstance(node.base.type, TlvViewType) and node.field in node.base.type.layout.fields and node.type == node.field.type
+    view = node.base.type
+    return isinstance(view, TlvViewType) and node.field in (*TLV_HEADER, *view.layout.fields) and node.type == node.field.type
 
 
 def _tlv_item(node: ir.TlvItem) -> bool:
@@ -273,6 +278,9 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Item: _item,
     ir.SegmentRead: lambda node: isinstance(node.index.type, IntType),
     ir.FindTlv: lambda node: isinstance(node.type.inner, TlvViewType),
+    ir.NextTlv: lambda node: node.after.type == TlvViewType(ANY_TLV) and node.type.inner == node.after.type,
+    ir.IsTlv: lambda node: node.tlv.type == TlvViewType(ANY_TLV),
+    ir.TlvAs: lambda node: node.tlv.type == TlvViewType(ANY_TLV),
     ir.TlvRead: _tlv_read,
     ir.TlvItem: _tlv_item,
     ir.Emit: _emit,

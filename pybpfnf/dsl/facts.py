@@ -3,6 +3,7 @@
 n is not None        n was found where it is true
 n is None            n was found where it is false
 pkt.srh is None      the same of "pkt.srh"
+isinstance(t, T)     "t:T" where it is true
 """
 
 from __future__ import annotations
@@ -35,10 +36,17 @@ def _all(parts: Iterable[frozenset[str]]) -> frozenset[str]:
     return frozenset().union(*parts)
 
 
+def found_class(asked: ast.Name, cls: ast.expr) -> str:
+    """How it is said that a name is of a class: among what was found."""
+    return f"{asked.id}:{ast.unparse(cls)}"
+
+
 def facts(test: ast.expr) -> Facts:
     match test:
         case ast.Compare(left=ast.Name() | ast.Attribute(value=ast.Name()) as asked, ops=[op], comparators=[ast.Constant(value=None)]):
             return _asked(op, frozenset({ast.unparse(asked)}))
+        case ast.Call(func=ast.Name("isinstance"), args=[ast.Name() as asked, cls]):
+            return Facts(true=frozenset({found_class(asked, cls)}))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = facts(operand)
             return Facts(inner.false, inner.true, inner.false_none, inner.true_none)

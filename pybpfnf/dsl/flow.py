@@ -9,7 +9,7 @@ from typing import TypeAlias, final
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import Interval
-from pybpfnf.dsl.types import OptionalType, TlvViewType, Type, ViewType
+from pybpfnf.dsl.types import OptionalType, TlvLayout, TlvViewType, Type, ViewType
 from pybpfnf.dsl.values import HeaderView, PacketView
 from pybpfnf.records import dataclass
 
@@ -21,6 +21,7 @@ class ValueBinding:
     entry that was deleted or replaced there.
 
     `values`: what an integer can be here, where that is known; `counter`: of a loop over constants, each like a literal.
+    `asked`: classes that a TLV was asked for, as they are written; `layout`: the one that it is of here.
     """
 
     local: ir.Local
@@ -28,12 +29,15 @@ class ValueBinding:
     ended: Span | None = None
     values: Interval | None = None
     counter: bool = False
+    asked: frozenset[tuple[str, TlvLayout]] = frozenset()
+    layout: TlvLayout | None = None
 
     def joined(self, other: ValueBinding) -> ValueBinding:
         """Of two with one local, what holds of both."""
         values = None if self.values is None or other.values is None else self.values.joined(other.values)
         found, counter = self.found and other.found, self.counter and other.counter
-        return ValueBinding(self.local, found, self.ended or other.ended, values, counter)
+        layout = self.layout if self.layout == other.layout else None
+        return ValueBinding(self.local, found, self.ended or other.ended, values, counter, self.asked | other.asked, layout)
 
 
 @final
@@ -98,10 +102,11 @@ class Flow:
 
     def learn_found(self, names: Iterable[str]) -> None:
         """These names were asked about and are not None."""
-        for name in names:
-            binding = self.bound.get(name)
+        for name in sorted(names):
+            holder, _, class_ = name.partition(":")
+            binding = self.bound.get(holder)
             if isinstance(binding, ValueBinding):
-                self.bound[name] = replace(binding, found=True)
+                self.bound[holder] = replace(binding, layout=dict(binding.asked).get(class_)) if class_ else replace(binding, found=True)
             self.headers |= self._found_headers(name)
 
     def learn_values(self, known: Mapping[ir.Local, Interval]) -> None:
@@ -110,6 +115,12 @@ class Flow:
             if isinstance(binding, ValueBinding) and binding.local in known:
                 values = known[binding.local]
                 self.bound[name] = replace(binding, values=values if binding.values is None else values.within(binding.values))
+
+    def ask_class(self, name: str, class_: str, layout: TlvLayout) -> None:
+        """The TLV of that name is asked whether it is of a class."""
+        binding = self.bound.get(name)
+        if isinstance(binding, ValueBinding):
+            self.bound[name] = replace(binding, asked=binding.asked | {(class_, layout)})
 
     def learn_none(self, names: Iterable[str]) -> None:
         """These names were asked about and are None: what could not be reserved needs no release."""

@@ -47,6 +47,7 @@ from pybpfnf.dsl.values import (
     StructClass,
     TlvClass,
     TlvItems,
+    Tlvs,
     Typed,
     Value,
 )
@@ -71,6 +72,8 @@ def describe(value: Value) -> str:
             return f"a {buffer.record} that is reserved"
         case Segments():
             return "the segment list"
+        case Tlvs():
+            return "the list of TLVs"
         case TlvItems(field=field, items=items):
             return f"the {items} `{field.name}`"
         case Method(_, name):

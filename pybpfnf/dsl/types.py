@@ -174,6 +174,13 @@ class TlvLayout:
         return range(fixed, fixed + self.trailing.most * step + 1, step)
 
 
+TLV_HEADER = (TlvField("type", 0, 1, U8), TlvField("length", 1, 1, U8))
+"""What every TLV has, to be read."""
+
+ANY_TLV = TlvLayout("Tlv", 0, 2, ())
+"""A TLV of which nothing else is known."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class TlvViewType:

@@ -92,6 +92,14 @@ class Segments:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Tlvs:
+    """The TLVs of the SRH, `pkt.srh.tlvs`."""
+
+    view: HeaderView
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class TlvItems:
     """The items of an array in a TLV in the packet; `base` is a view of the TLV."""
 
@@ -181,6 +189,7 @@ Value: TypeAlias = (
     | MapPlace
     | EventsPlace
     | Segments
+    | Tlvs
     | TlvItems
     | Method
     | TlvClass

@@ -24,7 +24,9 @@ _FORKS: Mapping[type, int] = {
     **dict.fromkeys(
         (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.Convert, ir.Unary, ir.Not, ir.Let, ir.Unwrap, ir.IsNone), 0
     ),
-    **dict.fromkeys((ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Continue, ir.Return), 0),
+    **dict.fromkeys(
+        (ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Exhausted, ir.Continue, ir.Return), 0
+    ),
     **dict.fromkeys((ir.HeaderRead, ir.SetHeader, ir.Seg6ActionCall), 4),
     ir.Compare: 0,  # counted at the branch that it decides
     ir.Reserve: 0,  # counted where it is asked about
@@ -32,6 +34,8 @@ _FORKS: Mapping[type, int] = {
     ir.UpdateMap: 3,
     ir.AppendTlv: 128,  # walks over the TLVs, and over the padding
     ir.FindTlv: 128,
+    ir.NextTlv: 5,
+    ir.TlvAs: 0,
 }
 _DIVISIONS = (ir.BinaryOp.FLOORDIV, ir.BinaryOp.MOD, ir.BinaryOp.LSHIFT, ir.BinaryOp.RSHIFT)
 

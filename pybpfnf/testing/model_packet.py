@@ -78,6 +78,18 @@ class ModelPacket:
             place += len(tlv)
         return None
 
+    def next_tlv(self, after: int) -> int | None:
+        """The offset of the TLV after the one at that offset, of the first where it is 0; None where there are no more."""
+        at = self._find_srh()
+        first = at + _SRH.size + (self._data[at + _SRH.fields["last_entry"].offset] + 1) * SEGMENT_SIZE
+        end = at + (self._data[at + 1] + 1) * _UNIT
+        place = after + 2 + self._data[after + 1] if after else first
+        if place >= end:
+            return None
+        if place + 2 > end or place + 2 + self._data[place + 1] > end:
+            raise PacketError("the SRH's TLVs run past its end")
+        return place
+
     def read_at(self, offset: int, size: int) -> bytes:
         return bytes(self._data[offset : offset + size])
 

@@ -216,6 +216,7 @@ def _tlv(**fields: object) -> type[Tlv]:
         (lambda: array(u8, 3, max=3), "type", "it has one number of items"),
         (lambda: _tlv(x=array(u32, max=64)), "type", "64 items of x do not fit the 255 bytes of a TLV"),
         (lambda: _tlv(x=array(u8, max=4), y=u8), "type", "TLV T: y comes after x, which is as long as the TLV's length makes it"),
+        (lambda: _tlv(length=u8), "name", "every TLV has a length of its own"),
         (lambda: _tlv(x=array(bytes, max=4)), "type", "is no type of items"),
         (lambda: type("S", (Struct,), {"__annotations__": {"x": list}, "x": array(u8, max=4)}), "type", "has no number of items"),
         (lambda: type("T", (Tlv,), {}, type=4), "type", "type 4 is PadN"),

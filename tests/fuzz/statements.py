@@ -382,5 +382,6 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, tlvs.find),
     (1, tlvs.read_bytes),
     (1, tlvs.read_items),
+    (1, tlvs.go_over),
 )
 _STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (3, _match), (6, _for))

@@ -73,6 +73,28 @@ def read_bytes(scope: Scope, depth: int) -> list[str]:
     return [*lines, *(_INDENT + line for part in chosen for line in part)]
 
 
+def go_over(scope: Scope, depth: int) -> list[str]:
+    """All of them, told apart."""
+    name, local = scope.fresh("tlv"), scope.fresh("v")
+    kind, other = scope.random.sample([*_FIELDS, "Many"], 2)
+    uses = {
+        "Small": f"{local} += {name}.number",
+        "Large": f"{name}.second = {placed(scope, U16, 1)}",
+        "Raw": f"{local} = {name}.value[{scope.random.randrange(3)}]",
+        "Many": f"{local} ^= len({name}.values)",
+    }
+    lines = [f"{local} = {typed(scope, U8, 1)}", f"for {name} in pkt.srh.tlvs:"]
+    body = [f"if isinstance({name}, {kind}):", f"{_INDENT}{uses[kind]}", f"elif not isinstance({name}, {other}):"]
+    body += [f"{_INDENT}{local} += {name}.{scope.random.choice(('type', 'length'))}", "else:", f"{_INDENT}{uses[other]}"]
+    if scope.chance(2):
+        body += [f"{_INDENT}break"]
+        lines_after = ["else:", f"{_INDENT}{local} = 9"]
+    else:
+        lines_after = []
+    scope.locals[local] = U8
+    return [*lines, *(_INDENT + line for line in body), *lines_after]
+
+
 def read_items(scope: Scope, depth: int) -> list[str]:
     """A TLV that ends in an array, its items gone over, read and written."""
     name, local, item = scope.fresh("tlv"), scope.fresh("v"), scope.fresh("item")

@@ -26,6 +26,7 @@ from pybpfnf.dsl.types import (
     StructType,
     TlvField,
     TlvLayout,
+    TlvViewType,
     Type,
     ValueType,
 )
@@ -318,6 +319,38 @@ class FindTlv:
 
 @final
 @dataclass(frozen=True, slots=True)
+class NextTlv:
+    """The TLV after `after`, a view of ANY_TLV, or the first where that is at 0; None where there are no more. `type` is an OptionalType of
+    such a view. Faults where the TLV runs past the SRH's end."""
+
+    after: Expr
+    type: OptionalType
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class IsTlv:
+    """Whether a TLV in the packet has the type of a class and a length that the class can have."""
+
+    tlv: Expr
+    layout: TlvLayout
+    span: Span
+    type: BoolType = BOOL
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TlvAs:
+    """A TLV as the class that it was found to be; no check is made."""
+
+    tlv: Expr
+    type: TlvViewType
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class TlvRead:
     """A field of a TLV in the packet, `base` a TlvViewType: big-endian there, a host integer here."""
 
@@ -462,6 +495,9 @@ Expr: TypeAlias = (
     | SegmentCount
     | SegmentRead
     | FindTlv
+    | NextTlv
+    | IsTlv
+    | TlvAs
     | TlvRead
     | TlvItem
     | Emit

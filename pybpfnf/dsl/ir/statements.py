@@ -177,6 +177,14 @@ class Break:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Exhausted:
+    """There is no next value: end the innermost loop, its `orelse` next."""
+
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Continue:
     """Go on with the innermost loop's next value."""
 
@@ -227,6 +235,7 @@ Stmt: TypeAlias = (
     | If
     | ForRange
     | Break
+    | Exhausted
     | Continue
     | Return
     | Assert

@@ -6,7 +6,7 @@ made: a function that uses it is compiled, and ordinary Python is told so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from ipaddress import IPv6Address
 from typing import TypeVar, final
@@ -114,6 +114,12 @@ class Srh:
     @property
     def segments(self) -> Sequence[IPv6Address]:
         """The segment list in the order of the wire: `segments[segments_left]` is the active one, `segments[0]` the last of the path."""
+        only_compiled("a packet")
+
+    @property
+    def tlvs(self) -> Iterable[Tlv]:
+        """The TLVs as they lie there, padding and HMAC too, to be gone over: `for tlv in pkt.srh.tlvs`, and `isinstance(tlv, T)` asks
+        what `find(T)` looks for."""
         only_compiled("a packet")
 
     def find(self, tlv: type[T]) -> T | None:

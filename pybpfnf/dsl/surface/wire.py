@@ -87,6 +87,16 @@ class Tlv:
     def __init__(self, **fields: object) -> None:
         only_compiled("building a TLV")
 
+    @property
+    def type(self) -> int:
+        """The type that it has in the packet."""
+        only_compiled("a TLV")
+
+    @property
+    def length(self) -> int:
+        """Bytes of its value in the packet."""
+        only_compiled("a TLV")
+
 
 def _layout(cls: type[Tlv], number: int, scope: Mapping[str, object]) -> TlvLayout:
     fields: list[TlvField] = []
@@ -122,6 +132,8 @@ def evaluate_annotation(owner: str, name: str, annotation: object, scope: Mappin
 
 def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvField:
     where = f"TLV {cls.__name__}: field {name}"
+    if name in ("type", "length"):
+        raise DefinitionError(f"{where}: every TLV has a {name} of its own", code="name", hint="choose another name")
     given = cls.__dict__.get(name, None)
     if annotation is bytes:
         if not isinstance(given, Octets):

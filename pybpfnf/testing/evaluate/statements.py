@@ -40,6 +40,11 @@ class _BreakError(Exception):
 
 
 @final
+class _ExhaustedError(Exception):
+    """The innermost loop has no next value."""
+
+
+@final
 class _ContinueError(Exception):
     """The innermost loop goes on with its next value."""
 
@@ -57,6 +62,8 @@ def _for_range(run: Run, node: ir.ForRange) -> int | None:
             continue
         except _BreakError:
             return None
+        except _ExhaustedError:
+            break
         if verdict is not None:
             return verdict
     return run.block(node.orelse)
@@ -64,6 +71,10 @@ def _for_range(run: Run, node: ir.ForRange) -> int | None:
 
 def _break(run: Run, node: ir.Break) -> None:
     raise _BreakError
+
+
+def _exhausted(run: Run, node: ir.Exhausted) -> None:
+    raise _ExhaustedError
 
 
 def _continue(run: Run, node: ir.Continue) -> None:
@@ -92,6 +103,7 @@ STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     ir.If: _if,
     ir.ForRange: _for_range,
     ir.Break: _break,
+    ir.Exhausted: _exhausted,
     ir.Continue: _continue,
     ir.Return: _return,
     ir.Assert: _assert,

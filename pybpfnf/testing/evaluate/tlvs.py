@@ -18,6 +18,21 @@ def _find_tlv(run: Run, node: ir.FindTlv) -> Look:
         return run.packet.find_tlv(layout.number, layout.lengths)
 
 
+def _next_tlv(run: Run, node: ir.NextTlv) -> Look:
+    after = run.value(node.after)
+    with faulting(node.span):
+        return run.packet.next_tlv(after)
+
+
+def _is_tlv(run: Run, node: ir.IsTlv) -> Look:
+    kind, length = run.packet.read_at(run.value(node.tlv), 2)
+    return int(kind == node.layout.number and length in node.layout.lengths)
+
+
+def _tlv_as(run: Run, node: ir.TlvAs) -> Look:
+    return run.value(node.tlv)
+
+
 def _tlv_place(run: Run, node: ir.TlvPlace) -> Look:
     return _decoded(run.packet.read_at(_offset(run, node), node.type.size), node.type)
 
@@ -75,6 +90,9 @@ def _encoded(run: Run, value: ir.Expr | bytes) -> bytes:
 
 EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     ir.FindTlv: _find_tlv,
+    ir.NextTlv: _next_tlv,
+    ir.IsTlv: _is_tlv,
+    ir.TlvAs: _tlv_as,
     ir.TlvRead: _tlv_place,
     ir.TlvItem: _tlv_place,
     ir.TlvLength: _count,
