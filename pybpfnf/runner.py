@@ -183,13 +183,17 @@ class QueueAccess(MapAccess, Protocol):
         ...
 
 
+MOST_UNREAD = 1 << 16
+"""Records that a session keeps for who asks after its runs; of more, the oldest are lost."""
+
+
 @runtime_checkable
 class EventAccess(MapAccess, Protocol):
     """A live ring buffer or perf event array: its records as bytes, taken one by one."""
 
     @property
     def lost(self) -> int:
-        """How many records are known to have found no room without a word to the program."""
+        """How many records are known not to be here: perf had no room, or nobody took them."""
         ...
 
     def gather(self) -> int:

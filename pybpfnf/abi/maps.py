@@ -21,7 +21,7 @@ class MapType:
     `fixed_key_size`, `fixed_value_size`: bytes, where the kernel takes no other. `max_entries_is_size`: max_entries counts
     bytes, a power of two and whole pages. `sparse`: keys come and go; `drops`: a full one makes room by itself. `indexed`: its keys are
     the numbers below max_entries, whose values are all there from the start. `flags`: the map_flags without which the kernel
-    makes none.
+    makes none. `of_records`: programs send records through it, and a reader takes them.
     """
 
     name: str  # "array", "percpu_hash", as bpftool spells it
@@ -37,13 +37,15 @@ class MapType:
     drops: bool = False
     flags: int = 0
     indexed: bool = False
+    of_records: bool = False
 
 
 _ROWS = (
     MapType("hash", 1, "3.19", "Any key to a value.", sparse=True),
     MapType("array", 2, "3.19", "Values by index, all there from the start and zero.", fixed_key_size=4, indexed=True),
     MapType("prog_array", 3, "4.2", "Programs to tail-call, by index.", fixed_key_size=4, fixed_value_size=4),
-    MapType("perf_event_array", 4, "4.3", "Perf events, one ring a CPU to send samples through.", fixed_key_size=4, fixed_value_size=4),
+    MapType("perf_event_array", 4, "4.3", "Perf events, one ring a CPU to send samples through.", fixed_key_size=4, fixed_value_size=4,
+            of_records=True),
     MapType("percpu_hash", 5, "4.6", "A hash with a value for each CPU.", per_cpu=True, sparse=True),
     MapType("percpu_array", 6, "4.6", "An array with a value for each CPU.", per_cpu=True, fixed_key_size=4, indexed=True),
     MapType("stack_trace", 7, "4.6", "Call stacks by their id.", fixed_key_size=4),
@@ -68,7 +70,7 @@ _ROWS = (
     MapType("devmap_hash", 25, "5.4", "Devices to redirect frames to, by key.", fixed_key_size=4),
     MapType("struct_ops", 26, "5.6", "Kernel operations written in BPF.", fixed_key_size=4),
     MapType("ringbuf", 27, "5.8", "Records for one reader, in the order they were reserved.",
-            has_keys=False, fixed_key_size=0, fixed_value_size=0, max_entries_is_size=True),
+            has_keys=False, fixed_key_size=0, fixed_value_size=0, max_entries_is_size=True, of_records=True),
     MapType("inode_storage", 28, "5.10", "A value for each inode.", fixed_key_size=4),
     MapType("task_storage", 29, "5.11", "A value for each task.", fixed_key_size=4),
     MapType("bloom_filter", 30, "5.16", "Whether a value may have been added.", has_keys=False, fixed_key_size=0),

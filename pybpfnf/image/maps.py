@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import final
 
-from pybpfnf.abi.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, MAP_TYPES_BY_ID
+from pybpfnf.abi.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, MAP_TYPES, MAP_TYPES_BY_ID
 from pybpfnf.errors import ObjectError
 from pybpfnf.image.btf import Btf, Kind, Type
 from pybpfnf.image.btftypes import read_type
@@ -23,10 +23,6 @@ _WITHOUT_BTF = frozenset(
     {"prog_array", "perf_event_array", "cgroup_array", "stack_trace", "array_of_maps", "hash_of_maps", "devmap", "devmap_hash", "cpumap"}
     | {"xskmap", "sockmap", "sockhash", "queue", "stack", "ringbuf"}
 )
-
-
-# Maps that carry records to user space. An object may say their type as the item of the array whose length is the map's type.
-_OF_RECORDS = frozenset({"ringbuf", "perf_event_array"})
 
 
 @final
@@ -138,7 +134,7 @@ def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
 
 def _record_type(btf: Btf, type_name: str, definition: Type) -> StructType | None:
     """The item of the array that `type` points to, where it is a struct: in C it is an int."""
-    if type_name not in _OF_RECORDS:
+    if not MAP_TYPES[type_name].of_records:
         return None
     pointer = next(type_ for name, type_, _ in definition.entries() if btf.string(name) == "type")
     found = read_type(btf, btf.strip(btf.strip(pointer).value).trailer[0])

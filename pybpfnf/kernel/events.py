@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Protocol, Self, final
 
 from pybpfnf.errors import InputError
+from pybpfnf.kernel.bpf import explained
 from pybpfnf.kernel.maps import Map
 from pybpfnf.kernel.perf import PerfReader, online_cpus
 from pybpfnf.kernel.ringbuf import RingReader
-from pybpfnf.runner import MapAccess
+from pybpfnf.runner import MOST_UNREAD, MapAccess
 
 _PAUSE = 0.001  # seconds: what a program still writes wakes nobody, and is ready in no time
 
@@ -53,30 +54,35 @@ class EventMap:
         self._map = map_
         self.spec = map_.spec
         self.value_size = 0
-        self._unread: deque[bytes] = deque()
+        self._unread: deque[bytes] = deque(maxlen=MOST_UNREAD)
+        self._not_kept = 0
         self._readers: list[Reader] = []
         self._stack = ExitStack()
 
     def start(self) -> None:
-        """Open the readers, where they are not open."""
+        """Open the readers, where they are not open. Raises SystemLacksError without the rights, KernelError."""
         if self._readers:
             return
+        opened = []
         with ExitStack() as stack:
-            opened = []
-            for reader in _READERS[self.spec.type](self._map):
-                stack.callback(reader.close)
-                opened.append(reader)
+            try:
+                for reader in _READERS[self.spec.type](self._map):
+                    stack.callback(reader.close)
+                    opened.append(reader)
+            except OSError as error:
+                raise explained(f"read the records of map {self.spec.name}", error) from None
             self._stack = stack.pop_all()
         self._readers = opened
 
     @property
     def lost(self) -> int:
-        return sum(reader.lost for reader in self._readers)
+        return self._not_kept + sum(reader.lost for reader in self._readers)
 
     def read_records(self) -> list[bytes]:
         """The records since this was last asked; they stay to be taken by `take_record`."""
         self.start()
         found = [record for reader in self._readers for record in reader.read()]
+        self._not_kept += max(0, len(self._unread) + len(found) - MOST_UNREAD)
         self._unread += found
         return found
 

@@ -16,17 +16,16 @@ _HEADER = 8  # BPF_RINGBUF_HDR_SZ
 POSITION = struct.Struct("@Q")
 LENGTH = struct.Struct("@I")
 
-_barrier = threading.Lock()
-_barrier.acquire()
-
 
 def fence() -> None:
     """Keep memory accesses before it before those after it, as smp_load_acquire and smp_store_release do in the kernel.
 
     Python has no fence: a lock that is released and taken orders both ways on every machine, and on x86 costs little.
     """
-    _barrier.release()
-    _barrier.acquire()
+    lock = threading.Lock()
+    lock.acquire()
+    lock.release()
+    lock.acquire()
 
 
 @final

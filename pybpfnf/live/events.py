@@ -44,8 +44,8 @@ class LiveEvents(Generic[R]):
 
     @property
     def lost(self) -> int:
-        """Records that found a perf ring full, since it is read and as far as perf has told. Always 0 of a ring buffer, which tells the
-        function that it is full."""
+        """Records that found a perf ring full, since it is read and as far as perf has told, and the oldest of more than 65,536 that
+        nobody took. A ring buffer loses none: it tells the function that it is full."""
         return self._access.lost
 
     def _sample(self, data: bytes) -> tuple[Any, bytes]:

@@ -33,7 +33,6 @@ Scalar = TypeVar("Scalar", int, bool, IPv6Address)
 
 _DATA_KEY = bytes(4)  # a data section is an array of one value
 _QUEUES = frozenset({"queue", "stack"})
-_EVENTS = frozenset({"ringbuf", "perf_event_array"})
 _COUNTER_SIZE = 8  # of a fault counter, a u64
 
 
@@ -150,12 +149,11 @@ class Live:
 
 def _opened(access: MapAccess, key_class: object, value_class: object) -> Any:
     """What shows the map, by its type. Raises InputError for one that has nothing to show."""
-    spec = access.spec
+    spec, row = access.spec, MAP_TYPES[access.spec.type]
     if spec.type in _QUEUES and isinstance(access, QueueAccess):
         return LiveQueue(access, value_class)
-    if spec.type in _EVENTS and isinstance(access, EventAccess):
+    if row.of_records and isinstance(access, EventAccess):
         return LiveEvents(access, value_class)
-    row = MAP_TYPES[spec.type]
     if not row.has_keys:
         raise InputError(f"map {spec.name} is a {spec.type}, which has no keys to read")
     if row.indexed:

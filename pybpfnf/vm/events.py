@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, final
 
 from pybpfnf.records import dataclass
+from pybpfnf.runner import MOST_UNREAD
 from pybpfnf.vm.maps import Cell, VmMap
 from pybpfnf.vm.memory import Region
 
@@ -23,15 +24,15 @@ class EventMap(VmMap):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._unread: deque[bytes] = deque()
+        self._unread: deque[bytes] = deque(maxlen=MOST_UNREAD)
+        self.lost = 0
 
     def read_records(self) -> list[bytes]:
         """What the reader finds after a packet; it stays to be taken by `take_record`."""
         found = list(self._collect())
+        self.lost += max(0, len(self._unread) + len(found) - MOST_UNREAD)
         self._unread += found
         return found
-
-    lost = 0
 
     def gather(self) -> int:
         return len(self._unread)

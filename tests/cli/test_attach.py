@@ -63,6 +63,36 @@ def test_get_shows_variables_and_map_entries(command: Command, divides: Path) ->
     ]
 
 
+SENDER = """
+from pybpfnf import OK, Array, RingBuf, Seg6Packet, Struct, Verdict, seg6local, u32, u64
+
+
+class Sent(Struct):
+    size: u32
+
+
+packets = Array(u64, 1)
+events = RingBuf(Sent, 4096)
+
+
+@seg6local
+def sender(pkt: Seg6Packet) -> Verdict:
+    packets[0] += 1
+    events.emit(Sent(size=pkt.len))
+    return OK
+"""
+
+
+def test_get_leaves_records_to_who_reads_them(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "sender.py").write_text(SENDER)
+    command("attach", tmp_path / "sender.py", SID, "--dev", "b0")
+    rows = [line.split() for line in command("get", SID).out.splitlines()]
+    assert rows == [["NAME", "VALUE"], ["packets[0]", "0"]]
+    asked = command("get", SID, "events")
+    assert (asked.status, asked.out) == (2, "")
+    assert "map events is a ringbuf: looking would take away what it holds" in asked.err
+
+
 def test_get_says_what_it_does_not_know(command: Command, divides: Path) -> None:
     command("attach", divides, SID, "--dev", "b0")
     ended = command("get", SID, "packet")

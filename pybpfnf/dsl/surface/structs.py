@@ -80,7 +80,9 @@ class Struct:
     def _of_field(cls, name: str, value: Any) -> object:
         kind = cls._structs.get(name)
         if kind is None:
-            return value
+            field = cls.layout.field(name)
+            # BTF does not tell an array of u8 from raw bytes.
+            return list(value) if field is not None and isinstance(field.type, ArrayType) else value
         return kind.of_fields(value) if isinstance(value, Mapping) else [kind.of_fields(item) for item in value]
 
     def __eq__(self, other: object) -> bool:
