@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import PerfEventArray as PerfEventArray
     from pybpfnf.dsl.surface import Prefix as Prefix
     from pybpfnf.dsl.surface import Program as Program
+    from pybpfnf.dsl.surface import Queue as Queue
     from pybpfnf.dsl.surface import RingBuf as RingBuf
     from pybpfnf.dsl.surface import Seg6Packet as Seg6Packet
     from pybpfnf.dsl.surface import Srh as Srh
+    from pybpfnf.dsl.surface import Stack as Stack
     from pybpfnf.dsl.surface import State as State
     from pybpfnf.dsl.surface import Struct as Struct
     from pybpfnf.dsl.surface import Tlv as Tlv
@@ -97,8 +99,8 @@ if TYPE_CHECKING:
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
         "Array Config DROP Hash Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
-        "PerCpuArray PerCpuHash PerfEventArray Prefix Program REDIRECT REROUTE RingBuf Seg6Packet Srh State Struct Tlv Verdict array "
-        "bits cpu helpers lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
+        "PerCpuArray PerCpuHash PerfEventArray Prefix Program Queue REDIRECT REROUTE RingBuf Seg6Packet Srh Stack State Struct Tlv "
+        "Verdict array bits cpu helpers lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -152,6 +154,7 @@ __all__ = [
     "Prefix",
     "Program",
     "ProgramImage",
+    "Queue",
     "REDIRECT",
     "REROUTE",
     "RingBuf",
@@ -161,6 +164,7 @@ __all__ = [
     "Simulation",
     "Span",
     "Srh",
+    "Stack",
     "State",
     "Struct",
     "SystemLacksError",

@@ -19,10 +19,11 @@ from pybpfnf.backend.lower_find import (
 from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contains
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
+from pybpfnf.backend.lower_queues import lower_queue_take
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
 from pybpfnf.backend.lower_segments import lower_segment_count, lower_segment_read
 from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
-from pybpfnf.backend.values import is_in_memory, llvm_type
+from pybpfnf.backend.values import is_in_memory, is_optional_struct, llvm_type
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import OctetsType, OptionalType, TlvViewType, Type, ViewType, is_reserved, struct_of
 
@@ -142,6 +143,9 @@ def is_none(frame: Frame, node: ir.IsNone) -> str:
     if is_view(node.operand.type):
         type_ = llvm_type(node.operand.type)
         return frame.writer.icmp("eq", type_, frame.value(node.operand), "null" if type_ == "ptr" else 0)
+    if isinstance(node.operand.type, OptionalType) and is_optional_struct(node.operand.type):
+        flag = frame.writer.offset(frame.value(node.operand), node.operand.type.size - 8)
+        return frame.writer.icmp("eq", "i64", frame.writer.load("i64", flag, 8), 0)
     there = frame.writer.value(f"extractvalue {llvm_type(node.operand.type)} {frame.value(node.operand)}, 0")
     return frame.writer.negate(there)
 
@@ -152,7 +156,7 @@ def is_view(type_: Type) -> bool:
 
 
 def lower_unwrap(frame: Frame, node: ir.Unwrap) -> str:
-    if is_view(node.operand.type):
+    if is_view(node.operand.type) or is_optional_struct(node.operand.type):
         return frame.value(node.operand)
     return frame.writer.value(f"extractvalue {llvm_type(node.operand.type)} {frame.value(node.operand)}, 1")
 
@@ -184,6 +188,7 @@ EXPRESSIONS: Expressions = {
     ir.MapRead: lower_map_read,
     ir.MapGet: lower_map_get,
     ir.MapContains: lower_map_contains,
+    ir.QueueTake: lower_queue_take,
     ir.IsNone: lower_is_none,
     ir.Unwrap: lower_unwrap,
     ir.HelperCall: lower_helper_call,

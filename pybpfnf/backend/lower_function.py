@@ -16,6 +16,7 @@ from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_exhaus
 from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
 from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, lower_update_state
 from pybpfnf.backend.lower_packet import lower_set_header
+from pybpfnf.backend.lower_queues import lower_queue_push
 from pybpfnf.backend.lower_struct import copy, lower_set_place, lower_update_place, place_of
 from pybpfnf.backend.values import is_in_memory, llvm_type, string
 from pybpfnf.dsl import ir
@@ -93,6 +94,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.SetMap: lower_set_map,
     ir.UpdateMap: lower_update_map,
     ir.DeleteMap: lower_delete_map,
+    ir.QueuePush: lower_queue_push,
     ir.SetPlace: lower_set_place,
     ir.SetTlv: lower_set_tlv,
     ir.UpdatePlace: lower_update_place,

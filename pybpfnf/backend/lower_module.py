@@ -39,6 +39,7 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
         "declare ptr @llvm.preserve.static.offset(ptr readnone)",
         *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in _SWAPPED_BITS),
         *(_map(map_, debug) for map_ in module.maps),
+        *(_queue(queue, debug) for queue in module.queues),
         *(_events(buffer, debug) for buffer in module.events),
         *(_variable(variable, debug) for variable in module.variables),
         *([_fault_counters(len(sites.sites), debug)] if counted else []),
@@ -59,6 +60,13 @@ def _map(map_: ir.Map, debug: DebugInfo) -> str:
     members = [(name, debug.pointer_to(debug.array_of(number, 32, value))) for name, value in numbers.items()]
     members += [(name, debug.pointer_to(debug.type_of(type_))) for name, type_ in (("key", map_.key), ("value", map_.value))]
     return _definition(map_.name, members, debug)
+
+
+def _queue(queue: ir.Queue, debug: DebugInfo) -> str:
+    """As a map's, without a key. The type of values is for who reads the object: the kernel takes none of these maps."""
+    numbers = {"type": MAP_TYPES[queue.kind].id, "max_entries": queue.max_entries}
+    members = [(name, debug.pointer_to(debug.array_of(debug.type_of(S32), 32, value))) for name, value in numbers.items()]
+    return _definition(queue.name, [*members, ("value", debug.pointer_to(debug.type_of(queue.value)))], debug)
 
 
 def _events(buffer: ir.EventBuffer, debug: DebugInfo) -> str:

@@ -39,6 +39,8 @@ def llvm_type(type_: Type) -> str:
             return "i32"
         case ViewType() | StructType() | ArrayType() | OctetsType() | OptionalType(inner=ViewType()):
             return "ptr"
+        case OptionalType(inner=StructType()):
+            return "ptr"
         case TlvViewType() | OptionalType(inner=TlvViewType()):
             return "i64"
         case OptionalType():
@@ -47,9 +49,14 @@ def llvm_type(type_: Type) -> str:
             raise InternalError("a value of type None has no place in a register")
 
 
-def is_in_memory(type_: Type) -> TypeGuard[StructType | ArrayType | OctetsType]:
+def is_in_memory(type_: Type) -> TypeGuard[StructType | ArrayType | OctetsType | OptionalType]:
     """Whether a value of the type is a pointer to its bytes."""
-    return isinstance(type_, StructType | ArrayType | OctetsType)
+    return isinstance(type_, StructType | ArrayType | OctetsType) or is_optional_struct(type_)
+
+
+def is_optional_struct(type_: Type) -> bool:
+    """Whether it is a struct of its own that may be missing: its words, and one that says whether it is there."""
+    return isinstance(type_, OptionalType) and isinstance(type_.inner, StructType)
 
 
 def memory_type(type_: ValueType) -> str:

@@ -40,7 +40,7 @@ from pybpfnf.dsl.scope import ModuleScope, ScopeError
 from pybpfnf.dsl.signature import build_signature, name_span
 from pybpfnf.dsl.source import FunctionSource, read_function
 from pybpfnf.dsl.surface.programs import Program
-from pybpfnf.dsl.walk import used_events, used_names
+from pybpfnf.dsl.walk import used_events, used_names, used_queues
 from pybpfnf.dsl.work import check_work
 from pybpfnf.errors import CompileError, InputError, InternalError
 
@@ -160,4 +160,4 @@ def _module(programs: Sequence[Program], functions: Sequence[ir.Function], sourc
         file = source.file
         if texts.setdefault(file.recorded, file.text) != file.text:
             raise InputError(f"two files are both recorded as {file.recorded}", hint="put them under one pyproject.toml, or rename one")
-    return ir.Module(tuple(functions), maps, variables, programs[0].license, texts, used_events(functions))
+    return ir.Module(tuple(functions), maps, variables, programs[0].license, texts, used_events(functions), used_queues(functions))

@@ -13,6 +13,7 @@ from pybpfnf.dsl.build_actions import append, push, run_action
 from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
 from pybpfnf.dsl.build_events import call_events
 from pybpfnf.dsl.build_map import get
+from pybpfnf.dsl.build_queue import call_queue
 from pybpfnf.dsl.build_struct import build_struct
 from pybpfnf.dsl.build_tlv import find, is_instance, item_count
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
@@ -37,6 +38,7 @@ from pybpfnf.dsl.values import (
     Method,
     PacketView,
     Poison,
+    QueuePlace,
     Segments,
     StructClass,
     TlvClass,
@@ -52,6 +54,8 @@ def build_call(b: Builder, node: ast.Call) -> Value:
         case Method(MapPlace(map_), _):
             bound = bind(b, node, (Parameter("key"),), b.text(node.func))
             return POISON if bound is None else get(b, map_, bound["key"], node)
+        case Method(QueuePlace(queue), name):
+            return call_queue(b, queue, name, node)
         case Method(EventsPlace(buffer), name):
             return call_events(b, buffer, name, node)
         case Method(PacketView(), name) if name in PUSHES:

@@ -21,11 +21,25 @@ from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.calls import Helpers
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.packets import Verdict
+from pybpfnf.dsl.surface.queues import QueueDefinition
 from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct, is_struct, pack
 from pybpfnf.dsl.surface.wire import Tlv
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType, TlvViewType, is_reserved
-from pybpfnf.dsl.values import POISON, Constant, EventsPlace, HeaderView, Literal, MapPlace, Nothing, StructClass, TlvClass, Typed, Value
+from pybpfnf.dsl.values import (
+    POISON,
+    Constant,
+    EventsPlace,
+    HeaderView,
+    Literal,
+    MapPlace,
+    Nothing,
+    QueuePlace,
+    StructClass,
+    TlvClass,
+    Typed,
+    Value,
+)
 
 
 def build_name(b: Builder, node: ast.Name) -> Value:
@@ -107,7 +121,7 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
             return Typed(ir.Const(thing.packed, ADDRESS, span))
         case None:
             return Nothing()
-        case MapDefinition() | ConfigVariable() | StateVariable() | RingBuf() | PerfEventArray():
+        case MapDefinition() | ConfigVariable() | StateVariable() | RingBuf() | PerfEventArray() | QueueDefinition():
             return _store(b, thing, node, name)
         case type() if issubclass(thing, Tlv) and thing is not Tlv:
             return TlvClass(thing.layout)
@@ -131,11 +145,15 @@ def _verdict(b: Builder, verdict: Verdict, node: ast.expr) -> Value:
     return Typed(ir.Const(verdict.value, VERDICT, b.span(node)))
 
 
-_Store: TypeAlias = MapDefinition[Any, Any] | ConfigVariable | StateVariable | RingBuf[Struct] | PerfEventArray[Struct]
+_Store: TypeAlias = (
+    MapDefinition[Any, Any] | ConfigVariable | StateVariable | RingBuf[Struct] | PerfEventArray[Struct] | QueueDefinition[Any]
+)
 
 
 def _store(b: Builder, thing: _Store, node: ast.expr, name: str) -> Value:
     try:
+        if isinstance(thing, QueueDefinition):
+            return QueuePlace(b.scope.queue(thing, name))
         if isinstance(thing, RingBuf | PerfEventArray):
             return EventsPlace(b.scope.events(thing, name))
         if isinstance(thing, ConfigVariable | StateVariable):

@@ -12,6 +12,7 @@ from pybpfnf.abi.programs import ProgramType
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_events import events_method
 from pybpfnf.dsl.build_name import member
+from pybpfnf.dsl.build_queue import queue_method
 from pybpfnf.dsl.build_struct import build_member, has_fields, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_tlv_field, is_found_tlv, store_tlv, update_tlv
 from pybpfnf.dsl.builder import Builder
@@ -28,6 +29,7 @@ from pybpfnf.dsl.values import (
     Method,
     PacketView,
     Poison,
+    QueuePlace,
     Segments,
     TlvItems,
     Tlvs,
@@ -57,6 +59,8 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
             return _of_header(b, holder, node)
         case MapPlace():
             return Method(holder, node.attr) if node.attr == "get" else _unknown_of_map(b, holder.map, node)
+        case QueuePlace():
+            return queue_method(b, holder, node)
         case EventsPlace():
             return events_method(b, holder, node)
         case Constant():

@@ -41,7 +41,7 @@ _ORDER = frozenset({ir.CompareOp.LT, ir.CompareOp.LE, ir.CompareOp.GT, ir.Compar
 
 def check_module(module: ir.Module) -> None:
     """Raises InternalError with the node that is wrong."""
-    names = [thing.name for thing in (*module.functions, *module.maps, *module.events, *module.variables)]
+    names = [thing.name for thing in (*module.functions, *module.maps, *module.events, *module.queues, *module.variables)]
     if len(set(names)) != len(names):
         raise InternalError(f"two symbols of one name: {sorted(names)}")
     for function in module.functions:
@@ -266,6 +266,8 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.MapRead: lambda node: _fits(node.key.type, node.map.key) and _read(node.map, node.type),
     ir.MapGet: lambda node: _fits(node.key.type, node.map.key) and _read(node.map, node.type.inner),
     ir.MapContains: lambda node: _fits(node.key.type, node.map.key),
+    ir.QueuePush: lambda node: _fits(node.value.type, node.queue.value),
+    ir.QueueTake: lambda node: node.type.inner == node.queue.value,
     ir.IsNone: lambda node: isinstance(node.operand.type, OptionalType),
     ir.Unwrap: _unwrap,
     ir.HelperCall: lambda node: node.type == U64 and all(argument.type == U64 for argument in node.args),

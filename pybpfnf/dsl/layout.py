@@ -60,6 +60,10 @@ def _buffer(node: object) -> int:
             return _slots(map_.key.size)  # the entry itself is read where it is
         case ir.Emit(ir.EventBuffer(kind="perf_event_array", record=record), ir.Member() | ir.MapRead() | ir.Unwrap()):
             return _slots(record.size)  # a view's copy
+        case ir.QueuePush(queue):
+            return _slots(queue.value.size)
+        case ir.QueueTake(queue):
+            return _slots(queue.value.size) + _SLOT
         case ir.MapRead(map_) | ir.SetMap(map_) | ir.UpdateMap(map_):
             return _slots(map_.key.size) + _slots(map_.value.size)
         case _:

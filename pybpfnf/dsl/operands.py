@@ -42,6 +42,7 @@ from pybpfnf.dsl.values import (
     Number,
     PacketView,
     Poison,
+    QueuePlace,
     Reserving,
     Segments,
     StructClass,
@@ -66,6 +67,8 @@ def describe(value: Value) -> str:
             return f"the {header.name} header"
         case MapPlace(map_):
             return f"the map `{map_.name}`"
+        case QueuePlace(queue):
+            return f"the {queue.kind} `{queue.name}`"
         case EventsPlace(buffer):
             return f"the {'ring buffer' if buffer.kind == 'ringbuf' else 'perf event array'} `{buffer.name}`"
         case Reserving(buffer):
@@ -108,7 +111,7 @@ def present(b: Builder, value: Value, node: ast.expr) -> Value:
     if isinstance(value, Typed) and isinstance(value.expr.type, OptionalType):
         text = b.text(node)
         hint = f"write `if {text} is None: return DROP` first" if isinstance(node, ast.Name) else "give it a name, and ask `is None` first"
-        why = _why_missing(value.expr.type.inner)
+        why = "there may be no value" if isinstance(value.expr, ir.QueueTake) else _why_missing(value.expr.type.inner)
         return b.error("maybe-none", f"`{text}` can be None here: {why}", node, hint)
     return value
 
@@ -116,6 +119,8 @@ def present(b: Builder, value: Value, node: ast.expr) -> Value:
 def _why_missing(type_: Type) -> str:
     if isinstance(type_, TlvViewType):
         return "the SRH may have no such TLV"
+    if isinstance(type_, StructType):
+        return "there may be no value"
     return "the ring may be full" if is_reserved(type_) else "the key may be missing"
 
 

@@ -23,6 +23,7 @@ def format_module(module: ir.Module) -> str:
     lines = [f"license {module.license!r}"]
     lines += [_variable(variable) for variable in module.variables]
     lines += [_map(map_) for map_ in module.maps]
+    lines += [f"{queue.kind} {queue.name}: {queue.value}, {queue.max_entries} entries" for queue in module.queues]
     lines += [_buffer(buffer) for buffer in module.events]
     for function in module.functions:
         lines += ["", *_function(function)]
@@ -170,6 +171,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.MapRead: lambda node: f"{node.map.name}[{_expr(node.key)}]",
     ir.MapGet: lambda node: f"{node.map.name}.get({_expr(node.key)})",
     ir.MapContains: lambda node: f"{_inner(node.key)} in {node.map.name}",
+    ir.QueueTake: lambda node: f"{'pop' if node.remove else 'peek'} {node.queue.name}",
     ir.IsNone: lambda node: f"{_inner(node.operand)} is None",
     ir.Unwrap: lambda node: f"found({_expr(node.operand)})",
     ir.HelperCall: _helper,
@@ -203,6 +205,7 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.SetTlv: lambda node: f"{_expr(node.place)} = {_expr(node.value)}",
     ir.SetPlace: lambda node: f"{_expr(node.place)} = {_expr(node.value)}",
     ir.UpdatePlace: lambda node: f"{_expr(node.place)} {node.op.value}={node.place.type} {_expr(node.value)}",
+    ir.QueuePush: lambda node: f"push {node.queue.name} {_expr(node.value)}{' or drop the oldest' if node.drop_oldest else ''}",
     ir.DeleteMap: lambda node: f"del {node.map.name}[{_expr(node.key)}]",
     ir.AppendTlv: lambda node: f"append {_tlv(node.tlv)}",
     ir.Reserve: lambda node: f"{_local(node.local)} = reserve in {node.buffer.name}",

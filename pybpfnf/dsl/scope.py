@@ -7,6 +7,7 @@ from typing import Any, final
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.rules import symbol_problem
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
+from pybpfnf.dsl.surface.queues import QueueDefinition
 from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct
 
@@ -35,6 +36,11 @@ class ModuleScope:
         name = store.name or captured_as
         self.claim(name, store)
         return ir.Map(name, store.kind, store.key, store.value, store.size, store.default)
+
+    def queue(self, queue: QueueDefinition[Any], captured_as: str) -> ir.Queue:
+        name = queue.name or captured_as
+        self.claim(name, queue)
+        return ir.Queue(name, queue.kind, queue.value, queue.size)
 
     def events(self, buffer: RingBuf[Struct] | PerfEventArray[Struct], captured_as: str) -> ir.EventBuffer:
         name = buffer.name or captured_as

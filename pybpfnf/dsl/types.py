@@ -99,7 +99,16 @@ VERDICT, NONE = VerdictType(), NoneType()
 class OptionalType:
     """A look-up that can miss: `inner | None`."""
 
-    inner: IntType | BoolType | AddressType | ViewType | TlvViewType
+    inner: IntType | BoolType | AddressType | ViewType | TlvViewType | StructType
+
+    @property
+    def size(self) -> int:
+        """Of a struct that may be missing, in memory: whole words, and one that says whether it is there."""
+        return -(-self.inner.size // 8) * 8 + 8
+
+    @property
+    def alignment(self) -> int:
+        return 8
 
     def __str__(self) -> str:
         return f"{self.inner} | None"

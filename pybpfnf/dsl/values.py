@@ -76,6 +76,14 @@ class MapPlace:
 
 @final
 @dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """A queue or stack of the module."""
+
+    queue: ir.Queue
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class EventsPlace:
     """A ring buffer or a perf event array of the module."""
 
@@ -113,7 +121,7 @@ class TlvItems:
 class Method:
     """`receiver.name`, to be called."""
 
-    receiver: PacketView | HeaderView | MapPlace | EventsPlace
+    receiver: PacketView | HeaderView | MapPlace | EventsPlace | QueuePlace
     name: str
 
 
@@ -188,6 +196,7 @@ Value: TypeAlias = (
     | HeaderView
     | MapPlace
     | EventsPlace
+    | QueuePlace
     | Segments
     | Tlvs
     | TlvItems

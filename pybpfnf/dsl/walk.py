@@ -48,6 +48,13 @@ def used_names(functions: Iterable[ir.Function]) -> tuple[tuple[ir.Map, ...], tu
     return tuple(maps.values()), tuple(variables.values())
 
 
+def used_queues(functions: Iterable[ir.Function]) -> tuple[ir.Queue, ...]:
+    """The queues and stacks that functions use, in the order of first use."""
+    nodes = (node for function in functions for node in walk(function.body))
+    found = {node.queue.name: node.queue for node in nodes if isinstance(node, ir.QueuePush | ir.QueueTake)}
+    return tuple(found.values())
+
+
 def used_events(functions: Iterable[ir.Function]) -> tuple[ir.EventBuffer, ...]:
     """The ring buffers and perf event arrays that functions use, in the order of first use."""
     nodes = (node for function in functions for node in walk(function.body))

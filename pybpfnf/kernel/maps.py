@@ -90,7 +90,12 @@ class Map:
         return value.raw
 
     def keys(self) -> Iterator[bytes]:
-        """The keys, in the kernel's order. Deleting the key just given is safe; other changes meanwhile may repeat or hide keys."""
+        """The keys, in the kernel's order. Deleting the key just given is safe; other changes meanwhile may repeat or hide keys.
+
+        A queue or stack has none: `lookup(b"")` is its next value, and `update(b"", value)` pushes one.
+        """
+        if self._key_size == 0:
+            return
         key = self._key_after(None)
         while key is not None:
             following = self._key_after(key)
@@ -160,8 +165,8 @@ class Map:
 
 
 def address_of(buffer: bytes | ctypes.Array[ctypes.c_char] | None) -> int:
-    """The address of the bytes, for a call during which the caller keeps them alive; 0 for None."""
-    if buffer is None:
+    """The address of the bytes, for a call during which the caller keeps them alive; 0 for None and for no bytes."""
+    if not buffer:
         return 0
     if isinstance(buffer, bytes):
         return ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value or 0

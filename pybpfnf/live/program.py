@@ -22,6 +22,7 @@ from pybpfnf.types.values import decode, encode
 if TYPE_CHECKING:
     from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
     from pybpfnf.dsl.surface.hashes import HashDefinition
+    from pybpfnf.dsl.surface.queues import QueueDefinition
     from pybpfnf.dsl.surface.stores import Array
     from pybpfnf.dsl.surface.structs import Struct
     from pybpfnf.dsl.surface.tries import LpmTrie
@@ -65,6 +66,8 @@ class Live:
     def __getitem__(self, key: HashDefinition[K, V]) -> LiveHash[K, V]: ...
     @overload
     def __getitem__(self, key: LpmTrie[V]) -> LiveTrie[V]: ...
+    @overload
+    def __getitem__(self, key: QueueDefinition[V]) -> LiveQueue[V]: ...
     @overload
     def __getitem__(self, key: RingBuf[R] | PerfEventArray[R]) -> LiveEvents[R]: ...
     @overload

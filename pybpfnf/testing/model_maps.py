@@ -4,6 +4,7 @@ A hash that drops entries drops the one that was made first: which one is nobody
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, TypeAlias, final
 
 from pybpfnf.dsl import ir
@@ -76,6 +77,30 @@ def _cut(key: bytes, length: int) -> bytes:
     address = int.from_bytes(key[4:], "big")
     rest = 8 * len(key[4:]) - length
     return length.to_bytes(4, "little") + (address >> rest << rest).to_bytes(len(key[4:]), "big")
+
+
+@final
+class QueueContents:
+    """Values in the order of their coming; a stack gives the last first."""
+
+    def __init__(self, queue: ir.Queue) -> None:
+        self.values: deque[Any] = deque(maxlen=queue.max_entries)
+        self._next = -1 if queue.kind == "stack" else 0
+
+    def push(self, value: Any, *, drop_oldest: bool) -> None:
+        """With `drop_oldest` the oldest of a full one goes; else raises OverflowError."""
+        if len(self.values) == self.values.maxlen and not drop_oldest:
+            raise OverflowError("the map is full")
+        self.values.append(value)
+
+    def peek(self) -> Any:
+        return self.values[self._next] if self.values else None
+
+    def pop(self) -> Any:
+        value = self.peek()
+        if self.values:
+            del self.values[self._next]
+        return value
 
 
 @final

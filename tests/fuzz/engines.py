@@ -100,7 +100,7 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
         done.mark,
         None if done.verdict == _DROP else done.packet,
         {name: evaluator.variables[name] for name in given.variables},
-        {name: _entries(held) for name, held in evaluator.maps.items()},
+        {map_.name: _entries(evaluator.maps[map_.name]) for map_ in module.maps},
         dict(done.events),
     )
 

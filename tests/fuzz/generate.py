@@ -12,6 +12,7 @@ from random import Random
 from pybpfnf.dsl.types import ADDRESS, BOOL, S64, IntType, ValueType
 from tests.fuzz.events import DECLARATIONS as EVENT_DECLARATIONS
 from tests.fuzz.expressions import ADDRESSES, literal, type_name
+from tests.fuzz.queues import DECLARATIONS as QUEUE_DECLARATIONS
 from tests.fuzz.scope import INTEGERS, Global, Scope, Store
 from tests.fuzz.statements import block
 from tests.fuzz.structs import DECLARATIONS
@@ -19,8 +20,8 @@ from tests.fuzz.tlvs import DECLARATIONS as TLV_DECLARATIONS
 
 _IMPORTS = """\
 from pybpfnf import (
-    DROP, OK, Array, Config, Hash, IPv6Address, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, RingBuf, Seg6Packet,
-    State, Struct, Tlv, Verdict, array, bits, cpu, octets, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
+    DROP, OK, Array, Config, Hash, IPv6Address, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, Queue, RingBuf,
+    Seg6Packet, Stack, State, Struct, Tlv, Verdict, array, bits, cpu, octets, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
 )
 
 
@@ -47,7 +48,7 @@ def generate(random: Random, statements: int = 10) -> str:
     head = [_declaration(each) for each in scope.globals] + [_definition(each) for each in scope.stores]
     head += [f"out = Array(s64, {_OUT})", f"seen = Array(IPv6Address, {_OUT})"]
     text = [*head, "", "", on_fault, "def function(pkt: Seg6Packet) -> Verdict:", *("    " + line for line in lines)]
-    return _IMPORTS + TLV_DECLARATIONS + DECLARATIONS + EVENT_DECLARATIONS + "\n".join(text) + "\n"
+    return _IMPORTS + TLV_DECLARATIONS + DECLARATIONS + EVENT_DECLARATIONS + QUEUE_DECLARATIONS + "\n".join(text) + "\n"
 
 
 def _globals(scope: Scope) -> list[Global]:

@@ -48,8 +48,9 @@ from pybpfnf.dsl.ir.expressions import (
     Unwrap,
     VariableRead,
 )
-from pybpfnf.dsl.ir.names import Config, EventBuffer, Local, Map, State, Variable
+from pybpfnf.dsl.ir.names import Config, EventBuffer, Local, Map, Queue, State, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
+from pybpfnf.dsl.ir.queues import QueuePush, QueueTake
 from pybpfnf.dsl.ir.statements import (
     AppendTlv,
     Assert,
@@ -125,6 +126,9 @@ __all__ = [
     "PushEncap",
     "Release",
     "Reserve",
+    "Queue",
+    "QueuePush",
+    "QueueTake",
     "Return",
     "Seg6Action",
     "Seg6ActionCall",

@@ -11,6 +11,7 @@ from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.events import Emit
 from pybpfnf.dsl.ir.names import Local, Map, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
+from pybpfnf.dsl.ir.queues import QueueTake
 from pybpfnf.dsl.types import (
     ADDRESS,
     BOOL,
@@ -501,5 +502,6 @@ Expr: TypeAlias = (
     | TlvRead
     | TlvItem
     | Emit
+    | QueueTake
     | TlvLength
 )

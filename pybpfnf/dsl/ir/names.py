@@ -70,6 +70,17 @@ class Map:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """Values in an order. `kind` is the name of its row in abi.maps: "queue", first in first out, or "stack", last in first out."""
+
+    name: str
+    kind: str
+    value: StoredType
+    max_entries: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class EventBuffer:
     """Where records go to user space. `kind` is a row name of abi.maps: a "ringbuf" of `size` bytes, or a "perf_event_array", which has
     a ring for each CPU (`size` 0)."""

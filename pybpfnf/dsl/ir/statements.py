@@ -11,6 +11,7 @@ from pybpfnf.dsl.ir.events import Release, Reserve
 from pybpfnf.dsl.ir.expressions import Expr, Place, TlvPlace, TlvValue
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
+from pybpfnf.dsl.ir.queues import QueuePush
 from pybpfnf.records import dataclass
 
 
@@ -231,6 +232,7 @@ Stmt: TypeAlias = (
     | SetTlv
     | AppendTlv
     | Reserve
+    | QueuePush
     | Release
     | If
     | ForRange

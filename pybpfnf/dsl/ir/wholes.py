@@ -7,7 +7,7 @@ from typing import final
 
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
-from pybpfnf.dsl.ir.names import EventBuffer, Local, Map, Variable
+from pybpfnf.dsl.ir.names import EventBuffer, Local, Map, Queue, Variable
 from pybpfnf.dsl.ir.statements import Stmt
 from pybpfnf.records import dataclass
 
@@ -38,3 +38,4 @@ class Module:
     license: str
     sources: Mapping[str, str]
     events: tuple[EventBuffer, ...] = ()
+    queues: tuple[Queue, ...] = ()

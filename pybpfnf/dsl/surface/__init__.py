@@ -10,6 +10,7 @@ from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.hashes import Hash, LruHash, LruPerCpuHash, PerCpuHash
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
 from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, REROUTE, Hook, Program, lwt_in, lwt_out, lwt_xmit, seg6local
+from pybpfnf.dsl.surface.queues import Queue, Stack
 from pybpfnf.dsl.surface.route_packets import LwtInPacket, LwtOutPacket, LwtXmitPacket
 from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
 from pybpfnf.dsl.surface.stores import Array, Config, PerCpuArray, State
@@ -37,11 +38,13 @@ __all__ = [
     "PerfEventArray",
     "Prefix",
     "Program",
+    "Queue",
     "REDIRECT",
     "REROUTE",
     "RingBuf",
     "Seg6Packet",
     "Srh",
+    "Stack",
     "State",
     "Struct",
     "Tlv",

@@ -16,10 +16,10 @@ from typing import Any, final
 from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault
-from pybpfnf.testing.evaluate import events, expressions, maps, packets, statements, structs, tlvs
+from pybpfnf.testing.evaluate import events, expressions, maps, packets, queues, statements, structs, tlvs
 from pybpfnf.testing.evaluate.run import RAISED, FaultError, Look, Meanings, Run
 from pybpfnf.testing.model_events import Sent
-from pybpfnf.testing.model_maps import Contents, Value, empty_map
+from pybpfnf.testing.model_maps import Contents, QueueContents, Value, empty_map
 from pybpfnf.testing.model_packet import ModelPacket
 
 __all__ = ["EXPRESSIONS", "NOT_EVALUATED", "RAISED", "STATEMENTS", "Evaluation", "Evaluator"]
@@ -27,6 +27,7 @@ __all__ = ["EXPRESSIONS", "NOT_EVALUATED", "RAISED", "STATEMENTS", "Evaluation",
 EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     **expressions.EXPRESSIONS,
     **events.EXPRESSIONS,
+    **queues.EXPRESSIONS,
     **maps.EXPRESSIONS,
     **structs.EXPRESSIONS,
     **packets.EXPRESSIONS,
@@ -36,6 +37,7 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     **statements.STATEMENTS,
     **events.STATEMENTS,
+    **queues.STATEMENTS,
     **maps.STATEMENTS,
     **structs.STATEMENTS,
     **packets.STATEMENTS,
@@ -68,7 +70,8 @@ class Evaluation:
 class Evaluator:
     """One program with its maps and variables, which live from packet to packet and may be changed in between.
 
-    `variables` has Config and State by name, `maps` a list for each array (of the one CPU that runs), a HashContents for each hash.
+    `variables` has Config and State by name, `maps` a list for each array (of the one CPU that runs), a HashContents for each hash,
+    a QueueContents for each queue.
     """
 
     def __init__(self, module: ir.Module, function: ir.Function, environment: Environment, config: Mapping[str, int | bytes] | None = None):
@@ -77,6 +80,7 @@ class Evaluator:
         self._buffers = module.events
         self.environment = environment
         self.maps: dict[str, Contents] = {map_.name: empty_map(map_) for map_ in module.maps}
+        self.maps |= {queue.name: QueueContents(queue) for queue in module.queues}
         self.variables: dict[str, Value] = {variable.name: _initial(variable, given) for variable in module.variables}
 
     def run(self, packet: bytes) -> Evaluation:
