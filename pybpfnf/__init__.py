@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import bits as bits
     from pybpfnf.dsl.surface import cpu as cpu
     from pybpfnf.dsl.surface import helpers as helpers
+    from pybpfnf.dsl.surface import log as log
     from pybpfnf.dsl.surface import lwt_in as lwt_in
     from pybpfnf.dsl.surface import lwt_out as lwt_out
     from pybpfnf.dsl.surface import lwt_xmit as lwt_xmit
@@ -100,7 +101,7 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
         "Array Config DROP Hash Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
         "PerCpuArray PerCpuHash PerfEventArray Prefix Program Queue REDIRECT REROUTE RingBuf Seg6Packet Srh Stack State Struct Tlv "
-        "Verdict array bits cpu helpers lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
+        "Verdict array bits cpu helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -181,6 +182,7 @@ __all__ = [
     "detach",
     "helpers",
     "load",
+    "log",
     "lwt_in",
     "lwt_out",
     "lwt_xmit",

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, final
 from pybpfnf.abi.helpers import HELPERS
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultExits, FaultSites
+from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.backend.writer import Writer
 from pybpfnf.diagnostics import Span
@@ -99,10 +100,13 @@ Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
 class Frame:
     """One function being lowered; the modules `lower_*` write into it."""
 
-    def __init__(self, function: ir.Function, expressions: Expressions, debug: DebugInfo, subprogram: str, sites: FaultSites) -> None:
+    def __init__(
+        self, function: ir.Function, expressions: Expressions, debug: DebugInfo, subprogram: str, sites: FaultSites, texts: Texts
+    ) -> None:
         self.function = function
         self.packet = Packet()
         self.span = function.span
+        self.texts = texts
         self._expressions = expressions
         self._debug = debug
         self._subprogram = subprogram

@@ -12,12 +12,14 @@ from pybpfnf.backend.lower_append import lower_append_tlv
 from pybpfnf.backend.lower_events import lower_release, lower_reserve
 from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
 from pybpfnf.backend.lower_find import lower_set_tlv
+from pybpfnf.backend.lower_log import lower_log
 from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_exhausted, lower_for_range
 from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
 from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, lower_update_state
 from pybpfnf.backend.lower_packet import lower_set_header
 from pybpfnf.backend.lower_queues import lower_queue_push
 from pybpfnf.backend.lower_struct import copy, lower_set_place, lower_update_place, place_of
+from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import is_in_memory, llvm_type, string
 from pybpfnf.dsl import ir
 
@@ -26,14 +28,14 @@ from pybpfnf.dsl import ir
 _ATTRIBUTES = 'nounwind "no-builtins" "no-jump-tables"="true"'
 
 
-def lower_function(function: ir.Function, debug: DebugInfo, sites: FaultSites) -> str:
+def lower_function(function: ir.Function, debug: DebugInfo, sites: FaultSites, texts: Texts) -> str:
     """The definition, as text."""
     context = function.hook.context
     parameter = debug.pointer_to(debug.opaque_structure(context.name, context.size))
     # A name that C could not have would make the kernel refuse the BTF.
     parameter_name = function.packet_name if function.packet_name.isascii() else "ctx"
     subprogram = debug.subprogram(function.name, function.span, parameter_name, parameter)
-    frame = Frame(function, EXPRESSIONS, debug, subprogram, sites)
+    frame = Frame(function, EXPRESSIONS, debug, subprogram, sites, texts)
     lower_body(frame, function.body)
     section = string(function.hook.sections[0].encode())
     head = f"define dso_local i32 @{function.name}(ptr {CONTEXT}) {_ATTRIBUTES} section {section} !dbg {subprogram} {{"
@@ -99,6 +101,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.SetTlv: lower_set_tlv,
     ir.UpdatePlace: lower_update_place,
     ir.AppendTlv: lower_append_tlv,
+    ir.Log: lower_log,
     ir.Reserve: lower_reserve,
     ir.Release: lower_release,
     ir.If: lower_if,

@@ -25,7 +25,7 @@ _STILL = (
     ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
     ir.SegmentCount, ir.SegmentRead, ir.FindTlv, ir.NextTlv, ir.IsTlv, ir.TlvAs, ir.TlvRead, ir.TlvItem, ir.TlvLength,
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
-    ir.Emit, ir.Reserve, ir.Release, ir.QueuePush, ir.QueueTake,
+    ir.Emit, ir.Log, ir.Shown, ir.Reserve, ir.Release, ir.QueuePush, ir.QueueTake,
     ir.If, ir.ForRange, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
 )  # fmt: skip
 # These move it, and leave its headers in their order.

@@ -9,6 +9,7 @@ from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.lower_function import lower_function
+from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import alignment, literal, memory_type, string
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import S32, U64, AddressType, ValueType
@@ -32,7 +33,8 @@ class Lowered:
 def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
     debug = DebugInfo(module.sources, module.functions[0].span.file)
     sites = FaultSites(counted=fault_counters)
-    functions = [lower_function(function, debug, sites) for function in module.functions]
+    texts = Texts()
+    functions = [lower_function(function, debug, sites, texts) for function in module.functions]
     counted = fault_counters and bool(sites.sites)
     parts = [
         f'target triple = "{TRIPLE}"',
@@ -43,6 +45,7 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
         *(_events(buffer, debug) for buffer in module.events),
         *(_variable(variable, debug) for variable in module.variables),
         *([_fault_counters(len(sites.sites), debug)] if counted else []),
+        *texts.definitions(),
         _license(module.license),
         *functions,
         debug.finish(),

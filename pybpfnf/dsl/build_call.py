@@ -12,6 +12,7 @@ from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_actions import append, push, run_action
 from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
 from pybpfnf.dsl.build_events import call_events
+from pybpfnf.dsl.build_log import build_log
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_queue import call_queue
 from pybpfnf.dsl.build_struct import build_struct
@@ -26,6 +27,7 @@ from pybpfnf.dsl.surface.calls import FORMS, NAMED_HELPERS, HelperFunction, is_s
 from pybpfnf.dsl.surface.packets import Srh
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.surface.scalars import Width
+from pybpfnf.dsl.surface.words import log
 from pybpfnf.dsl.types import ADDRESS, BOOL, U64, IntType, OctetsType
 from pybpfnf.dsl.values import (
     POISON,
@@ -95,6 +97,8 @@ def _call_object(b: Builder, thing: object, node: ast.Call) -> Value:
             name, type_ = NAMED_HELPERS[thing]
             called = call_helper(b, HELPERS[name], node)
             return Typed(convert(called.expr, type_)) if isinstance(called, Typed) else called
+        case FunctionType() if thing is log:
+            return build_log(b, node)
         case type() if thing is Srh:
             return build_srh(b, node)
         case type() if thing is IPv6Address:
@@ -124,7 +128,12 @@ def _refuse_call(b: Builder, thing: object, node: ast.Call) -> Value:
     if thing is bool:
         return b.error("unsupported", "`bool(...)` is not part of the language", node, "compare: `x != 0`")
     if thing is print:
-        return b.error("unsupported", "`print` is not part of the language", node, "count in a map, and read it from outside")
+        return b.error(
+            "unsupported",
+            "`print` is not part of the language",
+            node,
+            'write `log(f"...")`, which goes to the kernel\'s trace, or count in a map',
+        )
     if thing is range:
         return b.error("unsupported", "`range` stands in a loop alone", node, "write `for i in range(n)`")
     return b.error("unsupported", f"`{text}` cannot be called here", node, "call helpers, casts and the packet's methods")

@@ -50,7 +50,7 @@ def _emit(b: Builder, buffer: ir.EventBuffer, node: ast.Call, *, faults: bool) -
     perf = buffer.kind == "perf_event_array"
     packet = (Parameter("packet", required=False, keyword_only=True),) if perf else ()
     bound = bind(b, node, (Parameter("record"), *packet), b.text(node.func))
-    if bound is None or (perf and not _may_call(b, _PERF_HELPER, node)):
+    if bound is None or (perf and not may_call(b, _PERF_HELPER, node)):
         return POISON
     record = to_type(b, b.expr(bound["record"]), buffer.record, bound["record"], f"a record of `{buffer.name}`")
     octets = _packet_octets(b, bound["packet"]) if "packet" in bound else None
@@ -64,7 +64,8 @@ def _packet_octets(b: Builder, node: ast.expr) -> ir.Expr | None:
     return None if isinstance(value, Literal) and value.value == 0 and not value.unknown else octets
 
 
-def _may_call(b: Builder, helper: str, node: ast.Call) -> bool:
+def may_call(b: Builder, helper: str, node: ast.Call) -> bool:
+    """Whether the hook and the license have the helper; reported where not."""
     if helper not in b.hook.helpers:
         b.error("not-here", f"{b.hook.name} has no helper `{helper}`", node, "the kernel keeps this helper from this hook")
         return False

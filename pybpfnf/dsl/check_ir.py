@@ -286,6 +286,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.TlvRead: _tlv_read,
     ir.TlvItem: _tlv_item,
     ir.Emit: _emit,
+    ir.Shown: lambda node: isinstance(node.value.type, IntType) or node == ir.Shown(node.value),
     ir.Reserve: lambda node: _is_record_of(node.local, node.buffer),
     ir.Release: lambda node: _is_record_of(node.local, node.buffer),
     ir.TlvLength: _tlv_length,

@@ -147,6 +147,15 @@ def _emit(node: ir.Emit) -> str:
     return f"emit {_expr(node.record)} to {node.buffer.name}{packet}"
 
 
+def _said(part: str | ir.Shown) -> str:
+    """A part of a line as Python writes it in an f-string."""
+    if isinstance(part, str):
+        return part.replace("{", "{{").replace("}", "}}")
+    flags = ("<" if part.left else "") + part.sign + ("#" if part.prefix else "") + ("0" if part.zeros else "")
+    spec = f"{flags}{part.width or ''}{part.hexadecimal}"
+    return f"{{{_expr(part.value)}{f':{spec}' if spec else ''}}}"
+
+
 def _srh(node: ir.SrhValue) -> str:
     path = ", ".join(_expr(address) for address in node.path)
     tlvs = ", ".join(_tlv(tlv) for tlv in node.tlvs)
@@ -208,6 +217,7 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.QueuePush: lambda node: f"push {node.queue.name} {_expr(node.value)}{' or drop the oldest' if node.drop_oldest else ''}",
     ir.DeleteMap: lambda node: f"del {node.map.name}[{_expr(node.key)}]",
     ir.AppendTlv: lambda node: f"append {_tlv(node.tlv)}",
+    ir.Log: lambda node: f"log {''.join(map(_said, node.parts))}",
     ir.Reserve: lambda node: f"{_local(node.local)} = reserve in {node.buffer.name}",
     ir.Release: lambda node: f"{'submit' if node.submitted else 'discard'} {_local(node.local)}",
     ir.Break: lambda node: "break",

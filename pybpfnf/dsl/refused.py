@@ -66,8 +66,8 @@ REFUSED: Mapping[type[ast.AST], Refusal] = {
     ast.Await: Refusal("`await` is not part of the language", "call the helper without it"),
     ast.Yield: _YIELD,
     ast.YieldFrom: _YIELD,
-    ast.JoinedStr: Refusal("f-strings are not lowered yet", "an assert's message is a plain string"),
-    ast.FormattedValue: Refusal("f-strings are not lowered yet", "an assert's message is a plain string"),
+    ast.JoinedStr: Refusal("an f-string stands only in log(...)", "an assert's message is a plain string"),
+    ast.FormattedValue: Refusal("an f-string stands only in log(...)", "an assert's message is a plain string"),
     ast.Starred: Refusal("`*` in a call, a list or an assignment is not part of the language", "write each value out"),
     ast.Slice: Refusal("slices are not part of the language", "read one element"),
     # Operators.

@@ -8,7 +8,7 @@ from typing import get_args
 
 from pybpfnf.dsl import ir
 
-_NODES: tuple[type, ...] = (*get_args(ir.Expr), *get_args(ir.Stmt), ir.TlvValue, ir.SrhValue)
+_NODES: tuple[type, ...] = (*get_args(ir.Expr), *get_args(ir.Stmt), ir.TlvValue, ir.SrhValue, ir.Shown)
 
 
 def children(node: object) -> Iterator[object]:

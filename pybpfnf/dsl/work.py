@@ -31,6 +31,8 @@ _FORKS: Mapping[type, int] = {
     ir.Compare: 0,  # counted at the branch that it decides
     ir.Reserve: 0,  # counted where it is asked about
     ir.Release: 0,
+    ir.Log: 0,
+    ir.Shown: 0,
     ir.UpdateMap: 3,
     ir.AppendTlv: 128,  # walks over the TLVs, and over the padding
     ir.FindTlv: 128,

@@ -27,6 +27,7 @@ from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
 from pybpfnf.kernel.netlink import CREATE, EXCL, NetlinkError, explained
 from pybpfnf.kernel.router import Router
+from pybpfnf.kernel.trace import Trace, speaks
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
 
 _COUNTER_SIZE = 8
@@ -70,6 +71,7 @@ class KernelSession:
                 stack.enter_context(each)
                 each.start()
             self.maps: Mapping[str, MapAccess] = {**maps, **self._events}
+            self._trace = stack.enter_context(Trace()) if speaks(program) else None
             self._router = stack.enter_context(Router(environment))
             if exact:
                 stack.enter_context(statistics())
@@ -101,6 +103,7 @@ class KernelSession:
             reason=None if left is not None else _reason(runs, verdict),
             fault=fault,
             events=events,
+            log=() if self._trace is None else tuple(self._trace.read()),
             runs=runs,
             mark=mark,
         )

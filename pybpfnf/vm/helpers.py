@@ -6,18 +6,18 @@ A helper takes the host and its arguments as `arguments` unpacks them, and gives
 from __future__ import annotations
 
 import errno
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import FaultKind
-from pybpfnf.vm.alu import U32, U64, signed
+from pybpfnf.vm.alu import U32
 from pybpfnf.vm.encap import lwt_push_encap
 from pybpfnf.vm.event_helpers import EVENT_HELPERS
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Region
+from pybpfnf.vm.printk import trace_printk, trace_vprintk
 from pybpfnf.vm.queues import QUEUE_HELPERS
 from pybpfnf.vm.seg6_helpers import SEG6_HELPERS, flow_hash
 from pybpfnf.vm.skb import Skb
@@ -125,51 +125,6 @@ def get_hash_recalc(host: Host, skb: Skb) -> int:
     return flow_hash(skb)
 
 
-# --------------------------------------------------------------------------------------------------- messages
-
-
-def trace_printk(host: Host, text: bytes, size: int, *values: int) -> int:
-    if text[-1:] != b"\0":
-        return -errno.EINVAL
-    try:
-        line = _format(host, text[: text.index(0)].decode("ascii"), iter(values))
-    except (UnicodeDecodeError, StopIteration, KeyError):
-        return -errno.EINVAL
-    host.log.append(line)
-    return len(line)
-
-
-_CONVERSION = re.compile(r"%(0?\d*)(ll|l|)([a-zA-Z%])")
-_WIDTHS = {"": 32, "l": 64, "ll": 64}
-
-
-def _format(host: Host, text: str, values: Iterator[int]) -> str:
-    """The conversions of printk that take integers, text and plain pointers; KeyError for another."""
-
-    def convert(match: re.Match[str]) -> str:
-        flags, length, kind = match.groups()
-        if kind == "%":
-            return "%"
-        value = next(values) & U64
-        width = _WIDTHS[length]
-        if kind == "s":
-            return _text_at(host, value)
-        if kind in "di":
-            return format(signed(value, width), f"{flags}d")
-        if kind == "p":
-            return format(value, "016x")
-        return format(value & ((1 << width) - 1), flags + {"u": "d", "x": "x", "X": "X"}[kind])
-
-    return _CONVERSION.sub(convert, text)
-
-
-def _text_at(host: Host, address: int) -> str:
-    octets = bytearray()
-    while (octet := host.memory.load(address + len(octets), 1)) != 0:
-        octets.append(octet)
-    return octets.decode("ascii", errors="replace")
-
-
 # ----------------------------------------------------------------------------------------------------- control
 
 
@@ -210,6 +165,7 @@ EMULATED: dict[str, Callable[..., int]] = {
     "csum_diff": csum_diff,
     "get_hash_recalc": get_hash_recalc,
     "trace_printk": trace_printk,
+    "trace_vprintk": trace_vprintk,
     "loop": loop,
     "lwt_push_encap": lwt_push_encap,
     **EVENT_HELPERS,
@@ -233,7 +189,7 @@ NOT_EMULATED: Mapping[str, str] = {
     **dict.fromkeys(("skb_get_tunnel_key", "skb_set_tunnel_key", "skb_get_tunnel_opt", "skb_set_tunnel_opt"), _TUNNELS),
     "tail_call": _TAIL_CALLS,
     **dict.fromkeys(("user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
-    **dict.fromkeys(("trace_vprintk", "strtol", "strtoul", "strncmp", "snprintf", "snprintf_btf"), _TEXT),
+    **dict.fromkeys(("strtol", "strtoul", "strncmp", "snprintf", "snprintf_btf"), _TEXT),
     **dict.fromkeys(
         (
             "get_current_pid_tgid", "get_ns_current_pid_tgid", "get_current_uid_gid", "get_current_comm", "get_current_task",

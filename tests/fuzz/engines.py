@@ -57,10 +57,11 @@ class Observed:
     variables: Mapping[str, Value]
     maps: Mapping[str, Mapping[Value, Value]]
     events: Mapping[str, tuple[bytes, ...]]  # records, by the name of their buffer
+    log: tuple[str, ...]
 
     def difference(self, other: Observed) -> list[str]:
         """The names of what is not the same."""
-        rows = ((name, getattr(self, name), getattr(other, name)) for name in ("verdict", "fault", "mark", "packet"))
+        rows = ((name, getattr(self, name), getattr(other, name)) for name in ("verdict", "fault", "mark", "packet", "log"))
         names = [name for name, one, another in rows if one != another]
         for what in ("variables", "maps", "events"):
             one, another = getattr(self, what), getattr(other, what)
@@ -102,6 +103,7 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
         {name: evaluator.variables[name] for name in given.variables},
         {map_.name: _entries(evaluator.maps[map_.name]) for map_ in module.maps},
         dict(done.events),
+        done.log,
     )
 
 
@@ -136,6 +138,7 @@ def _run(session: Session, module: ir.Module, given: Input) -> Observed:
         variables.read(given.variables),
         {map_.name: _contents(session.maps[map_.name], map_) for map_ in module.maps},
         {each.name: tuple(event.data for event in outcome.events if event.map == each.name) for each in module.events},
+        outcome.log,
     )
 
 

@@ -21,7 +21,8 @@ from tests.fuzz.tlvs import DECLARATIONS as TLV_DECLARATIONS
 _IMPORTS = """\
 from pybpfnf import (
     DROP, OK, Array, Config, Hash, IPv6Address, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, Queue, RingBuf,
-    Seg6Packet, Stack, State, Struct, Tlv, Verdict, array, bits, cpu, octets, seg6local, s8, s16, s32, s64, u8, u16, u32, u64,
+    Seg6Packet, Stack, State, Struct, Tlv, Verdict, array, bits, cpu, log, octets, seg6local,
+    s8, s16, s32, s64, u8, u16, u32, u64,
 )
 
 

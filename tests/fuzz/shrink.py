@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TypeAlias
 
 _MOST_TRIALS, _LONGEST = 1000, 60.0  # seconds
+_OF_TEXT = (ast.JoinedStr, ast.FormattedValue)  # takes no other expression in place of its parts
 Change: TypeAlias = Callable[[], ast.Module]
 
 
@@ -41,8 +42,10 @@ def _changes(tree: ast.Module) -> Iterator[Change]:
                 yield partial(_replaced_statement, tree, number, field, index, [])
                 if isinstance(statement, ast.If):
                     yield partial(_replaced_statement, tree, number, field, index, [*statement.body, *statement.orelse])
+    inside = {id(piece) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for piece in node.values}
+    pieces = {number for number, node in enumerate(ast.walk(tree)) if id(node) in inside}
     for number, node in enumerate(ast.walk(tree)):
-        if isinstance(node, ast.expr):
+        if isinstance(node, ast.expr) and not isinstance(node, _OF_TEXT) and number not in pieces:
             yield from (partial(_replaced, tree, number, part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
             if not isinstance(node, ast.Constant | ast.Name):
                 yield partial(_replaced, tree, number, ast.Constant(1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pybpfnf.dsl.types import S64, U8, U16, U32, IntType, ValueType
-from tests.fuzz import events, queues, structs, tlvs
+from tests.fuzz import events, queues, structs, tlvs, words
 from tests.fuzz.expressions import condition, divisor, element, key, literal, number, operand, placed, stored_key, type_name, typed
 from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, narrower, partners
 
@@ -380,6 +380,7 @@ _SIMPLE: Weighted[Lines | None] = (
     (2, structs.uses),
     (1, events.uses),
     (1, queues.uses),
+    (1, words.says),
     (1, tlvs.find),
     (1, tlvs.read_bytes),
     (1, tlvs.read_items),

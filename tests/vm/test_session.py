@@ -137,6 +137,12 @@ def test_trace_printk_formats_as_the_kernel(text: str, arguments: tuple[str, ...
     assert session(printk(text, *arguments)).run(PACKET).log == (line.decode(),)
 
 
+@pytest.mark.parametrize("text", ["%b", "%#x", "%5", "%sx", "%pI5", "%lld %lls", "caf\u00e9", "\x1b"])
+def test_trace_printk_refuses_what_the_kernel_refuses(text: str) -> None:
+    outcome = session(printk(text, "1", "2")).run(PACKET)
+    assert (outcome.verdict, outcome.log) == (2**32 - errno.EINVAL, ())
+
+
 def test_trace_printk_reads_only_the_arguments_that_the_text_names() -> None:
     fault = session(printk("%d %d", "1")).run(PACKET).fault
     assert fault is not None

@@ -75,6 +75,7 @@ from pybpfnf.dsl.ir.statements import (
     UpdateState,
 )
 from pybpfnf.dsl.ir.wholes import Function, Module
+from pybpfnf.dsl.ir.words import Log, Shown
 
 __all__ = [
     "AppendTlv",
@@ -114,6 +115,8 @@ __all__ = [
     "LocalRead",
     "Logical",
     "LogicalOp",
+    "Log",
+    "Shown",
     "Map",
     "MapContains",
     "MapGet",

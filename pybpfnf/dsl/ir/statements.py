@@ -12,6 +12,7 @@ from pybpfnf.dsl.ir.expressions import Expr, Place, TlvPlace, TlvValue
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
 from pybpfnf.dsl.ir.queues import QueuePush
+from pybpfnf.dsl.ir.words import Log
 from pybpfnf.records import dataclass
 
 
@@ -234,6 +235,7 @@ Stmt: TypeAlias = (
     | Reserve
     | QueuePush
     | Release
+    | Log
     | If
     | ForRange
     | Break

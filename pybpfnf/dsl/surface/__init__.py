@@ -17,6 +17,7 @@ from pybpfnf.dsl.surface.stores import Array, Config, PerCpuArray, State
 from pybpfnf.dsl.surface.structs import Struct, bits
 from pybpfnf.dsl.surface.tries import LpmTrie
 from pybpfnf.dsl.surface.wire import Tlv, array, octets
+from pybpfnf.dsl.surface.words import log
 
 __all__ = [
     "Array",
@@ -53,6 +54,7 @@ __all__ = [
     "bits",
     "cpu",
     "helpers",
+    "log",
     "lwt_in",
     "lwt_out",
     "lwt_xmit",

@@ -16,7 +16,7 @@ from typing import Any, final
 from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault
-from pybpfnf.testing.evaluate import events, expressions, maps, packets, queues, statements, structs, tlvs
+from pybpfnf.testing.evaluate import events, expressions, maps, packets, queues, statements, structs, tlvs, words
 from pybpfnf.testing.evaluate.run import RAISED, FaultError, Look, Meanings, Run
 from pybpfnf.testing.model_events import Sent
 from pybpfnf.testing.model_maps import Contents, QueueContents, Value, empty_map
@@ -41,6 +41,7 @@ STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     **maps.STATEMENTS,
     **structs.STATEMENTS,
     **packets.STATEMENTS,
+    **words.STATEMENTS,
     **tlvs.STATEMENTS,
 }
 
@@ -64,6 +65,7 @@ class Evaluation:
     mark: int
     fault: Fault | None = None
     events: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)  # records by the name of their buffer
+    log: tuple[str, ...] = ()
 
 
 @final
@@ -86,13 +88,14 @@ class Evaluator:
     def run(self, packet: bytes) -> Evaluation:
         """Evaluate on one packet, given as the function finds it: at the hook the next segment is the destination already."""
         sent = {buffer.name: Sent(buffer) for buffer in self._buffers}
-        run = Run(_MEANINGS, self.environment, ModelPacket(packet), self.maps, self.variables, sent)
+        run = Run(_MEANINGS, self.environment, ModelPacket(packet), self.maps, self.variables, sent, self.function.hook)
         try:
             verdict, fault = run.block(self.function.body), None
         except FaultError as error:
             verdict, fault = self.function.on_fault, error.fault
         assert verdict is not None  # every path ends in a return
-        return Evaluation(verdict, run.packet.encode(), run.context["mark"], fault, {name: each.records for name, each in sent.items()})
+        events = {name: each.records for name, each in sent.items()}
+        return Evaluation(verdict, run.packet.encode(), run.context["mark"], fault, events, tuple(run.log))
 
 
 def _initial(variable: ir.Variable, given: Mapping[str, int | bytes]) -> Value:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
+from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.runner import Environment, Fault, FaultKind
@@ -70,6 +71,7 @@ class Run:
         maps: dict[str, Contents],
         variables: dict[str, Value],
         sent: Mapping[str, Sent],
+        hook: ProgramType,
     ) -> None:
         self._meanings = meanings
         self.maps = maps
@@ -77,6 +79,8 @@ class Run:
         self.environment = environment
         self.packet = packet
         self.locals: dict[ir.Local, Look] = {}
+        self.verdicts = {number: name for name, number in hook.verdicts.items()}
+        self.log: list[str] = []
         self.sent = sent  # records, by the name of their buffer
         self.slots: dict[ir.Local, Slot | None] = {}  # of the locals that have a reserved record
         self.context: dict[str, int] = {
