@@ -61,7 +61,19 @@ class Codec:
 
 def codec_of(type_: FieldType | None, size: int, what: str, kind: object = None) -> Codec:
     """The codec; an unsigned integer where the object says no type and the size is one's."""
-    return Codec(type_ or unsigned_of(size), size, what, kind)
+    return Codec(_authors(type_, kind) or type_ or unsigned_of(size), size, what, kind)
+
+
+def _authors(type_: FieldType | None, kind: object) -> StructType | None:
+    """The author's own type, where it lies in memory as the object's does: BTF does not tell an array of u8 from raw bytes."""
+    layout = getattr(kind, "layout", None)
+    if not isinstance(layout, StructType) or not isinstance(type_, StructType):
+        return None
+    return layout if _places(layout) == _places(type_) else None
+
+
+def _places(struct: StructType) -> list[tuple[object, ...]]:
+    return [(struct.size,), *((field.name, field.offset, field.type.size, field.bits, field.shift) for field in struct.fields)]
 
 
 def _without_sum(type_: FieldType, name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar, final
 
-from pybpfnf.live.codec import Codec
+from pybpfnf.live.codec import codec_of
 from pybpfnf.runner import EventAccess
 
 R = TypeVar("R")
@@ -23,7 +23,7 @@ class LiveEvents(Generic[R]):
         self.spec = access.spec
         self._access = access
         type_ = self.spec.value_type
-        self._records = Codec(type_, 0 if type_ is None else type_.size, f"map {self.spec.name}, record", value_class)
+        self._records = codec_of(type_, 0 if type_ is None else type_.size, f"map {self.spec.name}, record", value_class)
 
     def __iter__(self) -> Iterator[R]:
         """The records that have arrived by now; one that is not reached stays for the next time."""

@@ -80,9 +80,7 @@ class Struct:
     def _of_field(cls, name: str, value: Any) -> object:
         kind = cls._structs.get(name)
         if kind is None:
-            field = cls.layout.field(name)
-            # BTF does not tell an array of u8 from raw bytes.
-            return list(value) if field is not None and isinstance(field.type, ArrayType) else value
+            return value
         return kind.of_fields(value) if isinstance(value, Mapping) else [kind.of_fields(item) for item in value]
 
     def __eq__(self, other: object) -> bool:
