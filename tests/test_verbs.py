@@ -22,6 +22,7 @@ from pybpfnf import (
     LpmTrie,
     PerCpuArray,
     PerfEventArray,
+    Queue,
     RingBuf,
     Seg6Packet,
     State,
@@ -148,6 +149,7 @@ def _a_type_checker_knows_the_kinds_of_maps(nf: pybpfnf.Simulation) -> None:
     assert_type(nf[routes], LiveTrie[int])
     assert_type(nf[routes]["fc00::/16"], int)
     assert_type(nf[events], LiveEvents[Sent])
+    assert_type(nf[Queue(Sent, 4)].pop(), Sent)
     assert_type([record.tag for record in nf[samples]], list[int])
 
 

@@ -24,16 +24,16 @@ class LiveQueue(Generic[V]):
         self._access = access
         self._values = codec_of(self.spec.value_type, self.spec.value_size, f"map {self.spec.name}, value", value_class)
 
-    def push(self, value: V, *, replace: bool = False) -> None:
-        """Put a value in. Where the map is full: a KernelError with E2BIG, or with `replace` its oldest value is gone."""
+    def push(self, value: V, *, drop_oldest: bool = False) -> None:
+        """Put a value in. Where the map is full: a KernelError with E2BIG, or with `drop_oldest` its oldest value is gone."""
         data = self._values.encode(value)
         try:
-            self._access.update(_NO_KEY, data, BPF_EXIST if replace else BPF_ANY)
+            self._access.update(_NO_KEY, data, BPF_EXIST if drop_oldest else BPF_ANY)
         except KernelError as error:
             if error.errno != errno.E2BIG:
                 raise
             message = f"map {self.spec.name} is full: it holds {self.spec.max_entries} values"
-            raise KernelError(message, errno=errno.E2BIG, hint="pop one before, or push with replace=True") from None
+            raise KernelError(message, errno=errno.E2BIG, hint="pop one before, or push with drop_oldest=True") from None
 
     def pop(self) -> V:
         """Take the next value: of a queue the oldest, of a stack the newest. Raises IndexError where there is none."""

@@ -127,7 +127,7 @@ def test_a_queue_is_empty_or_full(runner: Runner, kind: str) -> None:
         with pytest.raises(KernelError, match="map q is full: it holds 2 values") as caught:
             q.push(3)
         assert caught.value.errno == E2BIG
-        q.push(3, replace=True)
+        q.push(3, drop_oldest=True)
         assert sorted((q.pop(), q.pop())) == [2, 3]
 
 
