@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import Array as Array
     from pybpfnf.dsl.surface import Config as Config
     from pybpfnf.dsl.surface import Hash as Hash
+    from pybpfnf.dsl.surface import Header as Header
     from pybpfnf.dsl.surface import Hook as Hook
     from pybpfnf.dsl.surface import Ipv6 as Ipv6
     from pybpfnf.dsl.surface import IPv6Address as IPv6Address
@@ -99,7 +100,7 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
-        "Array Config DROP Hash Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
+        "Array Config DROP Hash Header Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
         "PerCpuArray PerCpuHash PerfEventArray Prefix Program Queue REDIRECT REROUTE RingBuf Seg6Packet Srh Stack State Struct Tlv "
         "Verdict array bits cpu helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
@@ -129,6 +130,7 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Hash",
+    "Header",
     "HmacKey",
     "Hook",
     "IPv6Address",

@@ -45,6 +45,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "compile": _DATA | {"dsl", "backend"},
     "catalogue": _BOTTOM,
     "targets": _STAGES | {"catalogue", "dsl"},
+    "headers": frozenset({"dsl"}),
     "live": _STAGES | {"dsl"},
     "verbs": _STAGES | {"dsl", "vm", "kernel", "targets", "live"},
     "cli": _STAGES | {"explanations", "listing", "kernel", "testing", "catalogue", "targets", "live", "verbs"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Any, TypeAlias, final
 
 from pybpfnf.abi.helpers import HELPERS
@@ -21,6 +21,10 @@ from pybpfnf.records import dataclass
 CONTEXT = "%ctx"
 
 
+ViewKey: TypeAlias = ir.Local | str
+"""A view in a local, or as a value: its name or its number."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Packet:
@@ -28,7 +32,7 @@ class Packet:
 
     `data` and `end` are pointers of the current packet memory; `ipv6`: 40 bytes from `data` are proven to be there; `srh`
     points at the SRH with its first 8 bytes proven. `srh_found`: the SRH's offset is in its slot, which stays true when
-    the packet moves.
+    the packet moves. `views`: pointers to views of the packet, all bytes of each proven to be there.
     """
 
     data: str | None = None
@@ -36,6 +40,7 @@ class Packet:
     ipv6: bool = False
     srh: str | None = None
     srh_found: bool = False
+    views: Mapping[ViewKey, str] = field(default_factory=dict)
 
     def moved(self) -> Packet:
         """After a helper that may move the packet: pointers are stale, offsets are not."""
@@ -54,6 +59,19 @@ class Packet:
     def with_srh(self, srh: str) -> Packet:
         return replace(self, srh=srh, srh_found=True)
 
+    def with_view(self, view: ViewKey, pointer: str) -> Packet:
+        return replace(self, views={**self.views, view: pointer})
+
+    def assigned(self, local: ir.Local, value: str) -> Packet:
+        """The local is another view now: what was known of it is, of what is known of the value, the same."""
+        others = {view: pointer for view, pointer in self.views.items() if view != local}
+        return replace(self, views={**others, local: self.views[value]} if value in self.views else others)
+
+    def without_views(self, locals_: Iterable[ir.Local]) -> Packet:
+        """Nothing is known of these locals any more."""
+        gone = frozenset(locals_)
+        return replace(self, views={view: pointer for view, pointer in self.views.items() if view not in gone})
+
     def joined(self, other: Packet) -> Packet:
         """Where two paths meet. Pointers that each path made and checked for itself are dropped: LLVM would merge the checks
         into one of the merged pointer, and the verifier would no longer see them."""
@@ -64,6 +82,7 @@ class Packet:
             ipv6=same_view and self.ipv6 and other.ipv6,
             srh=self.srh if self.srh == other.srh else None,
             srh_found=self.srh_found and other.srh_found,
+            views={view: pointer for view, pointer in self.views.items() if same_view and other.views.get(view) == pointer},
         )
 
 

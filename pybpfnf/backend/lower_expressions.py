@@ -16,6 +16,7 @@ from pybpfnf.backend.lower_find import (
     lower_tlv_length,
     lower_tlv_read,
 )
+from pybpfnf.backend.lower_find_header import lower_find_header
 from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contains
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
@@ -23,9 +24,10 @@ from pybpfnf.backend.lower_queues import lower_queue_take
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
 from pybpfnf.backend.lower_segments import lower_segment_count, lower_segment_read
 from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
+from pybpfnf.backend.lower_view import NONE, lower_view_at, lower_wire_read
 from pybpfnf.backend.values import is_in_memory, is_optional_struct, llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import OctetsType, OptionalType, TlvViewType, Type, ViewType, is_reserved, struct_of
+from pybpfnf.dsl.types import OctetsType, OptionalType, PacketViewType, TlvViewType, Type, ViewType, is_reserved, struct_of
 
 
 def lower_local_read(frame: Frame, node: ir.LocalRead) -> str:
@@ -141,8 +143,7 @@ def lower_map_contains(frame: Frame, node: ir.MapContains) -> str:
 
 def is_none(frame: Frame, node: ir.IsNone) -> str:
     if is_view(node.operand.type):
-        type_ = llvm_type(node.operand.type)
-        return frame.writer.icmp("eq", type_, frame.value(node.operand), "null" if type_ == "ptr" else 0)
+        return frame.writer.icmp("eq", llvm_type(node.operand.type), frame.value(node.operand), _none(node.operand.type))
     if isinstance(node.operand.type, OptionalType) and is_optional_struct(node.operand.type):
         flag = frame.writer.offset(frame.value(node.operand), node.operand.type.size - 8)
         return frame.writer.icmp("eq", "i64", frame.writer.load("i64", flag, 8), 0)
@@ -150,9 +151,16 @@ def is_none(frame: Frame, node: ir.IsNone) -> str:
     return frame.writer.negate(there)
 
 
+def _none(type_: Type) -> str:
+    """What stands for None in a look-up of a view."""
+    if isinstance(type_, OptionalType) and isinstance(type_.inner, PacketViewType):
+        return NONE
+    return "null" if llvm_type(type_) == "ptr" else "0"
+
+
 def is_view(type_: Type) -> bool:
-    """Whether a look-up that may miss is a pointer that may be null, or an offset that may be 0."""
-    return isinstance(type_, OptionalType) and isinstance(type_.inner, ViewType | TlvViewType)
+    """Whether a look-up that may miss is a pointer that may be null, or an offset that may stand for None."""
+    return isinstance(type_, OptionalType) and isinstance(type_.inner, ViewType | TlvViewType | PacketViewType)
 
 
 def lower_unwrap(frame: Frame, node: ir.Unwrap) -> str:
@@ -208,4 +216,8 @@ EXPRESSIONS: Expressions = {
     ir.TlvLength: lower_tlv_length,
     ir.Item: lower_place,
     ir.Emit: lower_emit,
+    ir.ViewAt: lower_view_at,
+    ir.FindHeader: lower_find_header,
+    ir.WireRead: lower_wire_read,
+    ir.WireItem: lower_wire_read,
 }

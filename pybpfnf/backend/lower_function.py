@@ -19,6 +19,7 @@ from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, low
 from pybpfnf.backend.lower_packet import lower_set_header
 from pybpfnf.backend.lower_queues import lower_queue_push
 from pybpfnf.backend.lower_struct import copy, lower_set_place, lower_update_place, place_of
+from pybpfnf.backend.lower_view import lower_set_wire
 from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import is_in_memory, llvm_type, string
 from pybpfnf.dsl import ir
@@ -56,7 +57,9 @@ def lower_assign(frame: Frame, node: ir.Assign) -> None:
         value, alignment = place_of(frame, node.value)
         copy(frame, value, frame.local(node.local), type_.size, min(alignment, type_.alignment))
         return
-    frame.writer.store(llvm_type(node.local.type), frame.value(node.value), frame.local(node.local))
+    value = frame.value(node.value)
+    frame.writer.store(llvm_type(node.local.type), value, frame.local(node.local))
+    frame.packet = frame.packet.assigned(node.local, value)
 
 
 def lower_if(frame: Frame, node: ir.If) -> None:
@@ -99,6 +102,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.QueuePush: lower_queue_push,
     ir.SetPlace: lower_set_place,
     ir.SetTlv: lower_set_tlv,
+    ir.SetWire: lower_set_wire,
     ir.UpdatePlace: lower_update_place,
     ir.AppendTlv: lower_append_tlv,
     ir.Log: lower_log,

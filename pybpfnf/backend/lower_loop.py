@@ -25,6 +25,7 @@ _STILL = (
     ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
     ir.SegmentCount, ir.SegmentRead, ir.FindTlv, ir.NextTlv, ir.IsTlv, ir.TlvAs, ir.TlvRead, ir.TlvItem, ir.TlvLength,
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
+    ir.ViewAt, ir.FindHeader, ir.WireRead, ir.WireItem, ir.SetWire,
     ir.Emit, ir.Log, ir.Shown, ir.Reserve, ir.Release, ir.QueuePush, ir.QueueTake,
     ir.If, ir.ForRange, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
 )  # fmt: skip
@@ -114,6 +115,7 @@ def _set_counter(frame: Frame, node: ir.ForRange, start: str, index: str) -> Non
 
 def _at_head(packet: Packet, body: tuple[ir.Stmt, ...]) -> Packet:
     """What is known of the packet at the start of each iteration: of what is known before the first, what the body leaves true."""
+    packet = packet.without_views(node.local for node in walk(body) if isinstance(node, ir.Assign | ir.Let))
     for node in walk(body):
         if isinstance(node, ir.HelperCall) and not node.helper.changes_packet:
             continue

@@ -38,6 +38,15 @@ def atomic_update(frame: Frame, pointer: str, op: BinaryOp, type_: IntType, valu
     w.value(f"atomicrmw {PLAIN[op]} ptr {pointer}, {integer} {value} monotonic, align {type_.size}")
 
 
+def forgotten(frame: Frame, value: str) -> str:
+    """An i64 below 2**32, of which the verifier knows nothing, and not where it comes from: half a word of the stack is to it some
+    bytes. What a value is computed from it follows back when the value is added to a pointer, and tells ways apart by it."""
+    w = frame.writer
+    half = w.offset(frame.scratch("forgotten", 8), 4)
+    w.store("i32", w.cast("trunc", "i64", value, "i32"), half, 4, volatile=True)
+    return w.cast("zext", "i32", w.load("i32", half, 4, volatile=True), "i64")
+
+
 def lower_variable_read(frame: Frame, node: ir.VariableRead) -> str:
     """Config is constant once loaded, so LLVM may merge its loads; State is read each time that the source reads it."""
     variable = node.variable

@@ -17,6 +17,7 @@ _IPV6, _SRH = HEADERS["ipv6"], HEADERS["srh"]
 _OPTIONS = (NEXT_HEADERS["hop_by_hop"], NEXT_HEADERS["destination_options"])
 _MOST_HEADERS = 4  # extension headers looked at, the SRH included
 _NO_SRH = "no SRH in the packet"
+FARTHEST = 0x7FFF  # that the verifier follows when it is added to a packet pointer
 REFUSED = "the kernel refused to change the SRH"
 
 # The part of the SRH's fixed header that bpf_lwt_seg6_store_bytes writes: flags and tag (net/core/filter.c).
@@ -98,7 +99,7 @@ def lower_has_header(frame: Frame, node: ir.HasHeader, yes: str, no: str) -> Non
     """Branch on whether the packet has the header. The pointers that are checked on the way stay checked where it has."""
     w = frame.writer
     data, _ = packet_memory(frame)
-    _require_or(frame, data, _IPV6.size, no)
+    leave_unless_there(frame, data, _IPV6.size, no)
     frame.packet = frame.packet.with_ipv6()
     version = w.op("lshr", "i8", w.load("i8", data), _IPV6.fields["version"].shift)
     is_ipv6 = w.icmp("eq", "i8", version, 6)
@@ -142,10 +143,10 @@ def _packet_pointer(frame: Frame, name: str) -> str:
 
 def require(frame: Frame, pointer: str, size: int | str, message: str) -> None:
     """Fault unless `size` bytes from `pointer` are in the packet."""
-    _require_or(frame, pointer, size, frame.fault(message))
+    leave_unless_there(frame, pointer, size, frame.fault(message))
 
 
-def _require_or(frame: Frame, pointer: str, size: int | str, elsewhere: str) -> None:
+def leave_unless_there(frame: Frame, pointer: str, size: int | str, elsewhere: str) -> None:
     """Leave for a label unless `size` bytes from `pointer` are in the packet."""
     _, end = packet_memory(frame)
     beyond = frame.writer.offset(pointer, size)
@@ -171,7 +172,7 @@ def srh_offset(frame: Frame) -> str:
     """The SRH's offset from the IPv6 header, an i64; faults where there is no SRH."""
     if not frame.packet.srh_found:
         _search_srh(frame, frame.fault(_NO_SRH))
-    return frame.writer.load("i64", _srh_slot(frame))
+    return frame.writer.load("i64", srh_slot(frame))
 
 
 def growth_slot(frame: Frame) -> str:
@@ -193,7 +194,7 @@ def srh_view(frame: Frame) -> str:
     return frame.packet.srh
 
 
-def _srh_slot(frame: Frame) -> str:
+def srh_slot(frame: Frame) -> str:
     return frame.register("srh_offset", "i64", "0")
 
 
@@ -205,9 +206,9 @@ def _search_srh(frame: Frame, missing: str) -> None:
     w = frame.writer
     data, _ = packet_memory(frame)
     first = w.offset(data, _IPV6.size)
-    _require_or(frame, first, _SRH.size, missing)
+    leave_unless_there(frame, first, _SRH.size, missing)
     frame.packet = frame.packet.with_ipv6()
-    offset, header, kind, left = _srh_slot(frame), w.slot("ptr"), w.slot("i32"), w.slot("i32")
+    offset, header, kind, left = srh_slot(frame), w.slot("ptr"), w.slot("i32"), w.slot("i32")
     w.store("i64", _IPV6.size, offset)
     w.store("ptr", first, header)
     next_header = w.load("i8", w.offset(data, _IPV6.fields["next_header"].offset))
@@ -226,7 +227,7 @@ def _search_srh(frame: Frame, missing: str) -> None:
     following = pointer_at(frame, data, next_offset)
     w.store("i64", next_offset, offset)
     w.store("ptr", following, header)
-    _require_or(frame, following, _SRH.size, missing)
+    leave_unless_there(frame, following, _SRH.size, missing)
     now_left = w.op("sub", "i32", w.barrier("i32", w.load("i32", left)), 1)
     w.store("i32", now_left, left)
     frame.loop_back_if(w.icmp("ne", "i32", now_left, 0), again, missing)

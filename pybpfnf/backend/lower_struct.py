@@ -22,7 +22,7 @@ from pybpfnf.records import dataclass
 
 _WORD = 8
 _PIECE = 4  # of an address, which is aligned to 4 bytes at least
-_OUT_OF_RANGE = "index out of range"
+OUT_OF_RANGE = "index out of range"
 
 
 def lower_struct_value(frame: Frame, node: ir.StructValue) -> str:
@@ -166,7 +166,7 @@ def _item_offset(frame: Frame, index: ir.Expr, size: int, count: int) -> str | i
     # The register that is compared is the one that is added: LLVM must not compute it twice.
     value = w.barrier("i64", value)
     proven = not type_.signed and type_.maximum < count
-    w.go_on_unless(w.icmp("uge", "i64", value, count), frame.never() if proven else frame.fault(_OUT_OF_RANGE))
+    w.go_on_unless(w.icmp("uge", "i64", value, count), frame.never() if proven else frame.fault(OUT_OF_RANGE))
     return value if size == 1 else w.op("mul", "i64", value, size)
 
 

@@ -12,6 +12,7 @@ from pybpfnf.dsl.types import (
     NoneType,
     OctetsType,
     OptionalType,
+    PacketViewType,
     StructType,
     TlvViewType,
     Type,
@@ -27,7 +28,7 @@ _REGISTER_BITS = 64
 def llvm_type(type_: Type) -> str:
     """In a register. An address is one i128 with the bytes of memory in its order; an optional says first whether it is there.
     What is larger is a pointer to its bytes, and a view that may be missing a pointer that may be null. A TLV in the packet is
-    its offset there, 0 where there is none."""
+    its offset there, 0 where there is none; so is a header, all ones where there is none."""
     match type_:
         case IntType():
             return f"i{type_.width}"
@@ -41,12 +42,12 @@ def llvm_type(type_: Type) -> str:
             return "ptr"
         case OptionalType(inner=StructType()):
             return "ptr"
-        case TlvViewType() | OptionalType(inner=TlvViewType()):
+        case TlvViewType() | PacketViewType() | OptionalType(inner=TlvViewType() | PacketViewType()):
             return "i64"
         case OptionalType():
             return f"{{ i1, {llvm_type(type_.inner)} }}"
         case NoneType():
-            raise InternalError("a value of type None has no place in a register")
+            raise InternalError(f"a value of type {type_} has no place in a register")
 
 
 def is_in_memory(type_: Type) -> TypeGuard[StructType | ArrayType | OctetsType | OptionalType]:

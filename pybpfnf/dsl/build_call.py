@@ -17,6 +17,7 @@ from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_queue import call_queue
 from pybpfnf.dsl.build_struct import build_struct
 from pybpfnf.dsl.build_tlv import find, is_instance, item_count
+from pybpfnf.dsl.build_view import VIEW_METHODS, build_view
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hints import helper_hint
@@ -34,6 +35,7 @@ from pybpfnf.dsl.values import (
     Choice,
     Constant,
     EventsPlace,
+    HeaderClass,
     HeaderView,
     Literal,
     MapPlace,
@@ -62,6 +64,8 @@ def build_call(b: Builder, node: ast.Call) -> Value:
             return call_events(b, buffer, name, node)
         case Method(PacketView(), name) if name in PUSHES:
             return push(b, name, node)
+        case Method(PacketView(), name) if name in VIEW_METHODS:
+            return build_view(b, name, node)
         case Method(PacketView(), name):
             return run_action(b, name, node)
         case Method(HeaderView(), "find"):
@@ -72,6 +76,9 @@ def build_call(b: Builder, node: ast.Call) -> Value:
             return build_tlv(b, layout, node)
         case StructClass(type_):
             return build_struct(b, type_, node)
+        case HeaderClass(type_):
+            message = f"`{type_}` is a header: it is read from the packet, not made"
+            return b.error("unsupported", message, node, f"write `{b.packet_name}.view({type_}, at=...)`")
         case Constant(thing):
             return _call_object(b, thing, node)
         case Poison():

@@ -11,6 +11,7 @@ from pybpfnf.dsl.build_segments import build_segment, store_segment
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_array_item, store_tlv, update_tlv
 from pybpfnf.dsl.build_trie import look_up_key, stored_key
+from pybpfnf.dsl.build_view import build_wire_item, has_wire_items, store_wire, update_wire
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hints import one_of_hint
 from pybpfnf.dsl.operands import article, describe, to_type, zero
@@ -31,6 +32,8 @@ def build_subscript(b: Builder, node: ast.Subscript) -> Value:
             return build_array_item(b, holder, node)
         case Segments():
             return build_segment(b, node)
+        case Typed() if has_wire_items(holder):
+            return build_wire_item(b, holder, node)
         case Typed() if has_items(holder):
             return build_item(b, holder, node)
         case Constant(tuple() as items):
@@ -132,6 +135,8 @@ def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) 
         return ()
     if isinstance(place, ir.TlvItem):
         return store_tlv(b, place, value, target, node)
+    if isinstance(place, ir.WireItem):
+        return store_wire(b, place, value, target, node)
     if place is not None:
         return store_place(b, place, value, target, node)
     map_ = _target_map(b, target)
@@ -144,15 +149,16 @@ def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) 
     return (statement,)
 
 
-def _item(b: Builder, target: ast.Subscript) -> ir.Item | ir.TlvItem | Poison | None:
-    """The item of an array in a struct or a TLV that a target names; None where it names an entry of a map, or what has no entries."""
-    if not isinstance(target.value, ast.Attribute):
+def _item(b: Builder, target: ast.Subscript) -> ir.Item | ir.TlvItem | ir.WireItem | Poison | None:
+    """The item of an array in a struct, a TLV or a header that a target names; None where it names an entry of a map, or what has no
+    entries."""
+    if not isinstance(target.value, ast.Attribute) and not (isinstance(target.value, ast.Name) and target.value.id in b.locals.names):
         return None
     found = b.expr(target)
     if isinstance(found, Typed) and isinstance(found.expr, ir.SegmentRead):
         store_segment(b, target)
         return POISON
-    if isinstance(found, Typed) and isinstance(found.expr, ir.Item | ir.TlvItem):
+    if isinstance(found, Typed) and isinstance(found.expr, ir.Item | ir.TlvItem | ir.WireItem):
         return found.expr
     return found if isinstance(found, Poison) else None
 
@@ -164,6 +170,8 @@ def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple
         return ()
     if isinstance(place, ir.TlvItem):
         return update_tlv(b, place, target, node)
+    if isinstance(place, ir.WireItem):
+        return update_wire(b, place, target, node)
     if place is not None:
         return update_place(b, place, target, node)
     map_ = _target_map(b, target)

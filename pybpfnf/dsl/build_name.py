@@ -15,11 +15,12 @@ from typing import Any, TypeAlias
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding, is_tlv_view
+from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding, is_packet_view, is_tlv_view
 from pybpfnf.dsl.operands import convert
 from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.calls import Helpers
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
+from pybpfnf.dsl.surface.header import is_header
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.queues import QueueDefinition
 from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
@@ -30,6 +31,7 @@ from pybpfnf.dsl.values import (
     POISON,
     Constant,
     EventsPlace,
+    HeaderClass,
     HeaderView,
     Literal,
     MapPlace,
@@ -84,6 +86,9 @@ def _ended(b: Builder, node: ast.Name, local: ir.Local, ended: Span) -> Value:
     if is_reserved(local.type):
         message = f"`{node.id}` was submitted or discarded in line {ended.line}"
         return b.error("stale-view", message, node, f"use it before line {ended.line}, or reserve another record")
+    if is_packet_view(local.type):
+        message = f"`{node.id}` was read before line {ended.line} moved the packet"
+        return b.error("stale-view", message, node, f"read it again after line {ended.line}")
     message = f"`{node.id}` is a view of an entry that line {ended.line} may have deleted or replaced"
     return b.error("stale-view", message, node, f"look the entry up again after line {ended.line}")
 
@@ -127,6 +132,8 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
             return TlvClass(thing.layout)
         case type() if is_struct(thing):
             return StructClass(thing.layout)
+        case type() if is_header(thing):
+            return HeaderClass(thing.layout)
         case Struct():
             return Typed(ir.Const(pack(thing), thing.layout, span))
         case float() | complex():

@@ -15,6 +15,7 @@ from pybpfnf.dsl.build_name import member
 from pybpfnf.dsl.build_queue import queue_method
 from pybpfnf.dsl.build_struct import build_member, has_fields, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_tlv_field, is_found_tlv, store_tlv, update_tlv
+from pybpfnf.dsl.build_view import VIEW_METHODS, build_wire_field, is_packet_view, store_wire, update_wire
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe, to_type
@@ -41,9 +42,10 @@ from pybpfnf.dsl.values import (
 _POINTERS = frozenset({"data", "data_end", "data_meta", "sk", "flow_keys"})
 _VIEWS = ("ipv6", "srh")
 
+_UPPER: Mapping[str, str] = {"udp": "Udp", "tcp": "Tcp", "icmpv6": "Icmpv6"}  # headers that are found, by the name of their class
+
 # What the language is going to have.
 _LATER: Mapping[str, frozenset[str]] = {
-    "packet": frozenset({"udp", "tcp", "icmpv6", "raw"}),
     "srh": frozenset({"insert", "remove", "path"}),
     "ipv6": frozenset(),
 }
@@ -67,6 +69,8 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
             return member(b, holder, node)
         case Typed() if is_found_tlv(holder):
             return build_tlv_field(b, holder, node)
+        case Typed() if is_packet_view(holder):
+            return build_wire_field(b, holder, node)
         case Typed() if has_fields(holder):
             return build_member(b, holder, node)
         case Poison():
@@ -79,7 +83,7 @@ def _of_packet(b: Builder, node: ast.Attribute) -> Value:
     name = node.attr
     if name in _VIEWS:
         return HeaderView(HEADERS[name])
-    if name in METHODS or name in PUSHES:
+    if name in METHODS or name in PUSHES or name in VIEW_METHODS:
         return Method(PacketView(), name)
     field = _context_field(b, node)
     if isinstance(field, Poison):
@@ -101,10 +105,14 @@ def _context_field(b: Builder, node: ast.Attribute) -> ContextField | Poison:
     if node.attr in readable:
         return readable[node.attr]
     field = b.hook.context.fields.get(node.attr)
-    if node.attr in _LATER["packet"] or (field is not None and not _is_integer(field)):
+    if field is not None and not _is_integer(field):
         return _later(b, node)
+    if node.attr in _UPPER:
+        header = _UPPER[node.attr]
+        hint = f"write `{b.text(node.value)}.find({header})`, with `from pybpfnf.headers import {header}`"
+        return b.error("name", f"the packet has no `{node.attr}`", node, hint)
     if field is None:
-        return _unknown(b, node, "the packet", (*_VIEWS, *METHODS, *readable))
+        return _unknown(b, node, "the packet", (*_VIEWS, *VIEW_METHODS, *METHODS, *readable))
     verb = "write" if isinstance(node.ctx, ast.Store) else "read"
     message = f"{b.hook.name} cannot {verb} `{node.attr}` of {b.hook.context.name}"
     return b.error("not-here", message, node, "the kernel keeps this field from this hook")
@@ -191,6 +199,8 @@ def store_attribute(b: Builder, target: ast.Attribute, value: Value, node: ast.e
         return store_place(b, place, value, target, node)
     if isinstance(place, ir.TlvRead):
         return store_tlv(b, place, value, target, node)
+    if isinstance(place, ir.WireRead):
+        return store_wire(b, place, value, target, node)
     return (_write(b, place, to_type(b, value, place.type, node, f"`{b.text(target)}`"), target),)
 
 
@@ -203,6 +213,8 @@ def update_attribute(b: Builder, target: ast.Attribute, node: ast.AugAssign) -> 
         return update_place(b, place, target, node)
     if isinstance(place, ir.TlvRead):
         return update_tlv(b, place, target, node)
+    if isinstance(place, ir.WireRead):
+        return update_wire(b, place, target, node)
     value = updated(b, place, node)
     return () if isinstance(value, Poison) else (_write(b, place, value, node),)
 
@@ -213,7 +225,7 @@ def _write(b: Builder, place: ir.HeaderRead | ir.ContextRead, value: ir.Expr, no
     return ir.SetContext(place.field, value, b.span(node))
 
 
-def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRead | ir.Member | ir.TlvRead | Poison:
+def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRead | ir.Member | ir.TlvRead | ir.WireRead | Poison:
     """The place that an attribute names, where the hook may write it."""
     place = b.expr(target)
     match place:
@@ -221,6 +233,8 @@ def _writable(b: Builder, target: ast.Attribute) -> ir.HeaderRead | ir.ContextRe
             return member_
         case Typed(ir.TlvRead() as field_of_tlv):
             return field_of_tlv
+        case Typed(ir.WireRead() as field_of_view):
+            return field_of_view
         case Typed(ir.HeaderRead(header, field) as read):
             writable = HOOKS[b.hook.name].writable.get(header.name, ())
             if field.name in writable:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from difflib import get_close_matches
+from typing import TypeVar
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
@@ -143,7 +145,7 @@ def update_place(b: Builder, place: ir.Place, target: ast.expr, node: ast.AugAss
             f"widen `{text}` to {place.type} without bits(...)",
         )
         return ()
-    before, held = _held(b, place)
+    before, held = hold_place(b, place)
     value = updated(b, held, node)
     return () if isinstance(value, Poison) else (*before, ir.SetPlace(held, value, b.span(node)))
 
@@ -165,7 +167,10 @@ def is_shared(place: ir.Expr) -> bool:
     return isinstance(type_, ViewType) and type_.shared
 
 
-def _held(b: Builder, place: ir.Place) -> tuple[tuple[ir.Stmt, ...], ir.Place]:
+Held = TypeVar("Held", ir.Place, ir.WirePlace)
+
+
+def hold_place(b: Builder, place: Held) -> tuple[tuple[ir.Stmt, ...], Held]:
     """The place with what leads to it in locals, so that it is evaluated once though it is used twice."""
     statements: list[ir.Stmt] = []
 
@@ -178,16 +183,15 @@ def _held(b: Builder, place: ir.Place) -> tuple[tuple[ir.Stmt, ...], ir.Place]:
 
     def walk(expr: ir.Expr) -> ir.Expr:
         match expr:
-            case ir.Member(base, field, type_, span):
-                return ir.Member(walk(base), field, type_, span)
-            case ir.Item(base, index, type_, span):
-                inner = walk(base)
-                return ir.Item(inner, hold(index), type_, span)
+            case ir.Member() | ir.WireRead():
+                return replace(expr, base=walk(expr.base))
+            case ir.Item() | ir.WireItem():
+                return replace(expr, base=walk(expr.base), index=hold(expr.index))
             case _:
                 return hold(expr)
 
     held = walk(place)
-    assert isinstance(held, ir.Member | ir.Item)
+    assert isinstance(held, type(place))
     return tuple(statements), held
 
 

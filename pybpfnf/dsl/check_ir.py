@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.check_views import VIEW_CHECKS
 from pybpfnf.dsl.types import (
     ADDRESS,
     ANY_TLV,
@@ -291,6 +292,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Release: lambda node: _is_record_of(node.local, node.buffer),
     ir.TlvLength: _tlv_length,
     ir.SetTlv: lambda node: node.value.type == node.place.type,
+    **VIEW_CHECKS,
     ir.SetPlace: lambda node: _fits(node.value.type, node.place.type),
     ir.UpdatePlace: lambda node: node.value.type == node.place.type and isinstance(node.value.type, IntType),
     ir.Assign: lambda node: _fits(node.value.type, node.local.type),

@@ -9,7 +9,7 @@ from typing import TypeAlias, final
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import Interval
-from pybpfnf.dsl.types import OptionalType, TlvLayout, TlvViewType, Type, ViewType
+from pybpfnf.dsl.types import OptionalType, PacketViewType, TlvLayout, TlvViewType, Type, ViewType
 from pybpfnf.dsl.values import HeaderView, PacketView
 from pybpfnf.records import dataclass
 
@@ -165,7 +165,7 @@ class Flow:
         for name, binding in self.bound.items():
             if isinstance(binding, ViewBinding) and isinstance(binding.view, HeaderView) and binding.moved is None:
                 self.bound[name] = replace(binding, moved=span)
-            elif isinstance(binding, ValueBinding) and is_tlv_view(binding.local.type) and binding.ended is None:
+            elif isinstance(binding, ValueBinding) and _is_in_packet(binding.local.type) and binding.ended is None:
                 self.bound[name] = replace(binding, ended=span)
 
     def end_views(self, map_name: str, span: Span) -> None:
@@ -178,6 +178,15 @@ class Flow:
 def is_tlv_view(type_: Type) -> bool:
     """Whether a value of this type is a TLV in the packet, or None."""
     return isinstance(type_.inner if isinstance(type_, OptionalType) else type_, TlvViewType)
+
+
+def is_packet_view(type_: Type) -> bool:
+    """Whether a value of this type is a header in the packet, or an array of one, or None."""
+    return isinstance(type_.inner if isinstance(type_, OptionalType) else type_, PacketViewType)
+
+
+def _is_in_packet(type_: Type) -> bool:
+    return is_tlv_view(type_) or is_packet_view(type_)
 
 
 def _views(type_: Type) -> str | None:

@@ -35,7 +35,10 @@ def stack_size(function: ir.Function) -> int:
     made = sum(_slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.StructValue))
     made -= sum(_slots(node.type.size) for node in in_a_ring if isinstance(node, ir.StructValue))  # built there
     kept = sum(_slots(local.type.size) for local in function.locals if isinstance(local.type, StructType | OctetsType))
-    return kept + made + buffers
+    read = sum(
+        _slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.WireRead) and isinstance(node.type, OctetsType)
+    )
+    return kept + made + read + buffers
 
 
 def _slots(size: int) -> int:

@@ -20,6 +20,7 @@ from pybpfnf.dsl.types import (
     IntType,
     OctetsType,
     OptionalType,
+    PacketViewType,
     StructType,
     TlvViewType,
     Type,
@@ -34,6 +35,7 @@ from pybpfnf.dsl.values import (
     Constant,
     Effect,
     EventsPlace,
+    HeaderClass,
     HeaderView,
     Literal,
     MapPlace,
@@ -83,7 +85,7 @@ def describe(value: Value) -> str:
             return f"the method `{name}`, not called"
         case TlvClass(layout):
             return f"the class {layout.name}"
-        case StructClass(type_):
+        case StructClass(type_) | HeaderClass(type_):
             return f"the class {type_}"
         case Built(made):
             return f"a {made.layout.name}" if isinstance(made, ir.TlvValue) else "an Srh"
@@ -117,11 +119,15 @@ def present(b: Builder, value: Value, node: ast.expr) -> Value:
 
 
 def _why_missing(type_: Type) -> str:
-    if isinstance(type_, TlvViewType):
-        return "the SRH may have no such TLV"
-    if isinstance(type_, StructType):
-        return "there may be no value"
-    return "the ring may be full" if is_reserved(type_) else "the key may be missing"
+    match type_:
+        case TlvViewType():
+            return "the SRH may have no such TLV"
+        case PacketViewType():
+            return "the packet may have no such header"
+        case StructType():
+            return "there may be no value"
+        case _:
+            return "the ring may be full" if is_reserved(type_) else "the key may be missing"
 
 
 def as_number(b: Builder, value: Value, node: ast.expr, role: str) -> Number | Poison:

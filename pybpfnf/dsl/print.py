@@ -98,7 +98,18 @@ def _expr(node: ir.Expr | ir.SrhValue) -> str:
 def _inner(node: ir.Expr) -> str:
     """An operand: in parentheses where it has operands of its own."""
     compound = isinstance(
-        node, ir.Binary | ir.Unary | ir.Compare | ir.Logical | ir.Not | ir.Conditional | ir.Let | ir.IsNone | ir.MapContains | ir.InPrefix
+        node,
+        ir.Binary
+        | ir.Unary
+        | ir.Compare
+        | ir.Logical
+        | ir.Not
+        | ir.Conditional
+        | ir.Let
+        | ir.IsNone
+        | ir.MapContains
+        | ir.InPrefix
+        | ir.ViewAt,
     )
     return f"({_expr(node)})" if compound else _expr(node)
 
@@ -200,6 +211,10 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.TlvLength: lambda node: f"len({_expr(node.base)}.{node.field.name})",
     ir.TlvItem: lambda node: f"{_expr(node.base)}.{node.field.name}[{_expr(node.index)}]",
     ir.Emit: _emit,
+    ir.ViewAt: lambda node: f"{node.type} at {_expr(node.offset)}",
+    ir.FindHeader: lambda node: f"find {node.type.inner}",
+    ir.WireRead: lambda node: f"{_inner(node.base)}.{node.field.name}",
+    ir.WireItem: lambda node: f"{_inner(node.base)}[{_expr(node.index)}]",
     ir.Item: lambda node: f"{_expr(node.base)}[{_expr(node.index)}]",
 }
 
@@ -212,6 +227,7 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.SetMap: lambda node: f"{node.map.name}[{_expr(node.key)}] = {_expr(node.value)}",
     ir.UpdateMap: lambda node: f"{node.map.name}[{_expr(node.key)}] {node.op.value}={node.map.value} {_expr(node.value)}",
     ir.SetTlv: lambda node: f"{_expr(node.place)} = {_expr(node.value)}",
+    ir.SetWire: lambda node: f"{_expr(node.place)} = {_expr(node.value)}",
     ir.SetPlace: lambda node: f"{_expr(node.place)} = {_expr(node.value)}",
     ir.UpdatePlace: lambda node: f"{_expr(node.place)} {node.op.value}={node.place.type} {_expr(node.value)}",
     ir.QueuePush: lambda node: f"push {node.queue.name} {_expr(node.value)}{' or drop the oldest' if node.drop_oldest else ''}",

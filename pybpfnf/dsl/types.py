@@ -99,7 +99,7 @@ VERDICT, NONE = VerdictType(), NoneType()
 class OptionalType:
     """A look-up that can miss: `inner | None`."""
 
-    inner: IntType | BoolType | AddressType | ViewType | TlvViewType | StructType
+    inner: IntType | BoolType | AddressType | ViewType | TlvViewType | PacketViewType | StructType
 
     @property
     def size(self) -> int:
@@ -202,7 +202,69 @@ class TlvViewType:
         return f"view of {self.layout.name}"
 
 
-Type: TypeAlias = ValueType | VerdictType | NoneType | OptionalType | FieldType | ViewType | TlvViewType
+@final
+@dataclass(frozen=True, slots=True)
+class WireField:
+    """A field of a header, in the `size` bytes at `offset`, in network byte order.
+
+    A bit field has `bits` bits, `shift` bits above the low end of the big-endian integer that those bytes are; `bits` 0: the whole.
+    """
+
+    name: str
+    offset: int
+    type: WireType
+    size: int
+    bits: int = 0
+    shift: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HeaderType:
+    """An author's Header as on the wire: fields without gaps. `number`: what the header before it calls it (its Next Header value)."""
+
+    name: str
+    size: int
+    fields: tuple[WireField, ...]
+    number: int | None = None
+
+    def field(self, name: str) -> WireField | None:
+        return next((field for field in self.fields if field.name == name), None)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class WireArrayType:
+    """`count` items of one type in a header, without gaps."""
+
+    item: ValueType | HeaderType
+    count: int
+
+    @property
+    def size(self) -> int:
+        return self.item.size * self.count
+
+    def __str__(self) -> str:
+        return f"array({self.item}, {self.count})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PacketViewType:
+    """A header, or an array in one, where it lies in the packet."""
+
+    of: HeaderType | WireArrayType
+    size: int = 8  # of its offset
+
+    def __str__(self) -> str:
+        return f"view of {self.of}"
+
+
+WireType: TypeAlias = ValueType | OctetsType | WireArrayType | HeaderType
+Type: TypeAlias = ValueType | VerdictType | NoneType | OptionalType | FieldType | ViewType | TlvViewType | PacketViewType
 
 
 def is_reserved(type_: Type) -> bool:

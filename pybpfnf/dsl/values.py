@@ -8,7 +8,7 @@ from pybpfnf.abi.headers import Header
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import Interval
-from pybpfnf.dsl.types import ItemsType, StructType, TlvField, TlvLayout
+from pybpfnf.dsl.types import HeaderType, ItemsType, StructType, TlvField, TlvLayout
 from pybpfnf.records import dataclass
 
 
@@ -143,6 +143,14 @@ class StructClass:
 
 @final
 @dataclass(frozen=True, slots=True)
+class HeaderClass:
+    """A class that an author derived from Header."""
+
+    type: HeaderType
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Built:
     """A TLV or an SRH that the function makes."""
 
@@ -203,6 +211,7 @@ Value: TypeAlias = (
     | Method
     | TlvClass
     | StructClass
+    | HeaderClass
     | Built
     | Appended
     | Effect

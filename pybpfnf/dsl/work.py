@@ -38,6 +38,8 @@ _FORKS: Mapping[type, int] = {
     ir.FindTlv: 128,
     ir.NextTlv: 5,
     ir.TlvAs: 0,
+    ir.FindHeader: 32,  # a walk over at most 8 headers
+    ir.WireRead: 0,
 }
 _DIVISIONS = (ir.BinaryOp.FLOORDIV, ir.BinaryOp.MOD, ir.BinaryOp.LSHIFT, ir.BinaryOp.RSHIFT)
 

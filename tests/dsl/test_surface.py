@@ -12,7 +12,8 @@ from typing import Any, cast
 import pytest
 
 import pybpfnf
-from pybpfnf.abi.headers import HEADERS
+from pybpfnf import headers
+from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS
 from pybpfnf.abi.helpers import HELPERS, Arg, Helper
 from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES, ProgramType
 from pybpfnf.abi.seg6 import ACTIONS, ENCAP_TYPES
@@ -23,6 +24,7 @@ from pybpfnf.dsl.surface import (
     Array,
     Config,
     Hash,
+    Header,
     Hook,
     Ipv6,
     LpmTrie,
@@ -183,6 +185,45 @@ def test_a_tlv_is_laid_out_as_on_the_wire() -> None:
     assert [(field.name, field.offset, field.size) for field in Blob.layout.fields] == [("flags", 2, 1), ("value", 3, 5)]
 
 
+@pytest.mark.parametrize(
+    ("row", "seen"),
+    [
+        ("ethernet", headers.Ethernet), ("ipv4", headers.Ipv4), ("ipv6", headers.Ipv6), ("hop_by_hop", headers.Options),
+        ("srh", headers.Routing), ("fragment", headers.Fragment), ("udp", headers.Udp), ("tcp", headers.Tcp), ("icmpv6", headers.Icmpv6),
+    ],
+)  # fmt: skip
+def test_a_ready_made_header_has_the_bits_of_its_row(row: str, seen: type[Header]) -> None:
+    def last_bit(offset: int, size: int, shift: int) -> int:
+        return (offset + size) * 8 - shift
+
+    laid_out = {field.name: (last_bit(field.offset, field.size, field.shift), field.bits or field.size * 8) for field in seen.layout.fields}
+    wanted = {field.name: (last_bit(field.offset, field.storage, field.shift), field.width) for field in HEADERS[row].fields.values()}
+    assert {name: place for name, place in laid_out.items() if not name.startswith("reserved")} == {
+        name: place for name, place in wanted.items() if not name.startswith("reserved")
+    }
+    assert seen.layout.size == HEADERS[row].size
+    assert seen.layout.number in (None, NEXT_HEADERS.get(row))
+
+
+def test_every_ready_made_header_is_compared_with_its_row_or_is_not_there() -> None:
+    assert {name for name, thing in vars(headers).items() if isinstance(thing, type) and thing.__module__ == headers.__name__} == set(
+        headers.__all__
+    )
+
+
+def test_bits_of_a_header_are_counted_from_the_high_end_over_bytes() -> None:
+    class Mixed(Header):
+        low: u8 = bits(4)
+        wide: u32 = bits(24)
+        last: u8 = bits(4)
+
+    assert [(field.offset, field.size, field.bits, field.shift) for field in Mixed.layout.fields] == [
+        (0, 1, 4, 4),
+        (0, 4, 24, 4),
+        (3, 1, 4, 0),
+    ]
+
+
 def test_annotations_may_be_text() -> None:
     scope: dict[str, object] = {}
     exec(
@@ -232,6 +273,15 @@ def _tlv(**fields: object) -> type[Tlv]:
         (lambda: type("S", (Struct,), {"__annotations__": {"x": u8}, "x": bits(2, default=4)}), "overflow", "4 does not fit 2 bits"),
         (lambda: type("S", (Struct,), {}), "type", "struct S has no fields"),
         (lambda: type("S", (Struct,), {"__annotations__": {"x": object}, "x": array(u32, 1025)}), "type", "the most is 4096"),
+        (lambda: type("H", (Header,), {}), "type", "header H has no fields"),
+        (lambda: type("H", (Header,), {"__annotations__": {"x": u8}}, number=256), "type", "256 is no Next Header value"),
+        (lambda: type("H", (Header,), {"__annotations__": {"x": int}}), "type", "header H: field x: <class 'int'> is no field type"),
+        (lambda: type("H", (Header,), {"__annotations__": {"x": Pair}}), "type", "is no field type"),
+        (lambda: type("H", (Header,), {"__annotations__": {"x": bytes}}), "type", "field x has no length"),
+        (lambda: type("H", (Header,), {"__annotations__": {"x": u8}, "x": 1}), "type", "has a default, and a header is read"),
+        (lambda: type("H", (Header,), {"__annotations__": {"x": u8}, "x": bits(4)}), "type", "header H ends inside a byte"),
+        (lambda: type("H", (Header,), {"__annotations__": {"x": u8, "y": u8}, "x": bits(4)}), "type", "field y begins inside a byte"),
+        (lambda: type("H", (Header,), {"__annotations__": {"x": u8}, "x": bits(9)}), "type", "9 bits of u8 are no bit field"),
         (lambda: array(u8, 0), "type", "0 is no number of items"),
         (lambda: bits(65), "type", "65 is no number of bits"),
         (lambda: Hash(u8, Pair, 3, default=cast(Any, 0)), "type", "default 0 is no Pair"),

@@ -82,6 +82,7 @@ def test_the_right_sample_compiles(tmp_path: Path) -> None:
         "add_tlv",
         "counted",
         "steer",
+        "viewed",
         "arrays",
         "looped",
         "sends",

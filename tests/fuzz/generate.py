@@ -17,10 +17,11 @@ from tests.fuzz.scope import INTEGERS, Global, Scope, Store
 from tests.fuzz.statements import block
 from tests.fuzz.structs import DECLARATIONS
 from tests.fuzz.tlvs import DECLARATIONS as TLV_DECLARATIONS
+from tests.fuzz.views import DECLARATIONS as VIEW_DECLARATIONS
 
 _IMPORTS = """\
 from pybpfnf import (
-    DROP, OK, Array, Config, Hash, IPv6Address, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, Queue, RingBuf,
+    DROP, OK, Array, Config, Hash, Header, IPv6Address, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, Queue, RingBuf,
     Seg6Packet, Stack, State, Struct, Tlv, Verdict, array, bits, cpu, log, octets, seg6local,
     s8, s16, s32, s64, u8, u16, u32, u64,
 )
@@ -38,7 +39,7 @@ _ZEROS: Mapping[ValueType, str] = {BOOL: "False", ADDRESS: 'IPv6Address("::")'}
 
 def generate(random: Random, statements: int = 10) -> str:
     """The text of a module with one program, `function`."""
-    scope = Scope(random, (), ())
+    scope = Scope(random, (), (), raw=random.randrange(2) == 0)
     scope.globals = tuple(_globals(scope))
     scope.stores = tuple(_stores(scope))
     body = block(scope, random.randint(2, statements), 2)
@@ -49,7 +50,8 @@ def generate(random: Random, statements: int = 10) -> str:
     head = [_declaration(each) for each in scope.globals] + [_definition(each) for each in scope.stores]
     head += [f"out = Array(s64, {_OUT})", f"seen = Array(IPv6Address, {_OUT})"]
     text = [*head, "", "", on_fault, "def function(pkt: Seg6Packet) -> Verdict:", *("    " + line for line in lines)]
-    return _IMPORTS + TLV_DECLARATIONS + DECLARATIONS + EVENT_DECLARATIONS + QUEUE_DECLARATIONS + "\n".join(text) + "\n"
+    declarations = TLV_DECLARATIONS + VIEW_DECLARATIONS + DECLARATIONS + EVENT_DECLARATIONS + QUEUE_DECLARATIONS
+    return _IMPORTS + declarations + "\n".join(text) + "\n"
 
 
 def _globals(scope: Scope) -> list[Global]:

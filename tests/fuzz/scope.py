@@ -72,7 +72,7 @@ class Scope:
     fresh_srh: set[str] = field(default_factory=set)  # names for pkt.srh that no move of the packet has made stale
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)  # of loops over constants, with their least and greatest value
     loops: int = 0  # around this place
-    moved: bool = False  # a TLV may have been appended
+    raw: bool = False  # bytes are read by their place, also the SRH's length, which the kernel writes only some time after an append
     _count: list[int] = field(default_factory=lambda: [0])
 
     def fresh(self, prefix: str) -> str:

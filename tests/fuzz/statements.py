@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pybpfnf.dsl.types import S64, U8, U16, U32, IntType, ValueType
-from tests.fuzz import events, queues, structs, tlvs, words
+from tests.fuzz import events, queues, structs, tlvs, views, words
 from tests.fuzz.expressions import condition, divisor, element, key, literal, number, operand, placed, stored_key, type_name, typed
 from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, narrower, partners
 
@@ -385,5 +385,7 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, tlvs.read_bytes),
     (1, tlvs.read_items),
     (1, tlvs.go_over),
+    (2, views.view),
+    (1, views.load),
 )
 _STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (3, _match), (6, _for))

@@ -25,9 +25,6 @@ from pybpfnf.dsl.ir.expressions import (
     Let,
     LocalRead,
     Logical,
-    MapContains,
-    MapGet,
-    MapRead,
     Member,
     NextTlv,
     Not,
@@ -48,6 +45,7 @@ from pybpfnf.dsl.ir.expressions import (
     Unwrap,
     VariableRead,
 )
+from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
 from pybpfnf.dsl.ir.names import Config, EventBuffer, Local, Map, Queue, State, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
 from pybpfnf.dsl.ir.queues import QueuePush, QueueTake
@@ -74,6 +72,7 @@ from pybpfnf.dsl.ir.statements import (
     UpdatePlace,
     UpdateState,
 )
+from pybpfnf.dsl.ir.views import FindHeader, SetWire, ViewAt, WireItem, WirePlace, WireRead
 from pybpfnf.dsl.ir.wholes import Function, Module
 from pybpfnf.dsl.ir.words import Log, Shown
 
@@ -99,6 +98,7 @@ __all__ = [
     "Exhausted",
     "EventBuffer",
     "Expr",
+    "FindHeader",
     "FindTlv",
     "ForRange",
     "Function",
@@ -143,6 +143,7 @@ __all__ = [
     "SetTlv",
     "SegmentCount",
     "SegmentRead",
+    "SetWire",
     "SrhValue",
     "State",
     "Stmt",
@@ -161,4 +162,8 @@ __all__ = [
     "UpdateState",
     "Variable",
     "VariableRead",
+    "ViewAt",
+    "WireItem",
+    "WirePlace",
+    "WireRead",
 ]

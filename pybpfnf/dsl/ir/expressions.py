@@ -9,9 +9,11 @@ from pybpfnf.abi.headers import Field, Header
 from pybpfnf.abi.helpers import Helper
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.events import Emit
-from pybpfnf.dsl.ir.names import Local, Map, Variable
+from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
+from pybpfnf.dsl.ir.names import Local, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
 from pybpfnf.dsl.ir.queues import QueueTake
+from pybpfnf.dsl.ir.views import FindHeader, ViewAt, WireItem, WireRead
 from pybpfnf.dsl.types import (
     ADDRESS,
     BOOL,
@@ -182,41 +184,6 @@ class Conditional:
     orelse: Expr
     type: Type
     span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class MapRead:
-    """`m[key]`. Arrays: an index out of range faults. Hashes: a missing key is the map's default, else faults.
-
-    Where values are structs, this is a ViewType of the entry; a missing key of a hash with a default is then created from it,
-    as the entry must be somewhere, and a full map faults.
-    """
-
-    map: Map
-    key: Expr
-    type: Type
-    span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class MapGet:
-    """`m.get(key)`: None when missing. `type` is an OptionalType."""
-
-    map: Map
-    key: Expr
-    type: OptionalType
-    span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class MapContains:
-    map: Map
-    key: Expr
-    span: Span
-    type: BoolType = BOOL
 
 
 @final
@@ -504,4 +471,8 @@ Expr: TypeAlias = (
     | Emit
     | QueueTake
     | TlvLength
+    | ViewAt
+    | FindHeader
+    | WireRead
+    | WireItem
 )

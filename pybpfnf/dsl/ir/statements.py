@@ -12,6 +12,7 @@ from pybpfnf.dsl.ir.expressions import Expr, Place, TlvPlace, TlvValue
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
 from pybpfnf.dsl.ir.queues import QueuePush
+from pybpfnf.dsl.ir.views import SetWire
 from pybpfnf.dsl.ir.words import Log
 from pybpfnf.records import dataclass
 
@@ -231,6 +232,7 @@ Stmt: TypeAlias = (
     | SetPlace
     | UpdatePlace
     | SetTlv
+    | SetWire
     | AppendTlv
     | Reserve
     | QueuePush

@@ -8,6 +8,7 @@ from ipaddress import IPv6Network as Prefix
 from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.hashes import Hash, LruHash, LruPerCpuHash, PerCpuHash
+from pybpfnf.dsl.surface.header import Header
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
 from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, REROUTE, Hook, Program, lwt_in, lwt_out, lwt_xmit, seg6local
 from pybpfnf.dsl.surface.queues import Queue, Stack
@@ -24,6 +25,7 @@ __all__ = [
     "Config",
     "DROP",
     "Hash",
+    "Header",
     "Hook",
     "IPv6Address",
     "Ipv6",

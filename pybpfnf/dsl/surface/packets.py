@@ -13,6 +13,7 @@ from typing import TypeVar, final
 
 from pybpfnf.dsl.surface.definitions import only_compiled
 from pybpfnf.dsl.surface.scalars import u8, u16, u32
+from pybpfnf.dsl.surface.views import ViewedPacket
 from pybpfnf.dsl.surface.wire import Tlv
 
 
@@ -133,7 +134,7 @@ class Srh:
 
 
 @final
-class Seg6Packet:
+class Seg6Packet(ViewedPacket):
     """A packet at a local SID, from its IPv6 header on. `mark` and what follows the headers are fields of `__sk_buff`."""
 
     mark: u32

@@ -11,9 +11,10 @@ from typing import final
 from pybpfnf.dsl.surface.definitions import only_compiled
 from pybpfnf.dsl.surface.packets import Ipv6, Srh
 from pybpfnf.dsl.surface.scalars import u8, u32
+from pybpfnf.dsl.surface.views import ViewedPacket
 
 
-class RoutePacket:
+class RoutePacket(ViewedPacket):
     """A packet on a route, from its IP header on: IPv6, or IPv4 on a route of IPv4."""
 
     mark: u32

@@ -27,7 +27,7 @@ from pybpfnf.types.values import encode
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Bits:
+class BitsOf:
     width: int
     default: int | None
 
@@ -36,7 +36,7 @@ def bits(width: int, *, default: int | None = None) -> Any:
     """A bit field of `width` bits in an unsigned integer: `session: u32 = bits(24)`."""
     if not isinstance(width, int) or isinstance(width, bool) or not 0 < width <= 64:
         raise DefinitionError(f"bits: {width!r} is no number of bits", hint="write bits(24)")
-    return _Bits(width, default)
+    return BitsOf(width, default)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(bits, octets, array))
@@ -106,7 +106,7 @@ def _structs(cls: type[Struct], scope: Mapping[str, object]) -> Mapping[str, typ
 
 def _python_default(given: object) -> object:
     """What an instance has where nothing is given; None: it must be given."""
-    if isinstance(given, Octets | _Bits):
+    if isinstance(given, Octets | BitsOf):
         return given.default
     return None if isinstance(given, Items) else given
 
@@ -138,7 +138,7 @@ def _layout(cls: type[Struct], scope: Mapping[str, object]) -> StructType:
         field = _placed(name, type_, given, end, f"{owner}: field {name}")
         fields.append(field)
         end = field.offset * 8 + (field.shift + field.bits if field.bits else type_.size * 8)
-        if isinstance(given, Octets | _Bits | Items):
+        if isinstance(given, Octets | BitsOf | Items):
             delattr(cls, name)
     if not fields:
         raise DefinitionError(f"struct {cls.__name__} has no fields", hint="write its fields below: `credit: u32`")
@@ -159,7 +159,7 @@ def _field_type(annotation: object, given: object, where: str) -> FieldType:
     if annotation is bytes:
         raise DefinitionError(f"{where} has no length", hint="write `bytes = octets(5)`")
     type_ = _plain_type(annotation, where)
-    if isinstance(given, _Bits) and (not isinstance(type_, IntType) or type_.signed or given.width > type_.width):
+    if isinstance(given, BitsOf) and (not isinstance(type_, IntType) or type_.signed or given.width > type_.width):
         raise DefinitionError(f"{where}: {given.width} bits of {type_} are no bit field", hint="write `u32 = bits(24)`")
     return type_
 
@@ -175,7 +175,7 @@ def _plain_type(annotation: object, where: str) -> FieldType:
 def _placed(name: str, type_: FieldType, given: object, end: int, where: str) -> StructField:
     """The field after the `end` bits before it. A bit field stays in one integer of its type, as in C on little-endian hosts."""
     default = _default(type_, given, where)
-    if isinstance(given, _Bits):
+    if isinstance(given, BitsOf):
         unit = type_.size * 8
         start = end if end // unit == (end + given.width - 1) // unit else -(-end // unit) * unit
         return StructField(name, start // unit * type_.size, type_, given.width, start % unit, default)
@@ -188,7 +188,7 @@ def _default(type_: FieldType, given: object, where: str) -> int | bytes | None:
         return None
     if isinstance(given, Octets):
         return given.default
-    if isinstance(given, _Bits):
+    if isinstance(given, BitsOf):
         if given.default is not None and given.default >> given.width:
             raise DefinitionError(f"{where}: {given.default} does not fit {given.width} bits", code="overflow", hint="give less")
         return given.default
