@@ -21,7 +21,8 @@ from pybpfnf.dsl.flow import Flow, LoopEdges, ValueBinding, join, mixed_names
 from pybpfnf.dsl.locals import bound_names
 from pybpfnf.dsl.operands import settle
 from pybpfnf.dsl.ranges import Range, build_range
-from pybpfnf.dsl.types import IntType, OptionalType
+from pybpfnf.dsl.surface.packets import Verdict
+from pybpfnf.dsl.types import VERDICT, IntType, OptionalType
 from pybpfnf.dsl.values import Literal
 
 
@@ -126,10 +127,17 @@ def _build(b: Builder, node: ast.For, local: ir.Local, counted: Range, enter: Ca
         # Other names become values before the loop: what was known at its head began with another state.
         head, plain = (again if mixed == plain else None), mixed
     b.flow = normal.copy()
-    orelse = b.block(node.orelse)
+    orelse = b.block(node.orelse) if normal.reachable else _nowhere(b, node)
     b.flow = _joined(b, [b.flow, *edges.breaks], span)
     loop = ir.ForRange(local, counted.start, counted.stop, counted.step, counted.most, body, leaving + orelse, span)
     return (*entry, loop)
+
+
+def _nowhere(b: Builder, node: ast.For) -> Statements:
+    """What stands behind a loop that runs and whose body never comes to its end: nothing goes there, and the IR wants a return."""
+    b.block(node.orelse)  # is checked all the same
+    span = b.span(node.iter)
+    return (ir.Return(ir.Const(Verdict.DROP.value, VERDICT, span), span),)
 
 
 def _joined(b: Builder, flows: Iterable[Flow], span: Span) -> Flow:
