@@ -19,7 +19,7 @@ class MapType:
     """One map type (enum bpf_map_type, include/uapi/linux/bpf.h).
 
     `fixed_key_size`, `fixed_value_size`: bytes, where the kernel takes no other. `max_entries_is_size`: max_entries counts
-    bytes, a power of two and whole pages. `sparse`: keys come and go; `drops`: a full one makes room by itself. `indexed`: its keys are
+    bytes, a power of two and whole pages. `drops`: a full one makes room by itself. `indexed`: its keys are
     the numbers below max_entries, whose values are all there from the start. `flags`: the map_flags without which the kernel
     makes none. `of_records`: programs send records through it, and a reader takes them.
     """
@@ -33,7 +33,6 @@ class MapType:
     fixed_key_size: int | None = None
     fixed_value_size: int | None = None
     max_entries_is_size: bool = False
-    sparse: bool = False
     drops: bool = False
     flags: int = 0
     indexed: bool = False
@@ -41,19 +40,19 @@ class MapType:
 
 
 _ROWS = (
-    MapType("hash", 1, "3.19", "Any key to a value.", sparse=True),
+    MapType("hash", 1, "3.19", "Any key to a value."),
     MapType("array", 2, "3.19", "Values by index, all there from the start and zero.", fixed_key_size=4, indexed=True),
     MapType("prog_array", 3, "4.2", "Programs to tail-call, by index.", fixed_key_size=4, fixed_value_size=4),
     MapType("perf_event_array", 4, "4.3", "Perf events, one ring a CPU to send samples through.", fixed_key_size=4, fixed_value_size=4,
             of_records=True),
-    MapType("percpu_hash", 5, "4.6", "A hash with a value for each CPU.", per_cpu=True, sparse=True),
+    MapType("percpu_hash", 5, "4.6", "A hash with a value for each CPU.", per_cpu=True),
     MapType("percpu_array", 6, "4.6", "An array with a value for each CPU.", per_cpu=True, fixed_key_size=4, indexed=True),
     MapType("stack_trace", 7, "4.6", "Call stacks by their id.", fixed_key_size=4),
     MapType("cgroup_array", 8, "4.8", "Cgroups to compare with, by index.", fixed_key_size=4, fixed_value_size=4),
-    MapType("lru_hash", 9, "4.10", "A hash that makes room by dropping the entries used least recently.", sparse=True, drops=True),
-    MapType("lru_percpu_hash", 10, "4.10", "As lru_hash, with a value for each CPU.", per_cpu=True, sparse=True, drops=True),
+    MapType("lru_hash", 9, "4.10", "A hash that makes room by dropping the entries used least recently.", drops=True),
+    MapType("lru_percpu_hash", 10, "4.10", "As lru_hash, with a value for each CPU.", per_cpu=True, drops=True),
     MapType("lpm_trie", 11, "4.11", "Longest matching prefix; a key is its length in bits (u32) and then its bytes, in network order.",
-            sparse=True, flags=BPF_F_NO_PREALLOC),
+            flags=BPF_F_NO_PREALLOC),
     MapType("array_of_maps", 12, "4.12", "Maps of one shape by index.", fixed_key_size=4, fixed_value_size=4),
     MapType("hash_of_maps", 13, "4.12", "Maps of one shape by key.", fixed_value_size=4),
     MapType("devmap", 14, "4.14", "Devices to redirect frames to, by index.", fixed_key_size=4),

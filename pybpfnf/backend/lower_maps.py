@@ -99,7 +99,7 @@ def lower_delete_map(frame: Frame, node: ir.DeleteMap) -> None:
 
 
 def _is_array(map_: ir.Map) -> bool:
-    return not map_.row.sparse
+    return map_.row.indexed
 
 
 def _entry(frame: Frame, map_: ir.Map, key: str, node: ir.Expr) -> str:

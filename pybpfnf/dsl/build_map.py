@@ -74,7 +74,7 @@ def _key(b: Builder, map_: ir.Map, node: ast.expr, *, stored: bool = False) -> i
     value = b.expr(node)
     if map_.is_trie:
         return stored_key(b, map_, value, node) if stored else look_up_key(b, map_, value, node)
-    if not map_.row.sparse and isinstance(value, Literal) and not 0 <= value.value < map_.max_entries:
+    if map_.row.indexed and isinstance(value, Literal) and not 0 <= value.value < map_.max_entries:
         last = map_.max_entries - 1
         b.error("overflow", f"index {value.value} is out of range: `{map_.name}` has {map_.max_entries}", node, f"write 0 to {last}")
         return zero(map_.key, node, b)
@@ -121,7 +121,7 @@ def get(b: Builder, map_: ir.Map, key: ast.expr, node: ast.Call) -> Value:
 
 
 def _is_hash(b: Builder, map_: ir.Map, what: str, node: ast.expr | ast.stmt, hint: str | None = None) -> bool:
-    if map_.row.sparse:
+    if not map_.row.indexed:
         return True
     hint = f"write `{map_.name}[index]`" if hint is None else hint
     b.error("not-here", f"{what} is for a Hash: every index of `{map_.name}` is there", node, hint)
@@ -144,7 +144,7 @@ def store_item(b: Builder, target: ast.Subscript, value: Value, node: ast.expr) 
         return ()
     stored = to_type(b, value, map_.value, node, f"a value of `{map_.name}`")
     statement = ir.SetMap(map_, _key(b, map_, target.slice, stored=True), stored, b.span(target))
-    if map_.row.sparse:
+    if not map_.row.indexed:
         b.flow.end_views(map_.name, b.span(target))
     return (statement,)
 
@@ -180,7 +180,7 @@ def update_item(b: Builder, target: ast.Subscript, node: ast.AugAssign) -> tuple
     if isinstance(map_.value, StructType):
         b.error("type", f"`{b.text(target)}` is {article(map_.value)}, and this changes integers", node, "change one of its fields")
         return ()
-    if map_.row.sparse and map_.default is None and not map_.is_trie:
+    if not map_.row.indexed and map_.default is None and not map_.is_trie:
         message = f"`{map_.name}` has no default, so a missing key has no value to change"
         b.error("type", message, node, f"write `default=0` where `{map_.name}` is made, or ask `in` and assign")
         return ()

@@ -118,7 +118,7 @@ def empty_map(map_: ir.Map) -> Contents:
     """A new map's contents: an array has all its indexes, each value all zeros."""
     if map_.is_trie:
         return TrieContents(map_.max_entries)
-    if map_.row.sparse:
+    if not map_.row.indexed:
         return HashContents(map_.max_entries, drops=map_.row.drops)
     if isinstance(map_.value, StructType):
         return StructArray(own(bytes(map_.value.size)) for _ in range(map_.max_entries))

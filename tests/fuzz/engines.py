@@ -86,7 +86,7 @@ def _evaluate(evaluator: Evaluator, module: ir.Module, given: Input) -> Observed
     evaluator.variables.update(given.variables)
     for map_ in module.maps:
         contents = given.maps[map_.name]
-        if map_.row.sparse:
+        if not map_.row.indexed:
             evaluator.maps[map_.name] = empty_map(map_)
             for key, value in contents.items():
                 evaluator.maps[map_.name][key] = value
@@ -185,7 +185,7 @@ class _Variables:
 
 def _fill(access: MapAccess, map_: ir.Map, contents: Mapping[Value, Value]) -> None:
     """Exactly these contents: another CPU's values are zeros."""
-    if map_.row.sparse:
+    if not map_.row.indexed:
         for key in list(access.keys()):
             access.delete(key)
     cpus = _cpus(access, map_)
@@ -201,7 +201,7 @@ def _contents(access: MapAccess, map_: ir.Map) -> dict[Value, Value]:
         data = access.lookup(key) or b""
         assert not any(data[_stride(map_) :]) or not map_.row.per_cpu, "another CPU's value has changed"
         found[_decode(map_.key, key)] = _decode(map_.value, data[: map_.value.size])
-    return dict(sorted(found.items())) if not map_.row.sparse else found
+    return dict(sorted(found.items())) if map_.row.indexed else found
 
 
 def _cpus(access: MapAccess, map_: ir.Map) -> int:

@@ -71,8 +71,8 @@ def _value(random: Random, type_: Type) -> Value:
 
 def _contents(random: Random, map_: ir.Map) -> dict[Value, Value]:
     if isinstance(map_.value, StructType):  # written by the functions alone
-        return {} if map_.row.sparse else dict.fromkeys(range(map_.max_entries), bytes(map_.value.size))
-    if not map_.row.sparse:
+        return dict.fromkeys(range(map_.max_entries), bytes(map_.value.size)) if map_.row.indexed else {}
+    if map_.row.indexed:
         return {index: _value(random, map_.value) for index in range(map_.max_entries)}
     if map_.is_trie:
         return {_prefix(random): _value(random, map_.value) for _ in range(random.randint(0, map_.max_entries))}
