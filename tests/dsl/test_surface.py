@@ -32,6 +32,8 @@ from pybpfnf.dsl.surface import (
     LruPerCpuHash,
     PerCpuArray,
     PerCpuHash,
+    PerfEventArray,
+    RingBuf,
     Seg6Packet,
     Srh,
     State,
@@ -57,6 +59,18 @@ from tests.dsl.cases import compile_text, function
 SEG6LOCAL = PROGRAM_TYPES["lwt_seg6local"]
 
 packets = PerCpuArray(u32, 1)
+
+
+class Sent(Struct):
+    at: u32
+
+
+class Large(Struct):
+    """With the 8 bytes before it, the whole of a ring of 4096 bytes, of which 8 stay free."""
+
+    data: list[u32] = array(u32, 1022)
+
+
 LIMIT = Config(u32, default=5)
 COUNT = State(u32)
 WHERE = State(IPv6Address)
@@ -242,6 +256,12 @@ def _tlv(**fields: object) -> type[Tlv]:
     [
         (lambda: Array(int, 3), "type", "is no value type"),
         (lambda: Array(u8, 0), "type", "0 is no number of entries"),
+        (lambda: RingBuf(cast(Any, u32), 4096), "type", "is no type of records"),
+        (lambda: RingBuf(Sent, 4095), "overflow", "4095 is no size"),
+        (lambda: RingBuf(Sent, 12288), "overflow", "12288 is no size: a power of two of bytes, in whole pages"),
+        (lambda: RingBuf(Sent, 2048), "overflow", "2048 is no size"),
+        (lambda: RingBuf(Large, 4096), "overflow", "no Large fits into 4096 bytes"),
+        (lambda: PerfEventArray(cast(Any, u8)), "type", "is no type of records"),
         (lambda: Hash(bool, u8, 3), "type", "a bool is no key type"),
         (lambda: Hash(u8, u8, 3, default=256), "overflow", "default 256 is no u8"),
         (lambda: LruHash(bool, u8, 3), "type", "LruHash: a bool is no key type"),
