@@ -132,6 +132,7 @@ class Frame:
         self.writer = Writer(self._location(function.span))
         self.exits = FaultExits(sites, function, self.writer)
         self.loops: list[Loop] = []  # around the statement that is lowered, the innermost last
+        self.accumulators: frozenset[ir.Local] = frozenset()  # integers that the verifier is not to know (`hide`)
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}
         self._scratch: dict[str, int] = {}

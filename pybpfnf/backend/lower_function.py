@@ -8,6 +8,7 @@ from typing import Any
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.frame import CONTEXT, Frame
+from pybpfnf.backend.hide import accumulators, hide
 from pybpfnf.backend.lower_append import lower_append_tlv
 from pybpfnf.backend.lower_events import lower_release, lower_reserve
 from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
@@ -37,6 +38,7 @@ def lower_function(function: ir.Function, debug: DebugInfo, sites: FaultSites, t
     parameter_name = function.packet_name if function.packet_name.isascii() else "ctx"
     subprogram = debug.subprogram(function.name, function.span, parameter_name, parameter)
     frame = Frame(function, EXPRESSIONS, debug, subprogram, sites, texts)
+    frame.accumulators = accumulators(function.body)
     lower_body(frame, function.body)
     section = string(function.hook.sections[0].encode())
     head = f"define dso_local i32 @{function.name}(ptr {CONTEXT}) {_ATTRIBUTES} section {section} !dbg {subprogram} {{"
@@ -57,8 +59,13 @@ def lower_assign(frame: Frame, node: ir.Assign) -> None:
         value, alignment = place_of(frame, node.value)
         copy(frame, value, frame.local(node.local), type_.size, min(alignment, type_.alignment))
         return
-    value = frame.value(node.value)
-    frame.writer.store(llvm_type(node.local.type), value, frame.local(node.local))
+    value, hidden = frame.value(node.value), node.local in frame.accumulators
+    if hidden:
+        # In its arm: of assignments on many ways LLVM would make choices at the end, and keep all that they depend on until then.
+        value = frame.writer.barrier(llvm_type(type_), value)
+    frame.writer.store(llvm_type(type_), value, frame.local(node.local))
+    if hidden and isinstance(node.value, ir.Const):
+        hide(frame, (node.local,))
     frame.packet = frame.packet.assigned(node.local, value)
 
 

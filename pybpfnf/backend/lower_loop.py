@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pybpfnf.backend.frame import Frame, Loop, Packet
+from pybpfnf.backend.hide import hide
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
@@ -45,7 +46,8 @@ def lower_for_range(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
     head, inside, following, done, end = (w.label(hint) for hint in ("loop", "body", "next", "done", "end"))
     frame.packet = _at_head(frame.packet, node.body)
     if node.most > _MOST_UNROLLED:
-        _hide_values(frame, node.body)
+        # Else the verifier would tell each way through the iterations apart by what they add up to from here.
+        hide(frame, dict.fromkeys(each.local for each in walk(node.body) if isinstance(each, ir.Assign)))
     w.place(head)
     frame.branch(w.icmp("uge", "i64", w.load("i64", index), count), done, inside)
     frame.place(inside)
@@ -62,26 +64,6 @@ def lower_for_range(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
     lower_body(frame, node.orelse)
     frame.jump(end)
     frame.place(end)
-
-
-def _hide_values(frame: Frame, body: tuple[ir.Stmt, ...]) -> None:
-    """Keep from the verifier what the integers that the body changes are before the loop.
-
-    It would tell each way through the iterations apart by what they add up to from there, and never come to an end. To it, a
-    number that it does not know, xor itself, is a number that it does not know.
-    """
-    w = frame.writer
-    changed = {node.local: node.local.type for node in walk(body) if isinstance(node, ir.Assign)}
-    integers = {local: type_ for local, type_ in changed.items() if isinstance(type_, IntType)}
-    if not integers:
-        return
-    field = frame.function.hook.context.fields["len"]
-    unknown = w.barrier("i32", w.load("i32", frame.context_field(field.offset), 4, volatile=True))
-    nothing = w.cast("zext", "i32", w.op("xor", "i32", unknown, w.barrier("i32", unknown)), "i64")
-    for local, type_ in integers.items():
-        integer, place = llvm_type(type_), frame.local(local)
-        added = nothing if type_.width == 64 else w.cast("trunc", "i64", nothing, integer)
-        w.store(integer, w.op("add", integer, w.load(integer, place), added), place)
 
 
 def _is_constant(value: str) -> bool:

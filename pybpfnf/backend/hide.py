@@ -1,0 +1,52 @@
+"""Numbers that the verifier is not to know.
+
+It follows each way through a program by itself, and gives up after a million instructions; two ways become one again only where it
+knows the same of both. A local that constants are added to on some ways and not on others, and that is compared later, is another
+number on each: 20 such `if`s are a million ways. Of a number that it does not know at all the sums are alike.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from pybpfnf.backend.frame import Frame
+from pybpfnf.backend.values import llvm_type
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import IntType
+from pybpfnf.dsl.walk import children, walk
+
+_MANY = 8  # assignments: 256 ways
+
+
+def hide(frame: Frame, locals_: Iterable[ir.Local]) -> None:
+    """Keep from the verifier what these integers are here. To it, a number that it does not know, xor itself, is a number that it does
+    not know."""
+    integers = [(local, local.type) for local in locals_ if isinstance(local.type, IntType)]
+    if not integers:
+        return
+    w = frame.writer
+    field = frame.function.hook.context.fields["len"]
+    unknown = w.barrier("i32", w.load("i32", frame.context_field(field.offset), 4, volatile=True))
+    nothing = w.cast("zext", "i32", w.op("xor", "i32", unknown, w.barrier("i32", unknown)), "i64")
+    # All 64 bits: of fewer it would know how large the sum can be, which differs as the sums do.
+    nothing = w.op("or", "i64", nothing, w.op("shl", "i64", nothing, 32))
+    for local, type_ in integers:
+        integer, place = llvm_type(type_), frame.local(local)
+        added = nothing if type_.width == 64 else w.cast("trunc", "i64", nothing, integer)
+        w.store(integer, w.op("add", integer, w.load(integer, place), added), place)
+
+
+def accumulators(body: tuple[ir.Stmt, ...]) -> frozenset[ir.Local]:
+    """Integers that are assigned something made of themselves in many arms of branches."""
+    counted = Counter(_accumulated(body, in_arm=False))
+    return frozenset(local for local, number in counted.items() if number >= _MANY)
+
+
+def _accumulated(nodes: Iterable[object], *, in_arm: bool) -> Iterator[ir.Local]:
+    for node in nodes:
+        if isinstance(node, ir.Assign) and in_arm and isinstance(node.local.type, IntType):
+            if any(isinstance(read, ir.LocalRead) and read.local == node.local for read in walk((node.value,))):
+                yield node.local
+        elif not isinstance(node, ir.Assign):
+            yield from _accumulated(children(node), in_arm=in_arm or isinstance(node, ir.If))
