@@ -38,7 +38,7 @@ def lower_log(frame: Frame, node: ir.Log) -> None:
                 text, part = text + "%c", part[1:]
             text, after_pointer = text + part.replace("%", "%%"), False
             continue
-        argument = _argument(frame, part)
+        argument = _argument(frame, part, len(arguments))
         if after_pointer and argument.conversion[0] != "%":  # 0x
             arguments.append(_Argument("%c", f"i64 {ord('0')}"))
             text += "%c" + argument.conversion[1:]
@@ -63,7 +63,8 @@ def _array(frame: Frame, values: list[str]) -> str:
     return array
 
 
-def _argument(frame: Frame, shown: ir.Shown) -> _Argument:
+def _argument(frame: Frame, shown: ir.Shown, index: int) -> _Argument:
+    """`index`: how many values of the line come before."""
     value, type_ = frame.value(shown.value), shown.value.type
     match type_:
         case IntType():
@@ -76,7 +77,7 @@ def _argument(frame: Frame, shown: ir.Shown) -> _Argument:
         case VerdictType():
             return _Argument("%s", f"ptr {_verdict(frame, value)}")
         case AddressType():
-            room = frame.room(type_.size)
+            room = frame.scratch(f"logged{index}", type_.size)
             frame.writer.store("i128", value, room, _SLOT)
             return _Argument("%pI6", f"ptr {room}")
     raise InternalError(f"a line with a value of type {type_}")

@@ -12,7 +12,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_wire import padded, srh_size
 from pybpfnf.dsl.signature import name_span
 from pybpfnf.dsl.source import FunctionSource
-from pybpfnf.dsl.types import OctetsType, StructType, ViewType
+from pybpfnf.dsl.types import AddressType, OctetsType, StructType, ViewType
 from pybpfnf.dsl.walk import walk
 
 STACK_LIMIT = 512  # MAX_BPF_STACK (include/linux/filter.h)
@@ -69,5 +69,8 @@ def _buffer(node: object) -> int:
             return _slots(queue.value.size) + _SLOT
         case ir.MapRead(map_) | ir.SetMap(map_) | ir.UpdateMap(map_):
             return _slots(map_.key.size) + _slots(map_.value.size)
+        case ir.Log(parts):
+            shown = [part.value.type for part in parts if isinstance(part, ir.Shown)]
+            return sum(_slots(type_.size) for type_ in shown if isinstance(type_, AddressType)) + _SLOT * len(shown)
         case _:
             return 0

@@ -119,3 +119,23 @@ def test_other_hooks_log_too(runner: Runner) -> None:
     with runner.open(loaded, loaded.program(), Environment()) as session:
         packet = srv6(segments=["fc00:3::3", "fc00:2::2"])
         assert session.run(packet).log == (f"{len(packet)} bytes, OK",)
+
+
+@seg6local
+def often(pkt: Seg6Packet) -> Verdict:
+    """As many addresses as would not fit the stack, were each line to keep its own."""
+    log(f"{pkt.ipv6.source} {pkt.ipv6.destination} {pkt.ipv6.source} {pkt.ipv6.destination} 1")
+    log(f"{pkt.ipv6.source} {pkt.ipv6.destination} {pkt.ipv6.source} {pkt.ipv6.destination} 2")
+    log(f"{pkt.ipv6.source} {pkt.ipv6.destination} {pkt.ipv6.source} {pkt.ipv6.destination} 3")
+    log(f"{pkt.ipv6.source} {pkt.ipv6.destination} {pkt.ipv6.source} {pkt.ipv6.destination} 4")
+    log(f"{pkt.ipv6.source} {pkt.ipv6.destination} {pkt.ipv6.source} {pkt.ipv6.destination} 5")
+    log(f"{pkt.ipv6.source} {pkt.ipv6.destination} {pkt.ipv6.source} {pkt.ipv6.destination} 6")
+    log(f"{pkt.ipv6.source} {pkt.ipv6.destination} {pkt.ipv6.source} {pkt.ipv6.destination} 7")
+    log(f"{pkt.ipv6.source} {pkt.ipv6.destination} {pkt.ipv6.source} {pkt.ipv6.destination} 8")
+    return OK
+
+
+def test_lines_share_the_stack_that_they_need(runner: Runner) -> None:
+    loaded = built(often)
+    with runner.open(loaded, loaded.program(), Environment(sid=SID)) as session:
+        assert [line[-2:] for line in session.run(srv6(segments=["fc00:3::3", "fc00:2::2"])).log] == [f" {n}" for n in range(1, 9)]
