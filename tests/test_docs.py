@@ -2,7 +2,8 @@
 
 A `console` block holds commands after "$ " and, below each, its output, matched as doctest does with "..." for anything.
 A block marked `console root` needs the kernel: it runs in a network namespace with a device b0. A `python NAME.py` block is also
-kept as that file, for the blocks after it. The blocks of one document run in order, in one directory that starts as a copy
+kept as that file, for the blocks after it. What defines network functions is compiled too, and loaded where there is a kernel; a
+mistake shown on purpose is in a `wrong*.py`. The blocks of one document run in order, in one directory that starts as a copy
 of `functions/`.
 """
 
@@ -20,10 +21,17 @@ from pathlib import Path
 
 import pytest
 
+from pybpfnf.compile import compile_file
+from pybpfnf.errors import CompileError
+from pybpfnf.image import read
+from pybpfnf.image.model import ObjectImage
+from pybpfnf.kernel.load import load_program
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"^```(\w+)?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = {"python", "console"}
+_PROGRAM = re.compile(r"^@(seg6local|lwt_in|lwt_out|lwt_xmit)\b", re.MULTILINE)
 # Languages that only show something; any other fence is an error, so that no block escapes by a typing mistake.
 _SHOWN = {"text", "toml", "bash", "asm"}
 
@@ -39,6 +47,11 @@ class Block:
     @property
     def root(self) -> bool:
         return self.mark == "root"
+
+    @property
+    def has_programs(self) -> bool:
+        """Whether it defines network functions that are meant to be right."""
+        return self.language == "python" and _PROGRAM.search(self.text) is not None and not self.mark.startswith("wrong")
 
 
 def _blocks(document: Path) -> list[Block]:
@@ -79,6 +92,8 @@ def _run_block(block: Block, where: Path) -> None:
             (where / block.mark).write_text(block.text, encoding="utf-8")
         done = subprocess.run([sys.executable, "-c", block.text], cwd=where, env=_environment(), capture_output=True, text=True)
         assert done.returncode == 0, f"{at}\n{done.stdout}{done.stderr}"
+        if block.has_programs:
+            _compiled(block, where)
         return
     for command, expected in _commands(block):
         done = subprocess.run(["bash", "-c", command], cwd=where, env=_environment(), capture_output=True, text=True)
@@ -89,6 +104,15 @@ def _run_block(block: Block, where: Path) -> None:
             f"{at}: $ {command}\nexpected:\n{expected}\nfound:\n{found}"
         )
         assert expected.strip() or done.returncode == 0, f"{at}: $ {command}\nexit status {done.returncode}\n{found}"
+
+
+def _compiled(block: Block, where: Path) -> ObjectImage:
+    path = where / (block.mark or f"line_{block.line}.py")
+    path.write_text(block.text, encoding="utf-8")
+    try:
+        return read(compile_file(path))
+    except CompileError as error:
+        pytest.fail(f"{block.document.name}:{block.line}\n{error}")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -113,3 +137,15 @@ def test_the_root_blocks_of_a_document_run_in_a_namespace(document: Path, tmp_pa
     for block in _blocks(document):
         if block.root or block.mark.endswith(".py"):
             _run_block(block, where)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if any(b.has_programs for b in _blocks(d))], ids=lambda path: path.name)
+def test_the_kernel_takes_the_programs_of_a_document(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = _directory(tmp_path)
+    monkeypatch.syspath_prepend(str(where))
+    for block in _blocks(document):
+        if block.has_programs:
+            image = _compiled(block, where)
+            for program in image.programs:
+                load_program(image, program).close()
