@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS
@@ -14,6 +13,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import HeaderType, PacketViewType
 from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
+from pybpfnf.records import dataclass
 
 _IPV6, _IPV4 = HEADERS["ipv6"], HEADERS["ipv4"]
 _MOST_HEADERS = 8

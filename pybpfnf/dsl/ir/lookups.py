@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.names import Map
 from pybpfnf.dsl.types import BOOL, BoolType, OptionalType, Type
+from pybpfnf.records import dataclass
 
 if TYPE_CHECKING:
     from pybpfnf.dsl.ir.expressions import Expr

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, final
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.types import OptionalType, PacketViewType, Type, WireField
+from pybpfnf.records import dataclass
 
 if TYPE_CHECKING:
     from pybpfnf.dsl.ir.expressions import Expr
