@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import array as array
     from pybpfnf.dsl.surface import bits as bits
     from pybpfnf.dsl.surface import cpu as cpu
+    from pybpfnf.dsl.surface import func as func
     from pybpfnf.dsl.surface import helpers as helpers
     from pybpfnf.dsl.surface import log as log
     from pybpfnf.dsl.surface import lwt_in as lwt_in
@@ -102,7 +103,8 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
         "Array Config DROP Hash Header Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
         "PerCpuArray PerCpuHash PerfEventArray Prefix Program Queue REDIRECT REROUTE RingBuf Seg6Packet Srh Stack State Struct Tlv "
-        "Verdict array bits cpu helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local u16 u32 u64 u8"
+        "Verdict array bits cpu func helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local "
+        "u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -182,6 +184,7 @@ __all__ = [
     "build",
     "cpu",
     "detach",
+    "func",
     "helpers",
     "load",
     "log",

@@ -14,13 +14,23 @@ from pybpfnf.records import dataclass
 @final
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of source text: `file` as recorded in objects, lines from 1, columns from 1 (UTF-8 bytes are not counted: characters are)."""
+    """A piece of source text: `file` as recorded in objects, lines from 1, columns from 1 (UTF-8 bytes are not counted: characters are).
+
+    `called_from`: of code in a function that was inlined, the call.
+    """
 
     file: str
     line: int
     column: int
     end_line: int
     end_column: int  # the column after the last character
+    called_from: Span | None = None
+
+    @property
+    def callers(self) -> tuple[str, ...]:
+        """The calls that lead here as FILE:LINE:COLUMN, the innermost first."""
+        call = self.called_from
+        return () if call is None else (f"{call.file}:{call.line}:{call.column}", *call.callers)
 
 
 @final
@@ -94,6 +104,7 @@ class Diagnostic:
             lead = "".join("\t" if character == "\t" else " " for character in text[: self.span.column - 1])
             end = self.span.end_column if self.span.end_line == self.span.line else len(text) + 1
             lines += [f"    {text}", f"    {lead}{'^' * max(1, end - self.span.column)}"]
+        lines += [f"    called from {caller}" for caller in self.span.callers]
         if self.hint is not None:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)

@@ -111,7 +111,10 @@ class FaultKind(Enum):
 @final
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What went wrong inside a guest, with the source line where the object has one. `slot` is None for fault exits."""
+    """What went wrong inside a guest, with the source line where the object has one. `slot` is None for fault exits.
+
+    `callers`: where that line is in a function that was inlined, the calls that lead there as FILE:LINE:COLUMN, the innermost first.
+    """
 
     kind: FaultKind
     message: str
@@ -120,6 +123,7 @@ class Fault:
     column: int | None = None
     slot: int | None = None
     site: int | None = None
+    callers: tuple[str, ...] = ()
 
 
 @final

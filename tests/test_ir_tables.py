@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from pybpfnf.backend import lower_expressions, lower_function
+from pybpfnf.backend import lower_function
 from pybpfnf.dsl import ir
 from pybpfnf.dsl import print as printer
 from pybpfnf.testing import evaluate
@@ -21,7 +21,7 @@ STATEMENTS = frozenset(get_args(ir.Stmt))
     [
         pytest.param(EXPRESSIONS, (printer._EXPRESSIONS,), id="printing expressions"),
         pytest.param(STATEMENTS - {ir.If, ir.ForRange}, (printer._STATEMENTS,), id="printing statements"),  # they have blocks, not a line
-        pytest.param(EXPRESSIONS, (lower_expressions.EXPRESSIONS,), id="lowering expressions"),
+        pytest.param(EXPRESSIONS, (lower_function.ALL_EXPRESSIONS,), id="lowering expressions"),
         pytest.param(STATEMENTS, (lower_function.STATEMENTS,), id="lowering statements"),
         pytest.param(EXPRESSIONS | STATEMENTS, (evaluate.EXPRESSIONS, evaluate.STATEMENTS, evaluate.NOT_EVALUATED), id="evaluating"),
     ],

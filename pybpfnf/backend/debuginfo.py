@@ -39,6 +39,7 @@ class DebugInfo:
         self._known: dict[str, str] = {}
         self._globals: list[str] = []
         self._files: dict[str, str] = {}
+        self._inlined: dict[tuple[str, str, int], str] = {}
         self._unit = self._reserve()
         self._main_file = self.file(main_file)
 
@@ -79,13 +80,27 @@ class DebugInfo:
             self._files[name] = self.node(f'!DIFile(filename: {string(name.encode())}, directory: "", source: {source})')
         return self._files[name]
 
-    def location(self, span: Span, subprogram: str, subprogram_file: str) -> str:
-        """The place of an instruction; code that comes from another file has a scope there."""
+    def location(self, span: Span, subprogram: str, subprogram_file: str, *, inlined_at: str | None = None) -> str:
+        """The place of an instruction; code that comes from another file has a scope there. `inlined_at` is the location of the call
+        of the subprogram, where that is inlined in another."""
         scope = subprogram
         if span.file != subprogram_file:
             scope = self.node(f"!DILexicalBlockFile(scope: {subprogram}, file: {self.file(span.file)}, discriminator: 0)")
         column = span.column if span.column <= _LAST_COLUMN else 0
-        return self.node(f"!DILocation(line: {span.line}, column: {column}, scope: {scope})")
+        at = "" if inlined_at is None else f", inlinedAt: {inlined_at}"
+        return self.node(f"!DILocation(line: {span.line}, column: {column}, scope: {scope}{at})")
+
+    def inlined_subprogram(self, name: str, span: Span) -> str:
+        """A function of which there is no code but in others; one node, however often it is called."""
+        key = (name, span.file, span.line)
+        if key not in self._inlined:
+            file = self.file(span.file)
+            signature = self.node(f"!DISubroutineType(types: {self.list_of([])})")
+            self._inlined[key] = self.distinct(
+                f"!DISubprogram(name: {string(name.encode())}, scope: {file}, file: {file}, line: {span.line}, type: {signature}, "
+                f"scopeLine: {span.line}, spFlags: DISPFlagLocalToUnit | DISPFlagDefinition | DISPFlagOptimized, unit: {self._unit})"
+            )
+        return self._inlined[key]
 
     # ------------------------------------------------------------------------------------------------------ types
 

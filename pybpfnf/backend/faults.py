@@ -31,7 +31,7 @@ class FaultSites:
         self.sites: list[MetaSite] = []
 
     def add(self, span: Span, message: str, function: str) -> int:
-        self.sites.append(MetaSite(span.file, span.line, span.column, message, function))
+        self.sites.append(MetaSite(span.file, span.line, span.column, message, function, span.callers))
         return len(self.sites) - 1
 
 

@@ -111,6 +111,15 @@ class _Known:
         return _Known(self.packet.joined(other.packet), entries, self.reserved | other.reserved)
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class InlinedScope:
+    """The metadata node of a function that is inlined, and its file."""
+
+    subprogram: str
+    file: str
+
+
 Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
 """How each kind of expression is lowered: emits code and gives the value's name or constant."""
 
@@ -129,10 +138,12 @@ class Frame:
         self._expressions = expressions
         self._debug = debug
         self._subprogram = subprogram
+        self._inlined: dict[Span, InlinedScope] = {}  # by the span of the call
         self.writer = Writer(self._location(function.span))
         self.exits = FaultExits(sites, function, self.writer)
         self.loops: list[Loop] = []  # around the statement that is lowered, the innermost last
         self.accumulators: frozenset[ir.Local] = frozenset()  # integers that the verifier is not to know (`hide`)
+        self.leaves: list[str] = []  # labels after the calls that are lowered, the innermost last
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}
         self._scratch: dict[str, int] = {}
@@ -164,7 +175,11 @@ class Frame:
         self.span = before
 
     def _location(self, span: Span) -> str:
-        return self._debug.location(span, self._subprogram, self.function.span.file)
+        """The metadata node of a place; of one in a function that was inlined, with the calls that lead there."""
+        if span.called_from is None:
+            return self._debug.location(span, self._subprogram, self.function.span.file)
+        scope = self._inlined[span.called_from]
+        return self._debug.location(span, scope.subprogram, scope.file, inlined_at=self._location(span.called_from))
 
     # ------------------------------------------------------------------------------------------------ fault exits
 
@@ -295,6 +310,15 @@ class Frame:
             known = self._arrivals.pop(label)
             self.packet, self.entries, self._reserved = known.packet, known.entries, known.reserved
             self.writer.place(label)
+
+    @contextmanager
+    def inlined(self, node: ir.InlinedCall, end: str) -> Iterator[None]:
+        """Statements within are the body of a function; leaving it leads to the label."""
+        subprogram = self._debug.inlined_subprogram(node.function, node.defined)
+        self._inlined[node.span] = InlinedScope(subprogram, node.defined.file)
+        self.leaves.append(end)
+        yield
+        self.leaves.pop()
 
     @contextmanager
     def loop(self, loop: Loop) -> Iterator[None]:

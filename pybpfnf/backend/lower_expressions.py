@@ -5,6 +5,7 @@ from __future__ import annotations
 from pybpfnf.abi.helpers import Arg
 from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.lower_arithmetic import lower_binary, lower_compare, lower_convert, lower_in_prefix, lower_unary
+from pybpfnf.backend.lower_calls import lower_absent, lower_present
 from pybpfnf.backend.lower_encap import lower_push_encap
 from pybpfnf.backend.lower_events import lower_emit, lower_emit_test
 from pybpfnf.backend.lower_find import (
@@ -178,6 +179,7 @@ def lower_helper_call(frame: Frame, node: ir.HelperCall) -> str:
     return result
 
 
+# All but the calls of functions, which have statements in them.
 EXPRESSIONS: Expressions = {
     ir.Const: lower_constant,
     ir.LocalRead: lower_local_read,
@@ -220,4 +222,6 @@ EXPRESSIONS: Expressions = {
     ir.FindHeader: lower_find_header,
     ir.WireRead: lower_wire_read,
     ir.WireItem: lower_wire_read,
+    ir.Absent: lower_absent,
+    ir.Present: lower_present,
 }

@@ -7,9 +7,10 @@ from typing import Any
 
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
-from pybpfnf.backend.frame import CONTEXT, Frame
+from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.hide import accumulators, hide
 from pybpfnf.backend.lower_append import lower_append_tlv
+from pybpfnf.backend.lower_calls import lower_inlined_call, lower_leave
 from pybpfnf.backend.lower_events import lower_release, lower_reserve
 from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
 from pybpfnf.backend.lower_find import lower_set_tlv
@@ -37,7 +38,7 @@ def lower_function(function: ir.Function, debug: DebugInfo, sites: FaultSites, t
     # A name that C could not have would make the kernel refuse the BTF.
     parameter_name = function.packet_name if function.packet_name.isascii() else "ctx"
     subprogram = debug.subprogram(function.name, function.span, parameter_name, parameter)
-    frame = Frame(function, EXPRESSIONS, debug, subprogram, sites, texts)
+    frame = Frame(function, ALL_EXPRESSIONS, debug, subprogram, sites, texts)
     frame.accumulators = accumulators(function.body)
     lower_body(frame, function.body)
     section = string(function.hook.sections[0].encode())
@@ -97,6 +98,8 @@ def lower_evaluate(frame: Frame, node: ir.Evaluate) -> None:
     frame.value(node.value)
 
 
+ALL_EXPRESSIONS: Expressions = {**EXPRESSIONS, ir.InlinedCall: lambda frame, node: lower_inlined_call(frame, node, lower_body)}
+
 STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.Assign: lower_assign,
     ir.SetState: lower_set_state,
@@ -120,6 +123,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.Break: lower_break,
     ir.Exhausted: lower_exhausted,
     ir.Continue: lower_continue,
+    ir.Leave: lower_leave,
     ir.Return: lower_return,
     ir.Assert: lower_assert,
     ir.Evaluate: lower_evaluate,

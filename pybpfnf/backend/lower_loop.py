@@ -29,6 +29,7 @@ _STILL = (
     ir.ViewAt, ir.FindHeader, ir.WireRead, ir.WireItem, ir.SetWire,
     ir.Emit, ir.Log, ir.Shown, ir.Reserve, ir.Release, ir.QueuePush, ir.QueueTake,
     ir.If, ir.ForRange, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
+    ir.InlinedCall, ir.Leave, ir.Absent, ir.Present,
 )  # fmt: skip
 # These move it, and leave its headers in their order.
 _MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.TlvValue)

@@ -129,12 +129,12 @@ def _fate(outcome: Outcome) -> str:
 
 def _where(fault: Fault) -> str:
     if fault.file is not None:
-        return f"{fault.file}:{fault.line}"
+        return ", called from ".join((f"{fault.file}:{fault.line}", *fault.callers))
     return "?" if fault.slot is None else f"instruction {fault.slot}"
 
 
 def _fault_fields(fault: Fault) -> dict[str, object]:
-    return {"file": fault.file, "line": fault.line, "message": fault.message}
+    return {"file": fault.file, "line": fault.line, "message": fault.message, "called_from": list(fault.callers)}
 
 
 def _print_json(document: Mapping[str, object]) -> None:

@@ -10,6 +10,7 @@ import click
 from pybpfnf.cli.options import json_option
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.errors import InputError
+from pybpfnf.image.model import FaultSite
 from pybpfnf.verbs.attach import Status, status
 
 _COLUMNS = (
@@ -81,7 +82,7 @@ def _statistics(row: Status) -> tuple[str, str]:
 
 def _print_faults(found: Sequence[Status]) -> None:
     rows = [
-        (row.attachment.sid_text, str(fault.count), f"{fault.site.file}:{fault.site.line}", fault.site.message)
+        (row.attachment.sid_text, str(fault.count), _where(fault.site), fault.site.message)
         for row in found
         for fault in row.faults
         if fault.count
@@ -89,6 +90,10 @@ def _print_faults(found: Sequence[Status]) -> None:
     if rows:
         click.echo()
         print_table((Column("DESTINATION"), Column("PACKETS", right=True), Column("WHERE"), Column("FAULT")), rows)
+
+
+def _where(site: FaultSite) -> str:
+    return ", called from ".join((f"{site.file}:{site.line}", *site.callers))
 
 
 def _document(row: Status, interval: float) -> dict[str, object]:
@@ -105,7 +110,14 @@ def _document(row: Status, interval: float) -> dict[str, object]:
         "object": None if record is None else record.digest,
         "attached_at": None if record is None else record.attached_at,
         "faults": [
-            {"file": fault.site.file, "line": fault.site.line, "message": fault.site.message, "count": fault.count} for fault in row.faults
+            {
+                "file": fault.site.file,
+                "line": fault.site.line,
+                "called_from": list(fault.site.callers),
+                "message": fault.site.message,
+                "count": fault.count,
+            }
+            for fault in row.faults
         ],
         "statistics": measured,
         "problems": list(row.problems),

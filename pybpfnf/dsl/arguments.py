@@ -16,6 +16,7 @@ class Parameter:
     name: str
     required: bool = True
     keyword_only: bool = False
+    positional_only: bool = False
 
 
 def bind(b: Builder, call: ast.Call, parameters: Sequence[Parameter], callee: str) -> dict[str, ast.expr] | None:
@@ -31,7 +32,7 @@ def bind(b: Builder, call: ast.Call, parameters: Sequence[Parameter], callee: st
             bound[positional[index]] = argument
         else:
             b.error("arguments", f"`{callee}` takes {_count(len(positional))}, and this is one more", argument, shape)
-    names = {parameter.name for parameter in parameters}
+    names = {parameter.name for parameter in parameters if not parameter.positional_only}
     for keyword in call.keywords:
         assert keyword.arg is not None
         if keyword.arg not in names:

@@ -9,7 +9,8 @@ def tag_increment(pkt):            becomes         srh.tag = srh.tag +u16 1
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pybpfnf.diagnostics import Diagnostic
@@ -38,7 +39,7 @@ from pybpfnf.dsl.layout import check_stack
 from pybpfnf.dsl.locals import Inferred, Locals
 from pybpfnf.dsl.scope import ModuleScope, ScopeError
 from pybpfnf.dsl.signature import build_signature, name_span
-from pybpfnf.dsl.source import FunctionSource, read_function
+from pybpfnf.dsl.source import FunctionSource
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.walk import used_events, used_names, used_queues
 from pybpfnf.dsl.work import check_work
@@ -83,8 +84,8 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
     """
     if not programs:
         raise InputError("there is no program to compile", hint="decorate a function with @seg6local")
-    sources = [read_function(program.function) for program in programs]
     scope = ModuleScope()
+    sources = [scope.source(program.function) for program in programs]
     diagnostics: list[Diagnostic] = []
     functions = []
     for program, source in zip(programs, sources, strict=True):
@@ -96,12 +97,20 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
         diagnostics += found
     if not diagnostics:
         built = list(zip(functions, sources, strict=True))
-        diagnostics = [found for function, source in built for found in (*check_stack(function, source), *check_work(function, source))]
+        diagnostics = [found for function, source in built for found in (*check_stack(function, source), *check_work(function, scope))]
     if diagnostics:
-        raise CompileError(sorted(set(diagnostics), key=_position))
-    module = _module(programs, functions, sources)
+        raise CompileError(sorted(_once(diagnostics), key=_position))
+    module = _module(programs, functions, scope)
     check_module(module)
     return module
+
+
+def _once(diagnostics: Iterable[Diagnostic]) -> Iterable[Diagnostic]:
+    """A mistake in a function is one, however often that is called."""
+    found: dict[Diagnostic, Diagnostic] = {}
+    for diagnostic in diagnostics:
+        found.setdefault(replace(diagnostic, span=replace(diagnostic.span, called_from=None)), diagnostic)
+    return found.values()
 
 
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int, str]:
@@ -153,10 +162,10 @@ def _build_once(b: Builder, program: Program) -> ir.Function:
     return ir.Function(program.name, program.type, b.packet_name, program.on_fault.value, body, b.locals.all, program.doc, span)
 
 
-def _module(programs: Sequence[Program], functions: Sequence[ir.Function], sources: Sequence[FunctionSource]) -> ir.Module:
+def _module(programs: Sequence[Program], functions: Sequence[ir.Function], scope: ModuleScope) -> ir.Module:
     maps, variables = used_names(functions)
     texts: dict[str, str] = {}
-    for source in sources:
+    for source in scope.sources:
         file = source.file
         if texts.setdefault(file.recorded, file.text) != file.text:
             raise InputError(f"two files are both recorded as {file.recorded}", hint="put them under one pyproject.toml, or rename one")

@@ -22,7 +22,7 @@ from pybpfnf.dsl.surface.calls import HelperFunction
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.stores import StateVariable
-from pybpfnf.dsl.types import S64, U32, VERDICT, IntType, OptionalType, Type, is_reserved, struct_of
+from pybpfnf.dsl.types import S64, U32, VERDICT, IntType, NoneType, OptionalType, Type, is_reserved, struct_of
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import Appended, Choice, Constant, Effect, HeaderView, Literal, Nothing, PacketView, Poison, Reserving, Typed, Value
 
@@ -129,7 +129,7 @@ def _store_name(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> S
             return store_reserved(b, target, buffer, node)
         case Typed(expr) if is_reserved(expr.type):
             refuse_second_name(b, target, node)
-        case Typed(ir.PushEncap()):
+        case Typed(expr) if isinstance(expr.type, NoneType):
             b.flow.bound[target.id] = PoisonBinding()
             b.error("type", f"`{b.text(node)}` gives nothing", node, "leave out the assignment")
         case Typed(expr) if isinstance(expr.type, OptionalType):

@@ -12,6 +12,7 @@ from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_actions import append, push, run_action
 from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
 from pybpfnf.dsl.build_events import call_events
+from pybpfnf.dsl.build_func import build_func_call
 from pybpfnf.dsl.build_log import build_log
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_queue import call_queue
@@ -25,6 +26,7 @@ from pybpfnf.dsl.hooks import PUSHES
 from pybpfnf.dsl.operands import as_number, convert, describe, present, settle
 from pybpfnf.dsl.rules import is_gpl_compatible
 from pybpfnf.dsl.surface.calls import FORMS, NAMED_HELPERS, HelperFunction, is_scalar_helper
+from pybpfnf.dsl.surface.functions import Func
 from pybpfnf.dsl.surface.packets import Srh
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.surface.scalars import Width
@@ -100,6 +102,8 @@ def _call_object(b: Builder, thing: object, node: ast.Call) -> Value:
             return _cast(b, thing.type, node)
         case HelperFunction():
             return call_helper(b, thing.row, node)
+        case Func():
+            return build_func_call(b, thing, node)
         case FunctionType() if thing in NAMED_HELPERS:
             name, type_ = NAMED_HELPERS[thing]
             called = call_helper(b, HELPERS[name], node)
@@ -129,7 +133,7 @@ def _refuse_call(b: Builder, thing: object, node: ast.Call) -> Value:
     if isinstance(thing, Program):
         return b.error("unsupported", f"`{text}` is a program: the kernel calls it", node, "write its body where it is called")
     if isinstance(thing, FunctionType):
-        return b.error("unsupported", f"calls of functions like `{text}` are not lowered yet", node, "write its body where it is called")
+        return b.error("unsupported", f"`{text}` is a function of Python alone", node, "write `@func` above its `def`")
     if thing is int:
         return b.error("unsupported", "`int` has no width", node, "write u8 to u64 or s8 to s64")
     if thing is bool:

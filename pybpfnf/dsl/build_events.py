@@ -120,6 +120,9 @@ def _release(b: Builder, buffer: ir.EventBuffer, node: ast.Call, *, submitted: b
             return POISON
         case Typed(ir.Unwrap(ir.LocalRead(local))) if is_reserved(local.type):
             return _released(b, buffer, local, submitted, node)
+        case Typed(ir.LocalRead(local)) if isinstance(local.type, ViewType) and local.type.reserved:
+            message = f"`{local.name}` was reserved by who called this function"
+            return b.error("leak", message, argument, "submit or discard it in the function that reserved it")
         case Typed(ir.LocalRead(local)) if is_reserved(local.type):
             b.flow.end_names((local.name,))
             message = f"`{local.name}` can be None here: the ring may be full"

@@ -81,16 +81,16 @@ def _local(b: Builder, node: ast.Name) -> Value:
 
 def _ended(b: Builder, node: ast.Name, local: ir.Local, ended: Span) -> Value:
     if is_tlv_view(local.type):
-        message = f"`{node.id}` was found before line {ended.line} moved the packet"
-        return b.error("stale-view", message, node, f"find it again after line {ended.line}")
+        message = f"`{node.id}` was found before line {b.line_of(ended)} moved the packet"
+        return b.error("stale-view", message, node, f"find it again after line {b.line_of(ended)}")
     if is_reserved(local.type):
-        message = f"`{node.id}` was submitted or discarded in line {ended.line}"
-        return b.error("stale-view", message, node, f"use it before line {ended.line}, or reserve another record")
+        message = f"`{node.id}` was submitted or discarded in line {b.line_of(ended)}"
+        return b.error("stale-view", message, node, f"use it before line {b.line_of(ended)}, or reserve another record")
     if is_packet_view(local.type):
-        message = f"`{node.id}` was read before line {ended.line} moved the packet"
-        return b.error("stale-view", message, node, f"read it again after line {ended.line}")
-    message = f"`{node.id}` is a view of an entry that line {ended.line} may have deleted or replaced"
-    return b.error("stale-view", message, node, f"look the entry up again after line {ended.line}")
+        message = f"`{node.id}` was read before line {b.line_of(ended)} moved the packet"
+        return b.error("stale-view", message, node, f"read it again after line {b.line_of(ended)}")
+    message = f"`{node.id}` is a view of an entry that line {b.line_of(ended)} may have deleted or replaced"
+    return b.error("stale-view", message, node, f"look the entry up again after line {b.line_of(ended)}")
 
 
 def found_value(b: Builder, read: ir.LocalRead, name: str) -> ir.Expr:
@@ -185,7 +185,7 @@ def member(b: Builder, holder: Constant, node: ast.Attribute) -> Value:
 
 def unknown_name(b: Builder, node: ast.expr, name: str, known: Iterable[str], where: str) -> Value:
     """Report a name that is not there, with the nearest one that is."""
-    near = get_close_matches(name, [other for other in known if not hasattr(builtins, other)], n=1)
+    near = get_close_matches(name, [other for other in known if other.isidentifier() and not hasattr(builtins, other)], n=1)
     return b.error(
         "name", f"`{name}` is not known {where}", node, f"did you mean `{near[0]}`?" if near else "look at its spelling, or import it"
     )

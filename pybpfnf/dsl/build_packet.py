@@ -152,7 +152,7 @@ def fresh(b: Builder, view: HeaderView, node: ast.expr) -> HeaderView | Poison:
     """The view, unless the packet may have moved since it was read."""
     if view.moved is None:
         return view
-    line = view.moved.line
+    line = b.line_of(view.moved)
     message = f"`{view.local}` was read before line {line} moved the packet"
     return b.error("stale-view", message, node, f"read `{b.packet_name}.{view.header.name}` again after line {line}")
 

@@ -11,6 +11,7 @@ from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements
 from pybpfnf.dsl.build_events import check_path_end, refuse_unnamed, report_leaks
+from pybpfnf.dsl.build_func import build_leave
 from pybpfnf.dsl.build_map import delete_item
 from pybpfnf.dsl.build_name import found_value
 from pybpfnf.dsl.builder import Builder
@@ -23,6 +24,7 @@ from pybpfnf.dsl.operands import as_bool, describe, to_type
 from pybpfnf.dsl.surface.stores import ConfigVariable, StateVariable
 from pybpfnf.dsl.types import VERDICT
 from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Reserving, Typed
+from pybpfnf.dsl.walk import walk
 
 # What cannot fault when it is read, nor do anything.
 _WITHOUT_EFFECT = (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.StructValue)
@@ -72,6 +74,8 @@ def _copies(b: Builder, copies: tuple[Copy, ...], span: Span) -> Statements:
 
 
 def build_return(b: Builder, node: ast.Return) -> Statements:
+    if b.called is not None:
+        return build_leave(b, b.called, node)
     if node.value is None:
         b.flow.reachable = False
         b.error("type", "a network function returns a verdict", node, "write `return OK` or `return DROP`")
@@ -128,6 +132,11 @@ def build_pass(b: Builder, node: ast.Pass) -> Statements:
     return ()
 
 
+def _chooses_route(call: ir.InlinedCall) -> bool:
+    actions = (node for node in walk(call.body) if isinstance(node, ir.Seg6ActionCall))
+    return any(METHODS[node.action.name.lower()].route_only for node in actions)
+
+
 def build_expression(b: Builder, node: ast.Expr) -> Statements:
     """A call for its effect. Text alone is a comment, as in Python."""
     if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -154,6 +163,10 @@ def build_expression(b: Builder, node: ast.Expr) -> Statements:
         case Typed(ir.Seg6ActionCall(action)) if METHODS[action.name.lower()].route_only:
             name = action.name.lower()
             message = f"the route that `{name}` chooses is forgotten, unless its verdict is returned"
+            b.error("type", message, node, f"write `return {b.text(node)}`")
+            return ()
+        case Typed(ir.InlinedCall() as call) if call.type == VERDICT and _chooses_route(call):
+            message = f"the route that `{call.function}` chooses is forgotten, unless its verdict is returned"
             b.error("type", message, node, f"write `return {b.text(node)}`")
             return ()
         case Typed(expr) if not isinstance(expr, _WITHOUT_EFFECT):

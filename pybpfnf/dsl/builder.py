@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TypeAlias, final
 
 from pybpfnf.abi.programs import ProgramType
@@ -17,10 +17,13 @@ from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.flow import Flow, LoopEdges, ValueBinding
 from pybpfnf.dsl.intervals import Interval
-from pybpfnf.dsl.locals import Locals, bound_names
+from pybpfnf.dsl.locals import Inferred, Locals, bound_names
 from pybpfnf.dsl.refused import refusal
 from pybpfnf.dsl.scope import ModuleScope
+from pybpfnf.dsl.slots import Slot
 from pybpfnf.dsl.source import FunctionSource
+from pybpfnf.dsl.surface.functions import Func
+from pybpfnf.dsl.types import Type
 from pybpfnf.dsl.values import POISON, Poison, Value
 from pybpfnf.records import dataclass
 
@@ -37,10 +40,43 @@ class Tables:
 
 
 @final
-class Builder:
-    """One function while it is built."""
+@dataclass(slots=True)
+class Called:
+    """A function while it is built for one call. `result`: what it gives, None for nothing; `local`: where that goes.
 
-    def __init__(self, tables: Tables, source: FunctionSource, hook: ProgramType, license: str, scope: ModuleScope, locals: Locals) -> None:  # noqa: A002
+    `gives` is the type of the result as far as a `return` has told it: a struct is a view where all are of one map. `leaves`: what
+    is known at each `return`.
+    """
+
+    function: Func[..., object]
+    place: Span
+    caller: Called | None
+    result: Slot
+    gives: Type | None
+    leaves: list[Flow] = field(default_factory=list)
+    seen: Type | None = None
+
+    @property
+    def functions(self) -> tuple[Func[..., object], ...]:
+        """This one and its callers, the outermost first."""
+        return (*(self.caller.functions if self.caller is not None else ()), self.function)
+
+
+@final
+class Builder:
+    """One function while it is built: a network function, or one that it calls."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        source: FunctionSource,
+        hook: ProgramType,
+        license: str,  # noqa: A002
+        scope: ModuleScope,
+        locals: Locals,  # noqa: A002
+        called: Called | None = None,
+    ) -> None:
+        self.called = called
         self._tables = tables
         self.source = source
         self.hook = hook
@@ -73,16 +109,40 @@ class Builder:
                 built += statements
         return tuple(built)
 
-    def mark(self) -> tuple[int, int]:
+    def mark(self) -> tuple[int, int, int]:
         """What `rewind` goes back to, to build a piece again."""
-        return len(self.diagnostics), self.locals.mark()
+        return len(self.diagnostics), self.locals.mark(), len(self._leaves)
 
-    def rewind(self, mark: tuple[int, int]) -> None:
+    def rewind(self, mark: tuple[int, int, int]) -> None:
         del self.diagnostics[mark[0] :]
         self.locals.rewind(mark[1])
+        del self._leaves[mark[2] :]
+
+    @property
+    def _leaves(self) -> list[Flow]:
+        return self.called.leaves if self.called is not None else []
+
+    def inside(self, source: FunctionSource, called: Called, inferred: Inferred, instance: int) -> Builder:
+        """A builder for a function that this one calls: what it says and its locals are this one's."""
+        locals_ = Locals(source.definition, inferred, self.locals, instance)
+        inner = Builder(self._tables, source, self.hook, self.license, self.scope, locals_, called)
+        inner.diagnostics = self.diagnostics
+        return inner
 
     def span(self, node: Positioned) -> Span:
-        return self.source.file.span(node)
+        return self.placed(self.source.file.span(node))
+
+    def placed(self, span: Span) -> Span:
+        """A piece of this function's source, as its caller reached it."""
+        return span if self.called is None else replace(span, called_from=self.called.place)
+
+    def line_of(self, span: Span) -> int:
+        """The line here that led to a place: its own, or of what is in a function that was called, that of the call."""
+        here = None if self.called is None else self.called.place
+        place: Span | None = span
+        while place is not None and place.called_from != here:
+            place = place.called_from
+        return span.line if place is None else place.line
 
     def text(self, node: Positioned) -> str:
         return self.source.file.segment(self.span(node))

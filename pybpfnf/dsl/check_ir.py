@@ -11,6 +11,7 @@ from pybpfnf.dsl.types import (
     ADDRESS,
     ANY_TLV,
     BOOL,
+    NONE,
     S32,
     S64,
     TLV_HEADER,
@@ -66,6 +67,9 @@ def check_function(function: ir.Function) -> None:
             raise InternalError(f"{function.name}: an unknown local: {node!r}")
     for stray in leaving(function.body):
         raise InternalError(f"{function.name}: outside of a loop: {stray!r}")
+    for ending in _endings(function.body):
+        if not isinstance(ending, ir.Return):
+            raise InternalError(f"{function.name}: not in a function that was called: {ending!r}")
 
 
 def returns(body: tuple[ir.Stmt, ...]) -> bool:
@@ -85,7 +89,7 @@ def _ends(statement: ir.Stmt) -> bool:
         case ir.ForRange(body=body, orelse=orelse):
             return returns(orelse) and not any(isinstance(node, ir.Break) for node in leaving(body))
         case _:
-            return isinstance(statement, ir.Return | ir.Break | ir.Continue | ir.Exhausted)
+            return isinstance(statement, ir.Return | ir.Leave | ir.Break | ir.Continue | ir.Exhausted)
 
 
 def leaving(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Break | ir.Continue | ir.Exhausted]:
@@ -99,6 +103,24 @@ def leaving(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Break | ir.Continue | ir.E
                 yield from leaving(orelse)
             case ir.ForRange(orelse=orelse):
                 yield from leaving(orelse)
+
+
+def _inlined(node: ir.InlinedCall) -> bool:
+    """Its paths all leave it, and nothing else; its loops are its own."""
+    leaves = all(isinstance(ending, ir.Leave) for ending in _endings(node.body))
+    gives = node.type == (NONE if node.result is None else node.result.type)
+    return returns(node.body) and leaves and gives and not any(leaving(node.body))
+
+
+def _endings(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Return | ir.Leave]:
+    """The statements that end a function, of the one whose body this is."""
+    for statement in body:
+        match statement:
+            case ir.Return() | ir.Leave():
+                yield statement
+            case ir.If(_, then, orelse) | ir.ForRange(body=then, orelse=orelse):
+                yield from _endings(then)
+                yield from _endings(orelse)
 
 
 def _const(node: ir.Const) -> bool:
@@ -280,6 +302,8 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Member: _member,
     ir.Item: _item,
     ir.SegmentRead: lambda node: isinstance(node.index.type, IntType),
+    ir.InlinedCall: _inlined,
+    ir.Present: lambda node: node.type.inner == node.operand.type,
     ir.FindTlv: lambda node: isinstance(node.type.inner, TlvViewType),
     ir.NextTlv: lambda node: node.after.type == TlvViewType(ANY_TLV) and node.type.inner == node.after.type,
     ir.IsTlv: lambda node: node.tlv.type == TlvViewType(ANY_TLV),

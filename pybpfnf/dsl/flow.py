@@ -64,6 +64,9 @@ class PoisonBinding:
 Binding: TypeAlias = ValueBinding | ViewBinding | MixedBinding | PoisonBinding
 
 
+_HIDDEN = "^"  # before a name of a caller; one for each call between
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -99,6 +102,18 @@ class Flow:
 
     def copy(self) -> Flow:
         return Flow(dict(self.bound), self.reachable, self.headers, dict(self.reserved))
+
+    def inside(self, parameters: Mapping[str, Binding]) -> Flow:
+        """What is known at the start of a function that is called here: of its parameters; and, hidden, of the names here."""
+        bound = {_HIDDEN + name: binding for name, binding in self.bound.items()}
+        reserved = {_HIDDEN + name: reservation for name, reservation in self.reserved.items()}
+        return Flow({**bound, **parameters}, self.reachable, self.headers, reserved)
+
+    def outside(self) -> Flow:
+        """What is known after the call of the function that ends here, of its caller's names."""
+        bound = {name.removeprefix(_HIDDEN): binding for name, binding in self.bound.items() if name.startswith(_HIDDEN)}
+        reserved = {name.removeprefix(_HIDDEN): each for name, each in self.reserved.items() if name.startswith(_HIDDEN)}
+        return Flow(bound, self.reachable, self.headers, reserved)
 
     def learn_found(self, names: Iterable[str]) -> None:
         """These names were asked about and are not None."""
@@ -146,8 +161,8 @@ class Flow:
         return tuple(Leak(name, reservation.span) for name, reservation in ended if not reservation.none)
 
     def end_path(self) -> tuple[Leak, ...]:
-        """The path ends here."""
-        return self.end_names(tuple(self.reserved))
+        """The path ends here: in a function that was called, its own names do."""
+        return self.end_names([name for name in self.reserved if not name.startswith(_HIDDEN)])
 
     def _found_headers(self, name: str) -> frozenset[str]:
         """The headers that the packet has where `srh` or `pkt.srh` is not None: an SRH stands in an IPv6 packet."""

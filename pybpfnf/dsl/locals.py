@@ -48,14 +48,17 @@ class Inferred:
 class Locals:
     """The locals of one pass over a function."""
 
-    def __init__(self, definition: ast.FunctionDef, inferred: Inferred) -> None:
+    def __init__(self, definition: ast.FunctionDef, inferred: Inferred, within: Locals | None = None, instance: int = 0) -> None:
+        """`within`: the locals of the function that this one is inlined in, which get the locals that are made here; `instance`
+        tells the calls in it apart."""
         self.inferred = inferred
         self.globals = frozenset(name for node in ast.walk(definition) if isinstance(node, ast.Global) for name in node.names)
         self.names = _local_names(definition) - self.globals
         self.declared: dict[str, Type] = {}
         self.views: set[str] = set()  # names that hold views of the packet
         self.seen: dict[Key, Type | None] = {}
-        self._made: dict[tuple[str, Type], ir.Local] = {}
+        self._made: dict[tuple[int, str, Type], ir.Local] = {} if within is None else within._made
+        self.instance = instance
 
     @property
     def all(self) -> tuple[ir.Local, ...]:
@@ -82,7 +85,7 @@ class Locals:
 
     def of(self, name: str, type_: Type) -> ir.Local:
         """The name's local of that type."""
-        return self._made.setdefault((name, type_), ir.Local(name, len(self._made), type_))
+        return self._made.setdefault((self.instance, name, type_), ir.Local(name, len(self._made), type_))
 
     def mark(self) -> int:
         """What `rewind` goes back to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from ipaddress import IPv6Network
 
 from pybpfnf.dsl import ir
@@ -18,6 +19,7 @@ from pybpfnf.dsl.types import (
     AddressType,
     ArrayType,
     IntType,
+    NoneType,
     OctetsType,
     OptionalType,
     PacketViewType,
@@ -59,6 +61,8 @@ from pybpfnf.dsl.values import (
 def describe(value: Value) -> str:
     """What a value is, as the subject of a message."""
     match value:
+        case Typed(expr) if isinstance(expr.type, NoneType):
+            return "None"
         case Typed(expr):
             return article(expr.type)
         case Literal() | Choice():
@@ -305,5 +309,5 @@ def _mixed_signs(b: Builder, types: tuple[IntType, IntType], nodes: tuple[ast.ex
     message = f"signed and unsigned are mixed: `{texts[0]}` is {types[0]}, `{texts[1]}` is {types[1]}"
     span = b.span(nodes[0])
     last = b.span(nodes[1])
-    whole = type(span)(span.file, span.line, span.column, last.end_line, last.end_column)
+    whole = replace(span, end_line=last.end_line, end_column=last.end_column)
     return b.error("sign", message, whole, hint)

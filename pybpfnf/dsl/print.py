@@ -7,13 +7,14 @@ lwt_seg6local tag_increment(pkt), on fault DROP         functions/tag_increment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv6Address
 from typing import Any
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, Type
+from pybpfnf.dsl.walk import children
 
 _INDENT = "  "
 
@@ -63,11 +64,31 @@ def _block(body: tuple[ir.Stmt, ...], indent: str) -> Iterator[str]:
                 yield f"{line}for {_range(statement)}"
             case _:
                 yield line + _STATEMENTS[type(statement)](statement)
+                yield from _called(children(statement), indent)
                 continue
+        yield from _called(_heads(statement), indent)
         yield from _block(inner, indent + _INDENT)
         if orelse:
             yield f"     |{indent[1:]}else"
             yield from _block(orelse, indent + _INDENT)
+
+
+def _heads(statement: ir.If | ir.ForRange) -> tuple[ir.Expr, ...]:
+    return (statement.test,) if isinstance(statement, ir.If) else (statement.start, statement.stop)
+
+
+def _called(nodes: Iterable[object], indent: str) -> Iterator[str]:
+    """The bodies of the functions that are called below these nodes, each after the line that calls it."""
+    for node in nodes:
+        if isinstance(node, ir.InlinedCall):
+            yield f"     |{indent[1:]}{_INDENT}{_inlined(node)}:"
+            yield from _block(node.body, indent + 2 * _INDENT)
+        else:
+            yield from _called(children(node), indent)
+
+
+def _inlined(node: ir.InlinedCall) -> str:
+    return f"{node.function}()" if node.result is None else f"{node.function}() -> {_local(node.result)}"
 
 
 def _range(node: ir.ForRange) -> str:
@@ -215,6 +236,9 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.FindHeader: lambda node: f"find {node.type.inner}",
     ir.WireRead: lambda node: f"{_inner(node.base)}.{node.field.name}",
     ir.WireItem: lambda node: f"{_inner(node.base)}[{_expr(node.index)}]",
+    ir.InlinedCall: _inlined,
+    ir.Absent: lambda node: "None",
+    ir.Present: lambda node: f"there({_expr(node.operand)})",
     ir.Item: lambda node: f"{_expr(node.base)}[{_expr(node.index)}]",
 }
 
@@ -239,6 +263,7 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.Break: lambda node: "break",
     ir.Exhausted: lambda node: "exhausted",
     ir.Continue: lambda node: "continue",
+    ir.Leave: lambda node: "leave",
     ir.Return: lambda node: f"return {_expr(node.value)}",
     ir.Assert: lambda node: f"assert {_expr(node.test)}, {node.message!r}",
     ir.Evaluate: lambda node: f"evaluate {_expr(node.value)}",

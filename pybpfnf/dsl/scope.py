@@ -1,15 +1,21 @@
-"""The maps and variables that a module's functions use, each once, by the name that its module gave it."""
+"""What is found once for a whole module: its maps and variables by the names that their modules gave them, its functions' sources."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from types import FunctionType
 from typing import Any, final
 
+from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.locals import Inferred
 from pybpfnf.dsl.rules import symbol_problem
+from pybpfnf.dsl.source import FunctionSource, SourceFile, read_function
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.queues import QueueDefinition
 from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct
+from pybpfnf.dsl.types import Type
 
 
 class ScopeError(Exception):
@@ -22,6 +28,29 @@ class ModuleScope:
 
     def __init__(self) -> None:
         self._owners: dict[str, object] = {}
+        self._sources: dict[FunctionType, FunctionSource] = {}
+        self._instances = 0
+        self.settled: dict[Hashable, tuple[Inferred, Type | None]] = {}  # of a call of a function: its types, as it was built before
+
+    @property
+    def sources(self) -> tuple[FunctionSource, ...]:
+        """Of each function that was built or called."""
+        return tuple(self._sources.values())
+
+    def source(self, function: FunctionType) -> FunctionSource:
+        """A function's text and names. Raises InputError where Python does not know them."""
+        if function not in self._sources:
+            self._sources[function] = read_function(function)
+        return self._sources[function]
+
+    def file(self, span: Span) -> SourceFile:
+        """The file of a place in one of the functions."""
+        return next(source.file for source in self._sources.values() if source.file.recorded == span.file)
+
+    def next_instance(self) -> int:
+        """A number for a call, which no other has."""
+        self._instances += 1
+        return self._instances
 
     def claim(self, name: str, owner: object) -> None:
         """Give a symbol to a program, map or variable. Raises ScopeError."""

@@ -12,7 +12,7 @@ from typing import final
 
 from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.source import FunctionSource
+from pybpfnf.dsl.scope import ModuleScope
 from pybpfnf.dsl.walk import children
 from pybpfnf.records import dataclass
 
@@ -27,6 +27,7 @@ _FORKS: Mapping[type, int] = {
     **dict.fromkeys(
         (ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Exhausted, ir.Continue, ir.Return), 0
     ),
+    **dict.fromkeys((ir.InlinedCall, ir.Leave, ir.Absent, ir.Present), 0),
     **dict.fromkeys((ir.HeaderRead, ir.SetHeader, ir.Seg6ActionCall), 4),
     ir.Compare: 0,  # counted at the branch that it decides
     ir.Reserve: 0,  # counted where it is asked about
@@ -61,7 +62,7 @@ class Work:
         return self.forks > _MOST_FORKS or self.steps > _MOST_STEPS
 
 
-def check_work(function: ir.Function, source: FunctionSource) -> list[Diagnostic]:
+def check_work(function: ir.Function, scope: ModuleScope) -> list[Diagnostic]:
     """A diagnostic for each loop that is too much by itself; where only all of them are, one for the last."""
     loops = list(_outermost(function.body))
     found = [loop for loop in loops if work((loop,)).too_much]
@@ -69,17 +70,15 @@ def check_work(function: ir.Function, source: FunctionSource) -> list[Diagnostic
         found = loops[-1:]
     message = "the kernel would have to follow too much: it goes through each iteration by itself"
     hint = "lower the bound, as in `range(min(n, 16))`, or do less in the body"
-    return [source.file.diagnostic("unbounded", message, loop.span, hint) for loop in found]
+    return [scope.file(loop.span).diagnostic("unbounded", message, loop.span, hint) for loop in found]
 
 
-def _outermost(body: tuple[ir.Stmt, ...]) -> Iterator[ir.ForRange]:
-    for statement in body:
-        match statement:
-            case ir.ForRange():
-                yield statement
-            case ir.If(_, then, orelse):
-                yield from _outermost(then)
-                yield from _outermost(orelse)
+def _outermost(nodes: Iterable[object]) -> Iterator[ir.ForRange]:
+    for node in nodes:
+        if isinstance(node, ir.ForRange):
+            yield node
+        else:
+            yield from _outermost(children(node))
 
 
 def work(nodes: Iterable[object]) -> Work:

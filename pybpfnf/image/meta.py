@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, field, fields
-from typing import Any, TypeVar, final, get_type_hints
+from typing import Any, TypeVar, final, get_origin, get_type_hints
 
 from pybpfnf.errors import ObjectError
 from pybpfnf.records import dataclass
@@ -55,6 +55,7 @@ class MetaSite:
     column: int
     message: str
     function: str
+    callers: tuple[str, ...] = ()  # of a line in a function that was inlined: FILE:LINE:COLUMN of the calls, the innermost first
 
 
 @final
@@ -92,13 +93,21 @@ def decode_meta(data: bytes) -> Meta:
         programs=_rows(MetaProgram, document["programs"]),
         variables=_rows(MetaVariable, document["variables"]),
         maps=_rows(MetaMap, document["maps"]),
-        sites=tuple(_row(MetaSite, row) for row in _checked(document["sites"], list, "sites")),
+        sites=tuple(_site(row) for row in _checked(document["sites"], list, "sites")),
         counted=_checked(document["counted"], bool, "counted"),
     )
 
 
 def _rows(kind: type[Row], rows: object) -> dict[str, Row]:
     return {name: _row(kind, row) for name, row in _checked(rows, dict, kind.__name__).items()}
+
+
+def _site(row: object) -> MetaSite:
+    """A site that no call was inlined for may be without `callers`."""
+    if not isinstance(row, dict):
+        raise ObjectError(f"section {SECTION} is malformed: {row!r} is no MetaSite")
+    callers = _checked(row.get("callers", []), list, "callers")
+    return _row(MetaSite, {**row, "callers": tuple(_checked(caller, str, "callers") for caller in callers)})
 
 
 def _row(kind: type[Row], row: object) -> Row:
@@ -110,6 +119,6 @@ def _row(kind: type[Row], row: object) -> Row:
 
 def _checked(value: Any, hint: Any, name: str) -> Any:
     # True is an int to Python, and not to the format.
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+    if not isinstance(value, tuple if get_origin(hint) is tuple else hint) or (isinstance(value, bool) and hint is not bool):
         raise ObjectError(f"section {SECTION} is malformed: {value!r} as {name}")
     return value

@@ -68,6 +68,7 @@ class FaultSite:
     column: int
     message: str
     function: str
+    callers: tuple[str, ...] = ()  # of a line in a function that was inlined: FILE:LINE:COLUMN of the calls, the innermost first
 
 
 @final

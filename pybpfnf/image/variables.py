@@ -68,5 +68,8 @@ def read_faults(obj: ObjectFile, meta: Meta | None) -> FaultCounters | None:
     section, offset = _locate(obj, FAULTS_SYMBOL)
     if offset + _COUNTER_SIZE * len(meta.sites) > len(section.data):
         raise ObjectError(f"the {len(meta.sites)} fault counters do not fit in section {section.name!r}")
-    sites = (FaultSite(number, site.file, site.line, site.column, site.message, site.function) for number, site in enumerate(meta.sites))
+    sites = (
+        FaultSite(number, site.file, site.line, site.column, site.message, site.function, site.callers)
+        for number, site in enumerate(meta.sites)
+    )
     return FaultCounters(section.name, offset, tuple(sites))

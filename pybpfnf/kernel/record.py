@@ -121,4 +121,6 @@ def _variable(row: dict[str, Any]) -> Variable:
 def _faults(row: dict[str, Any] | None) -> FaultCounters | None:
     if row is None:
         return None
-    return FaultCounters(row["map"], row["offset"], tuple(FaultSite(**site) for site in row["sites"]))
+    return FaultCounters(
+        row["map"], row["offset"], tuple(FaultSite(**{**site, "callers": tuple(site["callers"])}) for site in row["sites"])
+    )

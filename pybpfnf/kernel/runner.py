@@ -201,7 +201,7 @@ def _fault(counters: FaultCounters, before: bytes, after: bytes) -> Fault:
     """The first site that was counted since."""
     changed = next(at for at in range(0, len(after), _COUNTER_SIZE) if before[at : at + _COUNTER_SIZE] != after[at : at + _COUNTER_SIZE])
     site = counters.sites[changed // _COUNTER_SIZE]
-    return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number)
+    return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number, callers=site.callers)
 
 
 def _reason(runs: int, verdict: int | None) -> str:

@@ -96,4 +96,5 @@ def _sites(program: ProgramImage, image: ObjectImage) -> Iterator[FaultSite]:
 
 def _site_row(site: FaultSite, program: ProgramImage) -> Row:
     verdict = "" if program.on_fault is None else f"returns {verdict_name(program, program.on_fault)}"
-    return (f"{site.number}", f"{site.file}:{site.line}:{site.column}", site.message, verdict)
+    callers = "".join(f", called from {caller}" for caller in site.callers)
+    return (f"{site.number}", f"{site.file}:{site.line}:{site.column}", site.message, f"{verdict}{callers}")

@@ -111,7 +111,9 @@ class VmSession:
         if faults is None or after == before:
             return None
         site = next(site for site in faults.sites if after[site.number] != before[site.number])
-        return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number)
+        return Fault(
+            FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number, callers=site.callers
+        )
 
 
 @final

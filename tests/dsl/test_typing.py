@@ -65,7 +65,7 @@ CHECKERS = [
 
 
 @pytest.mark.parametrize(("checker", "column"), CHECKERS)
-@pytest.mark.parametrize("sample", ["right", "wrong", "routes_right", "routes_wrong"])
+@pytest.mark.parametrize("sample", ["right", "wrong", "routes_right", "routes_wrong", "functions_right", "functions_wrong"])
 def test_a_checker_says_what_the_sample_says(checker: Checker, column: int, sample: str, tmp_path: Path) -> None:
     found, wanted = checker(copy(sample, tmp_path)), expected(sample, column)
     assert {line for line, _ in found} == {line for line, _ in wanted}

@@ -125,7 +125,7 @@ class Trial:
         compiled = engines.configured(compiled, configs(random, compiled.module))
         expected = engines.evaluate(compiled, around, given)
         report.runs += len(given)
-        report.faults.update(each.fault[-1] for each in expected if each.fault is not None)
+        report.faults.update(each.fault.message for each in expected if each.fault is not None)
         report.nodes.update(type(node) for node in walk(compiled.module.functions[0].body))
         report.forwarded += sum(each.packet is not None for each in expected)
         found: dict[str, list[Observed]] = {}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import final
 
 from pybpfnf import backend, dsl, image
 from pybpfnf.dsl import ir
@@ -18,7 +18,19 @@ from pybpfnf.testing.evaluate import Evaluator
 from pybpfnf.testing.model_maps import Contents, HashContents, TrieContents, empty_map
 from tests.fuzz.inputs import Input, Value, at_the_hook
 
-Site: TypeAlias = tuple[str | None, int | None, int | None, str]
+
+@final
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a fault is, and what."""
+
+    file: str | None
+    line: int | None
+    column: int | None
+    message: str
+    callers: tuple[str, ...]
+
+
 _DROP = 2
 _KEY = bytes(4)
 _TYPES: Mapping[str, Type] = {**INT_TYPES, str(BOOL): BOOL, str(ADDRESS): ADDRESS}
@@ -143,7 +155,7 @@ def _run(session: Session, module: ir.Module, given: Input) -> Observed:
 
 
 def _site(fault: Fault | None) -> Site | None:
-    return None if fault is None else (fault.file, fault.line, fault.column, fault.message)
+    return None if fault is None else Site(fault.file, fault.line, fault.column, fault.message, fault.callers)
 
 
 @final

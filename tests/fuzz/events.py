@@ -5,6 +5,7 @@ from __future__ import annotations
 from pybpfnf.dsl.types import S64, U16, U64
 from tests.fuzz import structs
 from tests.fuzz.expressions import placed, typed
+from tests.fuzz.leaving import leave
 from tests.fuzz.scope import Scope
 
 # Nine of the wide records fit, so that a loop finds the ring full.
@@ -62,10 +63,10 @@ def _asked(scope: Scope, ring: str, name: str, body: list[str]) -> list[str]:
             [submit],
             [discard],
             ["if pkt.srh.tag > 9:", f"{_INDENT}{discard}", "else:", f"{_INDENT}{submit}"],
-            ["if pkt.srh.tag > 9:", f"{_INDENT}{discard}", f"{_INDENT}return OK", submit],
+            ["if pkt.srh.tag > 9:", f"{_INDENT}{discard}", f"{_INDENT}{leave(scope)}", submit],
         )
     )
     start = f"{name} = {ring}.reserve()"
     if scope.chance(2):
         return [start, f"if {name} is not None:", *(_INDENT + line for line in (*body, *end))]
-    return [start, f"if {name} is None:", f"{_INDENT}return DROP", *body, *end]
+    return [start, f"if {name} is None:", f"{_INDENT}{leave(scope)}", *body, *end]

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, IPv6Network
 
 from pybpfnf.abi.headers import HEADERS
 from pybpfnf.dsl.types import ADDRESS, BOOL, S64, U8, U16, U32, IntType, ValueType
-from tests.fuzz.scope import Scope, Store, Weighted, any_integer, narrower
+from tests.fuzz.scope import Callee, Scope, Store, Weighted, any_integer, narrower
 
 HARD = (0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 0x7FFF, 0xFFFF, 1 << 31, (1 << 32) - 1, 1 << 63)
 CONSTANTS = {"ZERO": 0, "SMALL": 7, "BYTE": 255, "NEGATIVE": -3, "MANY[0]": 1, "MANY[-1]": 65536, "len(MANY)": 3}
@@ -191,6 +191,20 @@ def _found(scope: Scope, type_: ValueType, depth: int) -> str | None:
     return scope.random.choice((f"({name} if {name} is not None else {other})", f"({other} if {name} is None else {name})"))
 
 
+def call(scope: Scope, type_: ValueType, depth: int) -> str | None:
+    """Of a function that gives this type and leaves the packet where it is."""
+    callee = scope.pick(each for each in scope.callees if each.result == type_ and not each.optional and not each.moves)
+    return None if callee is None else called(scope, callee, depth)
+
+
+def called(scope: Scope, callee: Callee, depth: int) -> str | None:
+    """The call, where one more may be made: the verifier follows each."""
+    if scope.calls <= 0 or scope.loops > 1:
+        return None
+    scope.calls -= 1 + 2 * scope.loops
+    return f"{callee.name}({', '.join(['pkt', *(placed(scope, type_, min(depth, 2) - 1) for type_ in callee.parameters)])})"
+
+
 _LEAVES: Weighted[str | None] = ((6, _named), (2, _field), (1, _conversion), (1, _cpu))
 
 
@@ -220,6 +234,7 @@ _INTEGERS: Weighted[str | None] = (
     (2, _choice),
     (3, element),
     (3, _found),
+    (3, call),
 )
 
 # --------------------------------------------------------------------------------------------------------- addresses
@@ -255,7 +270,12 @@ def _address_found(scope: Scope, depth: int) -> str | None:
     return _found(scope, ADDRESS, depth) if depth > 0 else None
 
 
+def _address_call(scope: Scope, depth: int) -> str | None:
+    return call(scope, ADDRESS, depth)
+
+
 _ADDRESSES: Weighted[str | None] = (
+    (1, _address_call),
     (3, _address_literal),
     (3, _address_field),
     (1, _segment),
@@ -358,9 +378,14 @@ def _guarded(scope: Scope, depth: int) -> str | None:
     return scope.random.choice((f"({name} is not None and {other})", f"({name} is None or {other})"))
 
 
+def _bool_call(scope: Scope, depth: int) -> str | None:
+    return call(scope, BOOL, depth)
+
+
 _PLAIN_CONDITIONS: Weighted[str | None] = ((3, _flag), (3, _comparison))
 _CONDITIONS: Weighted[str | None] = (
     (3, _flag),
+    (2, _bool_call),
     (10, _comparison),
     (3, _chain),
     (2, _same),

@@ -12,6 +12,7 @@ from random import Random
 from pybpfnf.dsl.types import ADDRESS, BOOL, S64, IntType, ValueType
 from tests.fuzz.events import DECLARATIONS as EVENT_DECLARATIONS
 from tests.fuzz.expressions import ADDRESSES, literal, type_name
+from tests.fuzz.functions import functions
 from tests.fuzz.queues import DECLARATIONS as QUEUE_DECLARATIONS
 from tests.fuzz.scope import INTEGERS, Global, Scope, Store
 from tests.fuzz.statements import block
@@ -22,7 +23,7 @@ from tests.fuzz.views import DECLARATIONS as VIEW_DECLARATIONS
 _IMPORTS = """\
 from pybpfnf import (
     DROP, OK, Array, Config, Hash, Header, IPv6Address, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, Prefix, Queue, RingBuf,
-    Seg6Packet, Stack, State, Struct, Tlv, Verdict, array, bits, cpu, log, octets, seg6local,
+    Seg6Packet, Stack, State, Struct, Tlv, Verdict, array, bits, cpu, func, log, octets, seg6local,
     s8, s16, s32, s64, u8, u16, u32, u64,
 )
 
@@ -42,6 +43,7 @@ def generate(random: Random, statements: int = 10) -> str:
     scope = Scope(random, (), (), raw=random.randrange(2) == 0)
     scope.globals = tuple(_globals(scope))
     scope.stores = tuple(_stores(scope))
+    helpers = functions(scope)
     body = block(scope, random.randint(2, statements), 2)
     states = [each.name for each in scope.globals if each.kind == "State"]
     lines = [f"global {', '.join(states)}"] if states else []
@@ -49,7 +51,7 @@ def generate(random: Random, statements: int = 10) -> str:
     on_fault = random.choice(("@seg6local", "@seg6local(on_fault=OK)"))
     head = [_declaration(each) for each in scope.globals] + [_definition(each) for each in scope.stores]
     head += [f"out = Array(s64, {_OUT})", f"seen = Array(IPv6Address, {_OUT})"]
-    text = [*head, "", "", on_fault, "def function(pkt: Seg6Packet) -> Verdict:", *("    " + line for line in lines)]
+    text = [*head, *helpers, "", "", on_fault, "def function(pkt: Seg6Packet) -> Verdict:", *("    " + line for line in lines)]
     declarations = TLV_DECLARATIONS + VIEW_DECLARATIONS + DECLARATIONS + EVENT_DECLARATIONS + QUEUE_DECLARATIONS
     return _IMPORTS + declarations + "\n".join(text) + "\n"
 

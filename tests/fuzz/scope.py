@@ -59,6 +59,21 @@ class Store:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A function that others call, its first parameter the packet. `result` None: it gives nothing; `optional`: or None.
+
+    `moves`: it may move the packet, and is called where nothing else of the statement reads it.
+    """
+
+    name: str
+    parameters: tuple[ValueType, ...]
+    result: ValueType | None
+    optional: bool
+    moves: bool
+
+
+@final
 @dataclass(slots=True)
 class Scope:
     """The random numbers, the module's names, and the locals that every path to here has bound."""
@@ -73,11 +88,25 @@ class Scope:
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)  # of loops over constants, with their least and greatest value
     loops: int = 0  # around this place
     raw: bool = False  # bytes are read by their place, also the SRH's length, which the kernel writes only some time after an append
+    callees: tuple[Callee, ...] = ()
+    calls: int = 3  # that may still be made: each has all that the function has
+    of: Callee | None = None  # the function that this is, None for the program
     _count: list[int] = field(default_factory=lambda: [0])
 
     def fresh(self, prefix: str) -> str:
         self._count[0] += 1
         return f"{prefix}{self._count[0]}"
+
+    @property
+    def may_move(self) -> bool:
+        """Whether the packet may move here: not in a function that is called in the middle of an expression."""
+        return not self.raw and (self.of is None or self.of.moves)
+
+    def inside(self, callee: Callee) -> Scope:
+        """The scope of a function: it has the names of the module, and calls those before it."""
+        mine = Scope(self.random, self.globals, self.stores, raw=self.raw, callees=self.callees, calls=1, of=callee)
+        mine._count = self._count
+        return mine
 
     def chance(self, one_in: int) -> bool:
         return self.random.randrange(one_in) == 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pybpfnf.dsl.types import S64, U8, U16, U32, IntType, ValueType
 from tests.fuzz import events, queues, structs, tlvs, views, words
-from tests.fuzz.expressions import condition, divisor, element, key, literal, number, operand, placed, stored_key, type_name, typed
+from tests.fuzz.expressions import called, condition, divisor, element, key, literal, number, operand, placed, stored_key, type_name, typed
+from tests.fuzz.leaving import leave
 from tests.fuzz.scope import OPERATORS, SHARED_UPDATES, Scope, Store, Weighted, any_integer, any_type, narrower, partners
 
 Lines = list[str]
@@ -78,7 +79,8 @@ def _bind_on_branches(scope: Scope, depth: int) -> Lines:
 
 def _bind_verdict(scope: Scope, depth: int) -> Lines:
     name = scope.fresh("verdict")
-    return [f"{name} = OK if {condition(scope, 2)} else DROP", f"if {name} == DROP and {condition(scope, 1)}:", f"{_INDENT}return {name}"]
+    out = f"return {name}" if scope.of is None else leave(scope)
+    return [f"{name} = OK if {condition(scope, 2)} else DROP", f"if {name} == DROP and {condition(scope, 1)}:", f"{_INDENT}{out}"]
 
 
 def _bind_view(scope: Scope, depth: int) -> Lines:
@@ -216,8 +218,9 @@ def _look_up(scope: Scope, depth: int) -> Lines | None:
 def _asked(scope: Scope, name: str, type_: ValueType, depth: int) -> Lines:
     match scope.random.randrange(5):
         case 0:
+            out = leave(scope)
             scope.locals[name] = type_
-            return [f"if {name} is None:", f"{_INDENT}return {scope.random.choice(('OK', 'DROP'))}"]
+            return [f"if {name} is None:", f"{_INDENT}{out}"]
         case 1:
             scope.locals[name] = type_
             return [f"assert {name} is not None"]
@@ -338,8 +341,7 @@ def _leave_loop(scope: Scope, depth: int) -> Lines | None:
 
 
 def _leave(scope: Scope, depth: int) -> Lines:
-    verdict = scope.random.choice(("OK", "DROP", f"OK if {condition(scope, 1)} else DROP"))
-    return [f"if {condition(scope, 2)}:", f"{_INDENT}return {verdict}"]
+    return [f"if {condition(scope, 2)}:", f"{_INDENT}{leave(scope)}"]
 
 
 def _assert(scope: Scope, depth: int) -> Lines:
@@ -353,8 +355,29 @@ def _evaluate(scope: Scope, depth: int) -> Lines | None:
     return None if made is None else [made]
 
 
+def _call(scope: Scope, depth: int) -> Lines | None:
+    """A call for what it does, or to give a local its result; what may be None is asked for."""
+    callee = scope.pick(scope.callees)
+    if callee is None or (callee.moves and not scope.may_move):
+        return None
+    text = called(scope, callee, 2)
+    if text is None:
+        return None
+    if callee.moves:
+        scope.fresh_srh.clear()
+    if callee.result is None or scope.chance(4):
+        return [text]
+    if callee.optional:
+        name = scope.fresh("found")
+        return [f"{name} = {text}", *_asked(scope, name, callee.result, depth)]
+    name = scope.fresh("v")
+    scope.locals[name] = callee.result
+    return [f"{name} = {text}"]
+
+
 _SIMPLE: Weighted[Lines | None] = (
     (8, _bind),
+    (3, _call),
     (1, _bind_literal),
     (2, _bind_literal_first),
     (2, _bind_on_branches),

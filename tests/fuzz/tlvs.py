@@ -66,7 +66,7 @@ def read_bytes(scope: Scope, depth: int) -> list[str]:
         [f"records[0].raw = {name}.value"],
     ]
     chosen = scope.random.sample(uses, scope.random.randint(1, 3))
-    if scope.chance(3) and not scope.raw:
+    if scope.may_move and scope.chance(3):
         scope.fresh_srh.clear()
         chosen.append([f"pkt.srh.append(Raw(value={name}.value, number={placed(scope, U8, 1)}))"])
     scope.locals[local] = U8
@@ -112,7 +112,7 @@ def read_items(scope: Scope, depth: int) -> list[str]:
 
 def append(scope: Scope, depth: int) -> list[str] | None:
     """The packet moves: views of it are stale."""
-    if scope.raw:
+    if not scope.may_move:
         return None
     if scope.chance(2):
         made = f"Small(number={placed(scope, U8, 2)})"

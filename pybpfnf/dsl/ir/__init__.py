@@ -5,6 +5,7 @@ Meaning: integer operators are Python's, on mathematical integers, the result re
 Converts in. Where the text says "faults", the function counts the fault site and returns its on_fault verdict.
 """
 
+from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Leave, Present
 from pybpfnf.dsl.ir.events import Emit, Release, Reserve
 from pybpfnf.dsl.ir.expressions import (
     Binary,
@@ -77,6 +78,7 @@ from pybpfnf.dsl.ir.wholes import Function, Module
 from pybpfnf.dsl.ir.words import Log, Shown
 
 __all__ = [
+    "Absent",
     "AppendTlv",
     "Assert",
     "Assign",
@@ -107,9 +109,11 @@ __all__ = [
     "HelperCall",
     "If",
     "InPrefix",
+    "InlinedCall",
     "IsNone",
     "IsTlv",
     "Item",
+    "Leave",
     "Let",
     "Local",
     "LocalRead",
@@ -126,6 +130,7 @@ __all__ = [
     "Module",
     "Not",
     "Place",
+    "Present",
     "PushEncap",
     "Release",
     "Reserve",

@@ -8,6 +8,7 @@ from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import Field, Header
 from pybpfnf.abi.helpers import Helper
 from pybpfnf.diagnostics import Span
+from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Present
 from pybpfnf.dsl.ir.events import Emit
 from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
 from pybpfnf.dsl.ir.names import Local, Variable
@@ -475,4 +476,7 @@ Expr: TypeAlias = (
     | FindHeader
     | WireRead
     | WireItem
+    | InlinedCall
+    | Absent
+    | Present
 )

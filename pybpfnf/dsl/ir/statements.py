@@ -7,6 +7,7 @@ from typing import TypeAlias, final
 from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import Field, Header
 from pybpfnf.diagnostics import Span
+from pybpfnf.dsl.ir.calls import Leave
 from pybpfnf.dsl.ir.events import Release, Reserve
 from pybpfnf.dsl.ir.expressions import Expr, Place, TlvPlace, TlvValue
 from pybpfnf.dsl.ir.names import Local, Map, State
@@ -244,6 +245,7 @@ Stmt: TypeAlias = (
     | Exhausted
     | Continue
     | Return
+    | Leave
     | Assert
     | Evaluate
 )

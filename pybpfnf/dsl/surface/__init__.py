@@ -7,6 +7,7 @@ from ipaddress import IPv6Network as Prefix
 
 from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
+from pybpfnf.dsl.surface.functions import func
 from pybpfnf.dsl.surface.hashes import Hash, LruHash, LruPerCpuHash, PerCpuHash
 from pybpfnf.dsl.surface.header import Header
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
@@ -55,6 +56,7 @@ __all__ = [
     "array",
     "bits",
     "cpu",
+    "func",
     "helpers",
     "log",
     "lwt_in",

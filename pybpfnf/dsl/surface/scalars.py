@@ -9,6 +9,7 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, TypeAlias, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError
+from pybpfnf.records import dataclass
 from pybpfnf.types.layout import ADDRESS, BOOL, INT_TYPES, IntType, ValueType
 
 
@@ -26,8 +27,23 @@ class Width:
     def __call__(self, value: int = 0) -> int:
         return self.type.reduce(int(value))
 
+    def __or__(self, other: None) -> WidthOrNone:
+        """`u32 | None`, of a parameter or a result."""
+        return WidthOrNone(self) if other is None else NotImplemented
+
     def __repr__(self) -> str:
         return self.type.name
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class WidthOrNone:
+    """What an annotation such as `u32 | None` is to Python, which has no use for it: the compiler reads the text."""
+
+    width: Width
+
+    def __repr__(self) -> str:
+        return f"{self.width} | None"
 
 
 if TYPE_CHECKING:

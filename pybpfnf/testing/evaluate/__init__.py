@@ -16,7 +16,7 @@ from typing import Any, final
 from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault
-from pybpfnf.testing.evaluate import events, expressions, maps, packets, queues, statements, structs, tlvs, views, words
+from pybpfnf.testing.evaluate import calls, events, expressions, maps, packets, queues, statements, structs, tlvs, views, words
 from pybpfnf.testing.evaluate.run import RAISED, FaultError, Look, Meanings, Run
 from pybpfnf.testing.model_events import Sent
 from pybpfnf.testing.model_maps import Contents, QueueContents, Value, empty_map
@@ -33,6 +33,7 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     **packets.EXPRESSIONS,
     **tlvs.EXPRESSIONS,
     **views.EXPRESSIONS,
+    **calls.EXPRESSIONS,
 }
 
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
@@ -45,6 +46,7 @@ STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     **words.STATEMENTS,
     **tlvs.STATEMENTS,
     **views.STATEMENTS,
+    **calls.STATEMENTS,
 }
 
 NOT_EVALUATED: Mapping[type, str] = {

@@ -26,7 +26,7 @@ class FaultError(Exception):
 
     def __init__(self, message: str, span: Span) -> None:
         super().__init__(message)
-        self.fault = Fault(FaultKind.EXIT, message, span.file, span.line, span.column)
+        self.fault = Fault(FaultKind.EXIT, message, span.file, span.line, span.column, callers=span.callers)
 
 
 RAISED: Mapping[type[Exception], str] = {

@@ -1,0 +1,35 @@
+"""Calls of an author's functions, and the values that may be None which they take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+from pybpfnf.dsl import ir
+from pybpfnf.testing.evaluate.run import Look, Run
+
+
+@final
+class _LeaveError(Exception):
+    """The innermost function ends."""
+
+
+def _inlined_call(run: Run, node: ir.InlinedCall) -> Look:
+    try:
+        run.block(node.body)
+    except _LeaveError:
+        return None if node.result is None else run.locals[node.result]
+    raise AssertionError(f"{node.function} did not leave")
+
+
+def _leave(run: Run, node: ir.Leave) -> None:
+    raise _LeaveError
+
+
+EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
+    ir.InlinedCall: _inlined_call,
+    ir.Absent: lambda run, node: None,
+    ir.Present: lambda run, node: run.value(node.operand),
+}
+
+STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {ir.Leave: _leave}

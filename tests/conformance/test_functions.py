@@ -1,0 +1,203 @@
+"""Functions that network functions call: the evaluator, the VM and the kernel do the same with them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+from pathlib import Path
+
+import pytest
+
+from pybpfnf.dsl.types import StructType
+from pybpfnf.runner import Environment, Runner
+from pybpfnf.testing.packets import Tlv, srv6
+from tests.fuzz.engines import Compiled, Observed, compile_function, evaluate, run
+from tests.fuzz.inputs import SID, Input
+
+HEADER = "from pybpfnf import *\n"
+ENVIRONMENT = Environment(sid=IPv6Address(SID))
+PACKETS = [
+    srv6(["fc00:c::1", SID], segments_left=1, tag=tag, flags=flags, tlvs=[Tlv(124, bytes([0, 0, 0, node]))] if node else [])
+    for tag in (0, 1, 2, 3, 200)
+    for flags, node in ((0, 0), (1, 5), (0xF7, 250))
+]
+
+
+def agree(runner: Runner, tmp_path: Path, text: str, **files: str) -> list[Observed]:
+    """What the packets show, the same to the evaluator and to the runner."""
+    for name, other in files.items():
+        (tmp_path / f"{name}.py").write_text(HEADER + other)
+    path = tmp_path / "case.py"
+    path.write_text(HEADER + text)
+    compiled = compile_function(path)
+    inputs = [Input(packet, {}, _contents(compiled)) for packet in PACKETS]
+    expected = evaluate(compiled, ENVIRONMENT, inputs)
+    found = run(runner, compiled, ENVIRONMENT, inputs)
+    assert [one.difference(other) for one, other in zip(expected, found, strict=True)] == [[]] * len(PACKETS)
+    return found
+
+
+def _contents(compiled: Compiled) -> dict[str, dict[int | bytes, int | bytes]]:
+    """Arrays are zero, hashes empty."""
+    arrays = [map_ for map_ in compiled.module.maps if map_.kind != "hash"]
+    zeros = {map_.name: bytes(map_.value.size) if isinstance(map_.value, StructType) else 0 for map_ in arrays}
+    return {map_.name: dict.fromkeys(range(map_.max_entries), zeros[map_.name]) if map_ in arrays else {} for map_ in compiled.module.maps}
+
+
+CALLS_IN_LOOPS = """
+seen = Array(u64, 8)
+
+@func{inline}
+def step(pkt: Seg6Packet, i: u32, by: u64 = 3) -> u32:
+    if i > 5:
+        return 7
+    for k in range(4):
+        if k == pkt.srh.flags:
+            return i + u32(k)
+        seen[(i + u32(k)) % 8] += by
+    return i + 2
+
+@seg6local
+def function(pkt: Seg6Packet) -> Verdict:
+    n = u32(pkt.srh.tag) & 3
+    for _ in range(4):
+        n = step(pkt, n, by=n)
+        if n == 7:
+            break
+    seen[step(pkt, n)] += 1
+    pkt.mark = n
+    return OK
+"""
+
+FAULTS = """
+seen = Array(u32, 4)
+
+@func{inline}
+def share(total: u32, parts: u16) -> u32:
+    return total // parts
+
+@func{inline}
+def count(pkt: Seg6Packet) -> None:
+    seen[pkt.srh.tag] += share(100, pkt.srh.tag)
+
+@seg6local(on_fault=OK)
+def function(pkt: Seg6Packet) -> Verdict:
+    count(pkt)
+    pkt.mark = share(100, u16(pkt.srh.flags))
+    return DROP
+"""
+
+MOVES = """
+class Hop(Tlv, type=124):
+    node: u32
+
+nodes = Hash(u32, u32, 4, default=0)
+
+@func{inline}
+def first(pkt: Seg6Packet) -> Hop | None:
+    if pkt.srh.tag == 3:
+        return None
+    return pkt.srh.find(Hop)
+
+@func{inline}
+def add(pkt: Seg6Packet, node: u32) -> bool:
+    if node > 200:
+        return False
+    pkt.srh.append(Hop(node=node))
+    nodes[node] += 1
+    return True
+
+@seg6local
+def function(pkt: Seg6Packet) -> Verdict:
+    hop = first(pkt)
+    if hop is None:
+        add(pkt, 1)
+        return OK
+    node = hop.node
+    hop.node = node + 1
+    if not add(pkt, node):
+        return DROP
+    again = first(pkt)
+    assert again is not None
+    pkt.mark = again.node
+    return OK
+"""
+
+VALUES = """
+class Path(Struct):
+    sid: IPv6Address
+    credit: u32 = 3
+
+paths = Array(Path, 2)
+HOME = IPv6Address("fc00::1")
+
+@func{inline}
+def make(sid: IPv6Address, credit: u32) -> Path:
+    return Path(sid=sid, credit=credit)
+
+@func{inline}
+def spend(path: Path, by: s32) -> s64:
+    path.credit = path.credit + u32(by)
+    return s64(path.credit) - by
+
+@func{inline}
+def nearer(one: IPv6Address, other: IPv6Address, first: bool) -> IPv6Address:
+    return one if first else other
+
+@func{inline}
+def verdict(ok: bool) -> Verdict:
+    if ok:
+        return OK
+    return DROP
+
+@seg6local
+def function(pkt: Seg6Packet) -> Verdict:
+    path = paths[1]
+    n = spend(path, -2)
+    n += spend(make(nearer(pkt.ipv6.source, HOME, pkt.srh.tag > 1), 9), s32(pkt.srh.flags))
+    n += pkt.srh.tag
+    pkt.mark = u32(n)
+    paths[0] = make(nearer(HOME, pkt.ipv6.destination, pkt.srh.flags == 0), u32(n))
+    return verdict(n != 3)
+"""
+
+CASES = {"calls in loops": CALLS_IN_LOOPS, "faults": FAULTS, "the packet moves": MOVES, "values of every kind": VALUES}
+
+
+@pytest.mark.parametrize("inline", [pytest.param("", id="inlined")])
+@pytest.mark.parametrize("case", CASES)
+def test_calls_mean_the_same_to_all_engines(runner: Runner, tmp_path: Path, case: str, inline: str) -> None:
+    found = agree(runner, tmp_path, CASES[case].replace("{inline}", inline))
+    assert len({(each.verdict, each.fault, each.mark) for each in found}) > 1
+
+
+def test_a_fault_in_an_inlined_function_says_who_called_it(runner: Runner, tmp_path: Path) -> None:
+    found = agree(runner, tmp_path, FAULTS.replace("{inline}", ""))
+    faults = {(fault.line, fault.message, fault.callers) for each in found if (fault := each.fault) is not None}
+    assert faults == {
+        (7, "division by zero", ("case.py:11:26", "case.py:15:5")),
+        (7, "division by zero", ("case.py:16:16",)),
+        (11, "index out of range", ("case.py:15:5",)),
+    }
+
+
+def test_a_function_of_another_module_brings_its_maps_and_constants(runner: Runner, tmp_path: Path) -> None:
+    common = """
+LIMIT = 2
+seen = Array(u32, 4)
+
+@func
+def count(i: u16) -> bool:
+    seen[i] += LIMIT
+    return seen[i] > LIMIT
+"""
+    text = """
+from common import count
+
+@seg6local
+def function(pkt: Seg6Packet) -> Verdict:
+    return OK if count(pkt.srh.tag) or count(1) else DROP
+"""
+    found = agree(runner, tmp_path, text, common=common)
+    fault = next(each.fault for each in found if each.fault is not None)
+    assert (fault.file, fault.line, fault.callers) == ("common.py", 8, ("case.py:7:18",))
+    assert found[0].maps["seen"] == {0: 2, 1: 2, 2: 0, 3: 0}
