@@ -11,6 +11,7 @@ from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.conversions import common_type, literal_type, widens
 from pybpfnf.dsl.hints import conversion_hint, truth_hint
 from pybpfnf.dsl.surface.calls import HelperFunction
+from pybpfnf.dsl.surface.scalars import Width
 from pybpfnf.dsl.types import (
     BOOL,
     INT_TYPES,
@@ -95,6 +96,8 @@ def describe(value: Value) -> str:
             return f"a {made.layout.name}" if isinstance(made, ir.TlvValue) else "an Srh"
         case Constant(IPv6Network()):
             return "a Prefix"
+        case Constant(Width()):
+            return "a type of integers"
         case Constant(HelperFunction() as helper):
             return f"the helper `{helper.row.name}`, not called"
         case Constant(thing):
@@ -161,7 +164,7 @@ def as_bool(b: Builder, value: Value, node: ast.expr, *, negated: bool = False) 
         case Effect():
             b.error("type", f"a condition is a bool, and `{text}` gives nothing: where it fails, it is a fault", node, "write it alone")
         case Typed(expr) if isinstance(expr.type, OptionalType):
-            view = isinstance(expr.type.inner, ViewType | TlvViewType)
+            view = isinstance(expr.type.inner, ViewType | TlvViewType | PacketViewType)
             why = "a view is no bool" if view else "0 and None are both false"
             b.error("maybe-none", f"`{text}` is {expr.type}: {why}", node, f"write `{text} {'is' if negated else 'is not'} None`")
         case Literal() | Choice():

@@ -27,6 +27,7 @@ MAPS: Final[Mapping[str, MapSpec]] = {
         MapSpec("hash", "hash", key_size=4, value_size=4, max_entries=16),
         MapSpec("array", "array", key_size=4, value_size=4, max_entries=16),
         MapSpec("samples", "perf_event_array", key_size=4, value_size=4, max_entries=2),
+        MapSpec("queue", "queue", key_size=0, value_size=4, max_entries=16),
         MapSpec("events", "ringbuf", key_size=0, value_size=0, max_entries=4096),
         MapSpec(
             ".rodata", "array", key_size=4, value_size=4, max_entries=1, initial=bytes(4), frozen=True, flags=0x80

@@ -528,3 +528,20 @@ r3 = 0
 call ringbuf_reserve
 r0 = 0
 exit
+
+; What an empty queue gives is a 0 that nobody put there, and -ENOENT.
+[program value of an empty queue]
+; verdict 2
+r2 = 7
+*(u32 *)(r10 - 4) = r2
+r1 = map[queue]
+r2 = r10
+r2 += -4
+call map_pop_elem
+r0 = *(u32 *)(r10 - 4)
+if r0 == 0 goto empty
+r0 = 0
+exit
+empty:
+r0 = 2
+exit
