@@ -40,7 +40,7 @@ def build_log(b: Builder, node: ast.Call) -> Value:
 
 def _values(parts: tuple[str | ir.Shown, ...]) -> int:
     """The values that the helper gets: a letter or digit right after an address or a name is one too (`backend.lower_log`)."""
-    pairs = zip(parts, (*parts[1:], ""), strict=True)
+    pairs = zip(parts, (*parts, "")[1:], strict=True)
     named = (after for part, after in pairs if isinstance(part, ir.Shown) and not isinstance(part.value.type, IntType))
     glued = sum(_starts_with_letter(after) for after in named)
     return sum(isinstance(part, ir.Shown) for part in parts) + glued

@@ -66,6 +66,7 @@ def between(pkt: Seg6Packet) -> Verdict:
     """What a fault comes after was said; in a loop each line is."""
     for i in range(3):
         log(f"{i} of {pkt.srh.tag}")
+        log("")
         numbers[i] = 100 // pkt.srh.tag
         log(f"{numbers[i]:4}")
     return OK
