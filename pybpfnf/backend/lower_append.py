@@ -29,11 +29,11 @@ def lower_append_tlv(frame: Frame, node: ir.AppendTlv) -> None:
 
     buffer = frame.scratch("buffer", len(image))
     image.write(frame, buffer)  # before the packet moves: bytes may come from it
-    place, old_padding = _walk(frame)
-    _remove(frame, place, old_padding)
-    padding = _padding(frame, old_padding, size)
+    place, old_padding = walk_tlvs(frame)
+    remove_padding(frame, place, old_padding)
+    padding = padding_for(frame, old_padding, size)
     added = w.op("add", "i64", padding, size)
-    _adjust_srh(frame, place, added)
+    adjust_srh(frame, place, added)
 
     w.store("i8", w.cast("trunc", "i64", w.op("sub", "i64", padding, _TLV.size), "i8"), w.offset(buffer, size + 1), 1)
     store_bytes(frame, place, buffer, _written(frame, padding, size))
@@ -59,7 +59,7 @@ def tlv_area(frame: Frame) -> tuple[str, str, str]:
     return first, area, srh_end
 
 
-def _walk(frame: Frame) -> tuple[str, str]:
+def walk_tlvs(frame: Frame) -> tuple[str, str]:
     """Walk over the TLVs up to the HMAC or the end; gives the offset of the padding there, and how long it is (i64s).
 
     The walk goes by a pointer and by the bytes that are left, which never meet: a number that is added to a packet pointer has
@@ -100,24 +100,24 @@ def _walk(frame: Frame) -> tuple[str, str]:
     return w.op("sub", "i64", srh_end, with_padding), w.op("sub", "i64", with_padding, rest)
 
 
-def _remove(frame: Frame, place: str, padding: str) -> None:
+def remove_padding(frame: Frame, place: str, padding: str) -> None:
     """Take the old padding out, where there is any: seldom, so that the usual case pays a branch."""
     w = frame.writer
     some, done = w.label("padded"), w.label("unpadded")
     w.branch(w.icmp("ne", "i64", padding, 0), some, done)
     w.place(some)
-    _adjust_srh(frame, place, w.op("sub", "i64", 0, padding))
+    adjust_srh(frame, place, w.op("sub", "i64", 0, padding))
     w.place(done)
 
 
-def _padding(frame: Frame, old: str, size: int) -> str:
-    """Bytes of padding after a TLV of `size` bytes that replaces `old` bytes of padding: 0 or 2 to 9."""
+def padding_for(frame: Frame, old: str, size: int | str) -> str:
+    """Bytes of padding that replace `old` ones where `size` bytes were added to a multiple of 8: 0 or 2 to 9."""
     w = frame.writer
     least = w.op("and", "i64", w.op("sub", "i64", old, size), _UNIT - 1)
     return w.select(w.icmp("eq", "i64", least, 1), "i64", _LONGEST_PADDING, least)
 
 
-def _adjust_srh(frame: Frame, place: str, growth: str) -> None:
+def adjust_srh(frame: Frame, place: str, growth: str) -> None:
     """bpf_lwt_seg6_adjust_srh: zeros come in at `place`, or bytes go there; faults when the kernel refuses."""
     w = frame.writer
     arguments = [w.cast("trunc", "i64", value, "i32") for value in (place, growth)]

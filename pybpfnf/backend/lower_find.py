@@ -89,7 +89,7 @@ def lower_next_tlv(frame: Frame, node: ir.NextTlv) -> str:
     further, there, done = (w.label(hint) for hint in ("further", "there", "done"))
     frame.branch(w.icmp("ne", "i64", after, 0), further, there)
     frame.place(further)
-    length = w.load("i8", w.offset(_pointer(frame, after, _TLV.size), 1), 1)
+    length = w.load("i8", w.offset(tlv_pointer(frame, after, _TLV.size), 1), 1)
     w.store("i64", w.op("add", "i64", after, w.op("add", "i64", w.cast("zext", "i8", length, "i64"), _TLV.size)), place)
     frame.jump(there)
     frame.place(there)
@@ -110,7 +110,7 @@ def lower_next_tlv(frame: Frame, node: ir.NextTlv) -> str:
 
 def lower_is_tlv(frame: Frame, node: ir.IsTlv) -> str:
     w = frame.writer
-    tlv = _pointer(frame, frame.value(node.tlv), _TLV.size)
+    tlv = tlv_pointer(frame, frame.value(node.tlv), _TLV.size)
     return w.icmp("eq", "i32", _differs(frame, node.layout, w.load("i8", tlv), w.load("i8", w.offset(tlv, 1))), 0)
 
 
@@ -120,11 +120,11 @@ def lower_tlv_as(frame: Frame, node: ir.TlvAs) -> str:
 
 def lower_tlv_read(frame: Frame, node: ir.TlvRead) -> str:
     """The value; of raw bytes the pointer to them, which moves with the packet."""
-    return _load(frame, _pointer(frame, _field_offset(frame, node), node.field.size), node.type)
+    return _load(frame, tlv_pointer(frame, _field_offset(frame, node), node.field.size), node.type)
 
 
 def lower_tlv_item(frame: Frame, node: ir.TlvItem) -> str:
-    return _load(frame, _pointer(frame, _item_offset(frame, node), node.type.size), node.type)
+    return _load(frame, tlv_pointer(frame, _item_offset(frame, node), node.type.size), node.type)
 
 
 def _load(frame: Frame, place: str, type_: Type) -> str:
@@ -177,11 +177,11 @@ def item_count(frame: Frame, node: ir.TlvLength | ir.TlvItem) -> str:
     """How many items a trailing array has, an i8: the search has seen that they are whole, and no more than there may be."""
     w, items = frame.writer, node.field.type
     assert isinstance(items, ItemsType)
-    length = w.load("i8", w.offset(_pointer(frame, frame.value(node.base), _TLV.size), 1), 1)
+    length = w.load("i8", w.offset(tlv_pointer(frame, frame.value(node.base), _TLV.size), 1), 1)
     return w.op("udiv", "i8", w.op("sub", "i8", length, node.field.offset - _TLV.size), items.item.size)
 
 
-def _pointer(frame: Frame, offset: str, size: int) -> str:
+def tlv_pointer(frame: Frame, offset: str, size: int) -> str:
     """Bytes of a TLV, shown to the verifier once more; the walk has found them in the packet, so nothing fails here."""
     w = frame.writer
     data, end = packet_memory(frame)

@@ -11,6 +11,7 @@ from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
 from pybpfnf.backend.hide import accumulators, hide
 from pybpfnf.backend.lower_append import lower_append_tlv
 from pybpfnf.backend.lower_calls import lower_inlined_call, lower_leave
+from pybpfnf.backend.lower_edit import lower_insert_tlv, lower_remove_tlv
 from pybpfnf.backend.lower_events import lower_release, lower_reserve
 from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
 from pybpfnf.backend.lower_find import lower_set_tlv
@@ -115,6 +116,8 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.SetWire: lower_set_wire,
     ir.UpdatePlace: lower_update_place,
     ir.AppendTlv: lower_append_tlv,
+    ir.InsertTlv: lower_insert_tlv,
+    ir.RemoveTlv: lower_remove_tlv,
     ir.Log: lower_log,
     ir.Reserve: lower_reserve,
     ir.Release: lower_release,

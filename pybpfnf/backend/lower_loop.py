@@ -32,7 +32,7 @@ _STILL = (
     ir.InlinedCall, ir.Leave, ir.Absent, ir.Present,
 )  # fmt: skip
 # These move it, and leave its headers in their order.
-_MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.TlvValue)
+_MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.TlvValue)
 
 # LLVM may write out loops of so few iterations, where it finds that they become shorter.
 _MOST_UNROLLED = 4

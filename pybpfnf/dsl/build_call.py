@@ -11,6 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_actions import append, push, run_action
 from pybpfnf.dsl.build_builtin import build_absolute, build_extreme
+from pybpfnf.dsl.build_edit import insert, remove
 from pybpfnf.dsl.build_events import call_events
 from pybpfnf.dsl.build_func import build_func_call
 from pybpfnf.dsl.build_log import build_log
@@ -70,6 +71,10 @@ def build_call(b: Builder, node: ast.Call) -> Value:
             return build_view(b, name, node)
         case Method(PacketView(), name):
             return run_action(b, name, node)
+        case Method(HeaderView(), "insert"):
+            return insert(b, node)
+        case Method(HeaderView(), "remove"):
+            return remove(b, node)
         case Method(HeaderView(), "find"):
             return find(b, node)
         case Method(HeaderView(), _):

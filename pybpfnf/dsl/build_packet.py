@@ -46,7 +46,7 @@ _UPPER: Mapping[str, str] = {"udp": "Udp", "tcp": "Tcp", "icmpv6": "Icmpv6"}  # 
 
 # What the language is going to have.
 _LATER: Mapping[str, frozenset[str]] = {
-    "srh": frozenset({"insert", "remove", "path"}),
+    "srh": frozenset({"path"}),
     "ipv6": frozenset(),
 }
 
@@ -125,7 +125,7 @@ def _context_type(field: ContextField) -> ValueType:
 def _of_header(b: Builder, view: HeaderView, node: ast.Attribute) -> Value:
     if isinstance(fresh(b, view, node), Poison) or not _is_there(b, view, node):
         return POISON
-    if view.header.name == "srh" and node.attr in ("append", "find"):
+    if view.header.name == "srh" and node.attr in ("append", "find", "insert", "remove"):
         return Method(view, node.attr)
     if view.header.name == "srh" and node.attr == "segments":
         return Segments(view)
@@ -163,7 +163,7 @@ def _header_field(b: Builder, header: Header, node: ast.Attribute) -> Field | Po
         return field
     if node.attr in _LATER[header.name]:
         return _later(b, node)
-    methods = ("append", "find") if header.name == "srh" else ()
+    methods = ("append", "find", "insert", "remove") if header.name == "srh" else ()
     return _unknown(b, node, f"the {header.name} header", (*header.fields, *methods))
 
 

@@ -315,6 +315,8 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Reserve: lambda node: _is_record_of(node.local, node.buffer),
     ir.Release: lambda node: _is_record_of(node.local, node.buffer),
     ir.TlvLength: _tlv_length,
+    ir.InsertTlv: lambda node: isinstance(node.at.type, TlvViewType),
+    ir.RemoveTlv: lambda node: isinstance(node.at.type, TlvViewType),
     ir.SetTlv: lambda node: node.value.type == node.place.type,
     **VIEW_CHECKS,
     ir.SetPlace: lambda node: _fits(node.value.type, node.place.type),

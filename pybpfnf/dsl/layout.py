@@ -55,7 +55,7 @@ def _buffer(node: object) -> int:
             return _slots(srh_size(node))
         case ir.SetTlv(place):
             return _slots(place.type.size)
-        case ir.AppendTlv(tlv):
+        case ir.AppendTlv(tlv) | ir.InsertTlv(tlv):
             return _slots(padded(tlv.size))
         case ir.MapGet(map_) | ir.MapContains(map_) | ir.DeleteMap(map_):
             return _slots(map_.key.size)

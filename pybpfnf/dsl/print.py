@@ -260,6 +260,8 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.Log: lambda node: f"log {''.join(map(_said, node.parts))}",
     ir.Reserve: lambda node: f"{_local(node.local)} = reserve in {node.buffer.name}",
     ir.Release: lambda node: f"{'submit' if node.submitted else 'discard'} {_local(node.local)}",
+    ir.InsertTlv: lambda node: f"insert {_tlv(node.tlv)} before {_expr(node.at)}",
+    ir.RemoveTlv: lambda node: f"remove {_expr(node.at)}",
     ir.Break: lambda node: "break",
     ir.Exhausted: lambda node: "exhausted",
     ir.Continue: lambda node: "continue",

@@ -36,6 +36,8 @@ _FORKS: Mapping[type, int] = {
     ir.Shown: 0,
     ir.UpdateMap: 3,
     ir.AppendTlv: 128,  # walks over the TLVs, and over the padding
+    ir.InsertTlv: 136,
+    ir.RemoveTlv: 136,
     ir.FindTlv: 128,
     ir.NextTlv: 5,
     ir.TlvAs: 0,
@@ -81,6 +83,17 @@ def _outermost(nodes: Iterable[object]) -> Iterator[ir.ForRange]:
             yield from _outermost(children(node))
 
 
+def _leaving(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[ir.Stmt, ...]]:
+    """The arms in a loop's body that end in leaving it."""
+    for statement in body:
+        if isinstance(statement, ir.If):
+            for arm in (statement.then, statement.orelse):
+                if arm and isinstance(arm[-1], ir.Return | ir.Break):
+                    yield arm
+                else:
+                    yield from _leaving(arm)
+
+
 def work(nodes: Iterable[object]) -> Work:
     return sum((_of(node) for node in nodes), Work())
 
@@ -89,6 +102,8 @@ def _of(node: object) -> Work:
     if isinstance(node, ir.ForRange):
         constant = isinstance(node.start, ir.Const) and isinstance(node.stop, ir.Const)
         each = work(node.body) + Work(0 if constant else 1, 4)
+        # What leaves the loop is followed from each iteration too, but the next one does not come after it.
+        each = Work(each.forks - sum(work(arm).forks for arm in _leaving(node.body)) // 2, each.steps)
         return each.times(node.most) + work((node.start, node.stop, *node.orelse))
     return Work(_forks(node), 1) + work(children(node))
 

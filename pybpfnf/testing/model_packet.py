@@ -97,27 +97,48 @@ class ModelPacket:
         self._data[offset : offset + len(data)] = data
 
     def append_tlv(self, number: int, value: bytes) -> None:
-        """Put a TLV last, but before padding and an HMAC, and pad with PadN to a multiple of 8 (RFC 8754 section 2.1).
+        """Put a TLV last, but before padding and an HMAC."""
+        first, area = self._area()
+        self._edit(first, area, _split(area), bytes((number, len(value))) + value, len(area))
 
-        The lengths of the SRH and the packet follow.
-        """
+    def insert_tlv(self, number: int, value: bytes, at: int) -> None:
+        """Put a TLV before the one at the offset `at`, but before padding and an HMAC at the end."""
+        first, area = self._area()
+        tlvs = _split(area)
+        before = next(index for index in range(len(tlvs)) if first + sum(map(len, tlvs[:index])) == at)
+        self._edit(first, area, tlvs, bytes((number, len(value))) + value, before)
+
+    def remove_tlv(self, at: int) -> None:
+        """Take out the TLV at the offset `at`."""
+        if self._data[at] == SRH_TLVS["hmac"]:
+            raise PacketError("the HMAC TLV is not removed")
+        first, area = self._area()
+        rest = area[: at - first] + area[at - first + 2 + self._data[at + 1] :]
+        self._edit(first, area, _split(rest), b"", 0)
+
+    def _area(self) -> tuple[int, bytes]:
+        """Where the TLVs begin, and their bytes."""
         at = self._find_srh()
         first = at + _SRH.size + (self._data[at + _SRH.fields["last_entry"].offset] + 1) * SEGMENT_SIZE
-        end = at + (self._data[at + 1] + 1) * _UNIT
-        tlvs = _split(bytes(self._data[first:end]))
-        signature = [tlvs.pop()] if tlvs and tlvs[-1][0] == SRH_TLVS["hmac"] else []
+        return first, bytes(self._data[first : at + (self._data[at + 1] + 1) * _UNIT])
+
+    def _edit(self, first: int, old: bytes, tlvs: list[bytes], new: bytes, before: int) -> None:
+        """These TLVs in place of the old area, with a new one before the so manieth; padded with PadN to a multiple of 8 before an HMAC
+        (RFC 8754 section 2.1). The lengths of the SRH and the packet follow."""
+        end = next((index for index, tlv in enumerate(tlvs) if tlv[0] == SRH_TLVS["hmac"]), len(tlvs))
+        signed, tlvs = tlvs[end:], tlvs[:end]
         while tlvs and tlvs[-1][0] == SRH_TLVS["padn"]:
             tlvs.pop()
-        tlvs.append(bytes((number, len(value))) + value)
-        area = b"".join(tlvs)
-        area += _padding(len(area)) + b"".join(signature)
+        tlvs.insert(min(before, len(tlvs)), new)
+        area, behind = b"".join(tlvs), b"".join(signed)
+        area += _padding(len(area) + len(behind)) + behind
+        at = self._find_srh()
         if first - at + len(area) > _LONGEST_SRH:
             raise PacketError("the kernel refused to change the SRH")
         self._data[at + 1] = (first - at + len(area)) // _UNIT - 1
-        growth = len(area) - (end - first)
-        self._data[first:end] = area
+        self._data[first : first + len(old)] = area
         length = _IPV6.fields["payload_length"]
-        self.write(_IPV6, length, int(self.read(_IPV6, length)) + growth)
+        self.write(_IPV6, length, int(self.read(_IPV6, length)) + len(area) - len(old))
 
 
 def _mask(field: Field) -> int:

@@ -410,5 +410,6 @@ _SIMPLE: Weighted[Lines | None] = (
     (1, tlvs.go_over),
     (2, views.view),
     (1, views.load),
+    (1, tlvs.edit),
 )
 _STATEMENTS: Weighted[Lines | None] = (*_SIMPLE, (8, _if), (3, _match), (6, _for))

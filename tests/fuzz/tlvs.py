@@ -95,6 +95,14 @@ def go_over(scope: Scope, depth: int) -> list[str]:
     return [*lines, *(_INDENT + line for line in body), *lines_after]
 
 
+def edit(scope: Scope, depth: int) -> list[str]:
+    """A TLV that was found taken out, or another put in before it."""
+    name, kind = scope.fresh("tlv"), scope.random.choice(("Small", "Raw", "Many"))
+    what = scope.random.choice((f"remove({name})", f"insert(Small(number={placed(scope, U8, 1)}), at={name})"))
+    scope.fresh_srh.clear()
+    return [f"{name} = pkt.srh.find({kind})", f"if {name} is not None:", f"{_INDENT}pkt.srh.{what}"]
+
+
 def read_items(scope: Scope, depth: int) -> list[str]:
     """A TLV that ends in an array, its items gone over, read and written."""
     name, local, item = scope.fresh("tlv"), scope.fresh("v"), scope.fresh("item")

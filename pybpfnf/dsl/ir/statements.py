@@ -145,6 +145,25 @@ class AppendTlv:
 
 @final
 @dataclass(frozen=True, slots=True)
+class InsertTlv:
+    """Put a TLV before the one at `at`, a view, but before trailing padding and HMAC; pad as AppendTlv does. Packet data moves."""
+
+    tlv: TlvValue
+    at: Expr
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RemoveTlv:
+    """Take the TLV at `at`, a view, out of the SRH; pad as AppendTlv does. An HMAC faults. Packet data moves."""
+
+    at: Expr
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class If:
     test: Expr
     then: tuple[Stmt, ...]
@@ -235,6 +254,8 @@ Stmt: TypeAlias = (
     | SetTlv
     | SetWire
     | AppendTlv
+    | InsertTlv
+    | RemoveTlv
     | Reserve
     | QueuePush
     | Release

@@ -128,6 +128,14 @@ class Srh:
         and, in seg6local, written there. Stale after whatever moves the packet."""
         only_compiled("a packet")
 
+    def insert(self, tlv: Tlv, *, at: Tlv) -> None:
+        """Put a TLV before one that was found, padded to a multiple of 8 bytes. Views of the packet are stale afterwards."""
+        only_compiled("a packet")
+
+    def remove(self, tlv: Tlv) -> None:
+        """Take a TLV out that was found; what is left is padded to a multiple of 8 bytes. Views of the packet are stale afterwards."""
+        only_compiled("a packet")
+
     def append(self, tlv: Tlv) -> None:
         """Put a TLV at the end, before an HMAC, padded to a multiple of 8 bytes. Views of the packet are stale afterwards."""
         only_compiled("a packet")

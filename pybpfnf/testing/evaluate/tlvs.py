@@ -76,6 +76,19 @@ def _append_tlv(run: Run, node: ir.AppendTlv) -> None:
         run.packet.append_tlv(node.tlv.layout.number, data)
 
 
+def _insert_tlv(run: Run, node: ir.InsertTlv) -> None:
+    data = b"".join(_encoded(run, part) for part in node.tlv.parts)
+    at = run.value(node.at)
+    with faulting(node.span):
+        run.packet.insert_tlv(node.tlv.layout.number, data, at)
+
+
+def _remove_tlv(run: Run, node: ir.RemoveTlv) -> None:
+    at = run.value(node.at)
+    with faulting(node.span):
+        run.packet.remove_tlv(at)
+
+
 def _encoded(run: Run, value: ir.Expr | bytes) -> bytes:
     """A field on the wire: network byte order."""
     if isinstance(value, bytes):
@@ -101,4 +114,6 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     ir.SetTlv: _set_tlv,
     ir.AppendTlv: _append_tlv,
+    ir.InsertTlv: _insert_tlv,
+    ir.RemoveTlv: _remove_tlv,
 }

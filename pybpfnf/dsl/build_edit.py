@@ -1,0 +1,53 @@
+"""`srh.insert(tlv, at=found)` and `srh.remove(found)`: the SRH's TLVs changed at a TLV that was found."""
+
+from __future__ import annotations
+
+import ast
+
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.arguments import Parameter, bind
+from pybpfnf.dsl.build_wire import as_tlv
+from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.hooks import APPEND_HELPER
+from pybpfnf.dsl.operands import describe, present
+from pybpfnf.dsl.types import TlvViewType
+from pybpfnf.dsl.values import POISON, Effect, Poison, Typed, Value
+
+
+def insert(b: Builder, node: ast.Call) -> Value:
+    """`srh.insert(Hop(...), at=found)`. The packet moves."""
+    bound = bind(b, node, (Parameter("tlv"), Parameter("at", keyword_only=True)), b.text(node.func))
+    if bound is None or not _may_edit(b, node):
+        return POISON
+    tlv = as_tlv(b, b.expr(bound["tlv"]), bound["tlv"])
+    at = _found(b, bound["at"])
+    b.flow.move_packet(b.span(node))
+    return POISON if tlv is None or at is None else Effect((ir.InsertTlv(tlv, at, b.span(node)),))
+
+
+def remove(b: Builder, node: ast.Call) -> Value:
+    """`srh.remove(found)`. The packet moves."""
+    bound = bind(b, node, (Parameter("tlv"),), b.text(node.func))
+    if bound is None or not _may_edit(b, node):
+        return POISON
+    at = _found(b, bound["tlv"])
+    b.flow.move_packet(b.span(node))
+    return POISON if at is None else Effect((ir.RemoveTlv(at, b.span(node)),))
+
+
+def _found(b: Builder, node: ast.expr) -> ir.Expr | None:
+    """A TLV in the packet; anything else is reported."""
+    value = present(b, b.expr(node), node)
+    if isinstance(value, Typed) and isinstance(value.expr.type, TlvViewType):
+        return value.expr
+    if not isinstance(value, Poison):
+        message = f"`{b.text(node)}` is {describe(value)}, not a TLV of the packet"
+        b.error("type", message, node, "find it before: `found = pkt.srh.find(T)`")
+    return None
+
+
+def _may_edit(b: Builder, node: ast.Call) -> bool:
+    if APPEND_HELPER in b.hook.helpers:
+        return True
+    b.error("not-here", f"{b.hook.name} has no helper `{APPEND_HELPER}`", node, "the kernel keeps this helper from this hook")
+    return False
