@@ -137,6 +137,8 @@ def _nowhere(b: Builder, node: ast.For) -> Statements:
     """What stands behind a loop that runs and whose body never comes to its end: nothing goes there, and the IR wants a return."""
     b.block(node.orelse)  # is checked all the same
     span = b.span(node.iter)
+    if b.called is not None:
+        return (ir.Leave(span),)
     return (ir.Return(ir.Const(Verdict.DROP.value, VERDICT, span), span),)
 
 
