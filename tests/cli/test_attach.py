@@ -167,7 +167,8 @@ def test_what_the_verifier_refuses_is_shown_at_its_line_and_is_status_1(command:
     assert (ended.status, ended.out) == (1, "")
     assert f"{source}:6:" in ended.err.splitlines()[0]
     assert "[verifier]" in ended.err.splitlines()[0]
-    log = Path(ended.err.splitlines()[-1].partition(": ")[2])
+    (shown,) = (line for line in ended.err.splitlines() if line.startswith("the verifier's whole log: "))
+    log = Path(shown.partition(": ")[2])
     assert "invalid access to packet" in log.read_text()
     log.unlink()
 
