@@ -97,8 +97,8 @@ class Growth:
 
 
 def _growth(frame: Frame) -> Growth | None:
-    """None where no TLV is added. The verifier would follow the walk for each way through what has added one."""
-    if not any(isinstance(node, ir.AppendTlv) for node in walk(frame.function.body)):
+    """None where no TLV is put in or taken out. The verifier would follow the walk for each way through what has done so."""
+    if not any(isinstance(node, ir.AppendTlv | ir.InsertTlv | ir.RemoveTlv) for node in walk(frame.function.body)):
         return None
     w = frame.writer
     place = forgotten(frame, w.load("i64", srh_slot(frame)))

@@ -263,7 +263,7 @@ _WRITES: Mapping[str, str] = {
     "lwt_seg6local": "it may write flags, tag and TLVs of the SRH, and run actions",
     "lwt_in": "it may put an encapsulation on the packet",
     "lwt_out": "it may read, count and drop",
-    "lwt_xmit": "it may put an encapsulation on the packet",
+    "lwt_xmit": "write it through a view: `pkt.view(Ipv6, at=0)`, with `from pybpfnf.headers import Ipv6`",
 }
 
 

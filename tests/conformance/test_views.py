@@ -36,6 +36,7 @@ from pybpfnf.dsl import compile_module
 from pybpfnf.headers import Icmpv6, Ipv6, Tcp, Udp
 from pybpfnf.live import Live
 from pybpfnf.runner import Environment, Outcome, Runner
+from pybpfnf.testing import packets
 from pybpfnf.testing.evaluate import Evaluator
 from pybpfnf.testing.packets import Extension, Payload, destination_options, hop_by_hop, icmpv6_echo, inner, ipv6, srv6, tcp, udp
 from tests.fuzz.inputs import at_the_hook
@@ -128,6 +129,21 @@ def grown(pkt: Seg6Packet) -> Verdict:
         if udp is None:
             return DROP
         seen[i] = udp.destination_port
+    return OK
+
+
+@seg6local
+def shrunk(pkt: Seg6Packet) -> Verdict:
+    """As `grown`, where a TLV was taken out."""
+    pkt.srh.append(Mark(left=1))
+    mark = pkt.srh.find(Mark)
+    if mark is None:
+        return DROP
+    pkt.srh.remove(mark)
+    udp = pkt.find(Udp)
+    if udp is None:
+        return DROP
+    seen[0] = udp.destination_port
     return OK
 
 
@@ -331,6 +347,14 @@ def test_what_is_behind_the_srh_is_found_after_it_has_grown(runner: Runner, opti
         outcome = run(packet(options=options))
         assert (outcome.fault, outcome.verdict) == (None, OK)
         assert list(nf[seen])[:3] == [53] * 3
+
+
+def test_what_is_behind_the_srh_is_found_after_it_has_shrunk(runner: Runner) -> None:
+    with running(runner, shrunk) as (nf, run):
+        tlvs = [packets.Tlv(124, b"x"), packets.Tlv(6, bytes(5))]
+        outcome = run(srv6(segments=SEGMENTS, tlvs=tlvs, payload=udp(destination_port=53)))
+        assert (outcome.fault, outcome.verdict) == (None, OK)
+        assert nf[seen][0] == 53
 
 
 END = len(packet())
