@@ -5,6 +5,12 @@ Meaning: integer operators are Python's, on mathematical integers, the result re
 Converts in. Where the text says "faults", the function counts the fault site and returns its on_fault verdict.
 """
 
+from pybpfnf.dsl.ir.actions import (
+    HasHeader,
+    PushEncap,
+    Seg6ActionCall,
+    SrhValue,
+)
 from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Leave, Present
 from pybpfnf.dsl.ir.events import Emit, Release, Reserve
 from pybpfnf.dsl.ir.expressions import (
@@ -15,33 +21,18 @@ from pybpfnf.dsl.ir.expressions import (
     ContextRead,
     Convert,
     Expr,
-    FindTlv,
-    HasHeader,
     HeaderRead,
     HelperCall,
     InPrefix,
     IsNone,
-    IsTlv,
     Item,
     Let,
     LocalRead,
     Logical,
     Member,
-    NextTlv,
     Not,
     Place,
-    PushEncap,
-    Seg6ActionCall,
-    SegmentCount,
-    SegmentRead,
-    SrhValue,
     StructValue,
-    TlvAs,
-    TlvItem,
-    TlvLength,
-    TlvPlace,
-    TlvRead,
-    TlvValue,
     Unary,
     Unwrap,
     VariableRead,
@@ -74,6 +65,19 @@ from pybpfnf.dsl.ir.statements import (
     UpdateMap,
     UpdatePlace,
     UpdateState,
+)
+from pybpfnf.dsl.ir.tlvs import (
+    FindTlv,
+    IsTlv,
+    NextTlv,
+    SegmentCount,
+    SegmentRead,
+    TlvAs,
+    TlvItem,
+    TlvLength,
+    TlvPlace,
+    TlvRead,
+    TlvValue,
 )
 from pybpfnf.dsl.ir.views import FindHeader, SetWire, ViewAt, WireItem, WirePlace, WireRead
 from pybpfnf.dsl.ir.wholes import Function, Module

@@ -8,31 +8,22 @@ from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import Field, Header
 from pybpfnf.abi.helpers import Helper
 from pybpfnf.diagnostics import Span
+from pybpfnf.dsl.ir.actions import HasHeader, PushEncap, Seg6ActionCall
 from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Present
 from pybpfnf.dsl.ir.events import Emit
 from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
 from pybpfnf.dsl.ir.names import Local, Variable
-from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
+from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, LogicalOp, UnaryOp
 from pybpfnf.dsl.ir.queues import QueueTake
+from pybpfnf.dsl.ir.tlvs import FindTlv, IsTlv, NextTlv, SegmentCount, SegmentRead, TlvAs, TlvItem, TlvLength, TlvRead
 from pybpfnf.dsl.ir.views import FindHeader, ViewAt, WireItem, WireRead
 from pybpfnf.dsl.types import (
-    ADDRESS,
     BOOL,
-    NONE,
-    U8,
-    AddressType,
     BoolType,
     IntType,
-    NoneType,
-    OctetsType,
-    OptionalType,
     StructField,
     StructType,
-    TlvField,
-    TlvLayout,
-    TlvViewType,
     Type,
-    ValueType,
 )
 from pybpfnf.records import dataclass
 
@@ -251,187 +242,6 @@ class Item:
 
 
 Place: TypeAlias = Member | Item
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class SegmentCount:
-    """How many segments the SRH has: 1 to 127. Faults where there is no SRH, or it has not room for so many."""
-
-    span: Span
-    type: IntType = U8
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class SegmentRead:
-    """Segment List[index] of the SRH (RFC 8754 section 2: 0 is the last of the path). An index out of range faults, as does a segment
-    past the packet's end; `in_range`: the index is known to be that of a segment."""
-
-    index: Expr
-    span: Span
-    in_range: bool = False
-    type: AddressType = ADDRESS
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class FindTlv:
-    """`srh.find(T)`: the first TLV that has T's type and length, None where there is none; `type` is an OptionalType of a TlvViewType.
-
-    Faults where there is no SRH, its TLVs run past its end, or there are more than 32 before.
-    """
-
-    type: OptionalType
-    span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class NextTlv:
-    """The TLV after `after`, a view of ANY_TLV, or the first where that is at 0; None where there are no more. `type` is an OptionalType of
-    such a view. Faults where the TLV runs past the SRH's end."""
-
-    after: Expr
-    type: OptionalType
-    span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class IsTlv:
-    """Whether a TLV in the packet has the type of a class and a length that the class can have."""
-
-    tlv: Expr
-    layout: TlvLayout
-    span: Span
-    type: BoolType = BOOL
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TlvAs:
-    """A TLV as the class that it was found to be; no check is made."""
-
-    tlv: Expr
-    type: TlvViewType
-    span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TlvRead:
-    """A field of a TLV in the packet, `base` a TlvViewType: big-endian there, a host integer here."""
-
-    base: Expr
-    field: TlvField
-    type: ValueType | OctetsType
-    span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TlvItem:
-    """An item of a TLV's field in the packet, `base` a TlvViewType: a byte of octets, an item of an array. An index out of range
-    faults; `in_range`: it never is, as a loop over the items made it."""
-
-    base: Expr
-    field: TlvField
-    index: Expr
-    type: ValueType
-    span: Span
-    in_range: bool = False
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TlvLength:
-    """How many items the trailing array of a TLV in the packet has."""
-
-    base: Expr
-    field: TlvField
-    span: Span
-    type: IntType = U8
-
-
-TlvPlace: TypeAlias = TlvRead | TlvItem
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TlvValue:
-    """A TLV to write: each field of the layout with its value, an array's with those of its items; constant raw bytes are `bytes`."""
-
-    layout: TlvLayout
-    values: tuple[tuple[TlvField, Expr | bytes | tuple[Expr, ...]], ...]
-    span: Span
-
-    @property
-    def size(self) -> int:
-        """Bytes on the wire, without padding."""
-        trailing = self.layout.trailing
-        items = self.values[-1][1] if trailing is not None else ()
-        return self.layout.size + (len(items) * trailing.item.size if trailing is not None and isinstance(items, tuple) else 0)
-
-    @property
-    def parts(self) -> tuple[Expr | bytes, ...]:
-        """What it is made of, in the order in which it is evaluated."""
-        return tuple(part for _, value in self.values for part in (value if isinstance(value, tuple) else (value,)))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class SrhValue:
-    """A new SRH: `path` in travel order (the first element is the next segment), addresses all. TLVs are padded with
-    PadN to a multiple of 8. `tag` is a u16, `flags` a u8."""
-
-    path: tuple[Expr, ...]
-    tlvs: tuple[TlvValue, ...]
-    tag: Expr
-    flags: Expr
-    span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Seg6ActionCall:
-    """Run a seg6 action; its parameter is an address (END_X), an s32 table (END_T, END_DT6) or an SrhValue (END_B6*).
-
-    Faults when the helper fails; else gives the verdict REDIRECT.
-    """
-
-    action: Seg6Action
-    parameter: Expr | SrhValue
-    type: Type
-    span: Span
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class HasHeader:
-    """Whether the packet has the header: an IPv6 header ("ipv6"), or after one an SRH ("srh"), past hop-by-hop and destination
-    options. In hooks whose packets may be without."""
-
-    header: Header
-    span: Span
-    type: BoolType = BOOL
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PushEncap:
-    """Encapsulate the packet, or insert the SRH; faults when the helper fails. Packet data moves, and has other headers.
-
-    For IP, `source` (an address) and `hop_limit` (a u8) are those of the outer IPv6 header, whose payload length and traffic class
-    the function fills in; None for the others, which the kernel gives its own. Gives nothing.
-    """
-
-    kind: EncapKind
-    srh: SrhValue
-    source: Expr | None
-    hop_limit: Expr | None
-    span: Span
-    type: NoneType = NONE
 
 
 Expr: TypeAlias = (

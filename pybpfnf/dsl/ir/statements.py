@@ -9,10 +9,11 @@ from pybpfnf.abi.headers import Field, Header
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.calls import Leave
 from pybpfnf.dsl.ir.events import Release, Reserve
-from pybpfnf.dsl.ir.expressions import Expr, Place, TlvPlace, TlvValue
+from pybpfnf.dsl.ir.expressions import Expr, Place
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
 from pybpfnf.dsl.ir.queues import QueuePush
+from pybpfnf.dsl.ir.tlvs import TlvPlace, TlvValue
 from pybpfnf.dsl.ir.views import SetWire
 from pybpfnf.dsl.ir.words import Log
 from pybpfnf.records import dataclass
