@@ -155,6 +155,17 @@ def _renumbered(relocations: bytes, new_index: dict[int, int]) -> bytes:
     return b"".join(_RELOCATION.pack(offset, new_index.get(info >> 32, 0) << 32 | info & 0xFFFFFFFF) for offset, info in rows)
 
 
+def moved_relocations(relocations: bytes, offset: Callable[[int], int]) -> bytes:
+    """A table of relocations whose section's bytes have moved: `offset` says an offset's new one."""
+    return b"".join(_RELOCATION.pack(offset(at), info) for at, info in _RELOCATION.iter_unpack(relocations))
+
+
+def relocations_of(object_: Object, index: int) -> dict[int, Symbol]:
+    """The symbol of each relocation of a section, by the offset that it changes."""
+    tables = (section for section in object_.sections if section.type == SHT_REL and section.info == index)
+    return {at: object_.symbols[info >> 32] for table in tables for at, info in _RELOCATION.iter_unpack(table.data)}
+
+
 def write(object_: Object) -> bytes:
     """The bytes of the object: header, sections, symbols, names, section headers."""
     names = _Names()

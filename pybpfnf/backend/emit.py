@@ -6,11 +6,9 @@ so what must be there and what must not is checked here, and is a bug of ours wh
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-
 from pybpfnf import llvm
-from pybpfnf.backend import elf
+from pybpfnf.backend import elf, extinfo
+from pybpfnf.backend.latches import with_jumps_back
 from pybpfnf.backend.lower_module import Lowered
 from pybpfnf.errors import InternalError
 from pybpfnf.image.meta import SECTION, encode_meta
@@ -21,7 +19,7 @@ _DATA_SECTIONS = ("license", ".maps", ".data", ".bss", ".BTF", ".BTF.ext")
 
 def emit_object(lowered: Lowered) -> bytes:
     """The object's bytes; raises InternalError where LLVM gives something that a loader would not take."""
-    object_ = elf.strip(elf.read(llvm.emit_object(lowered.text)), _is_wanted)
+    object_ = with_jumps_back(elf.strip(elf.read(llvm.emit_object(lowered.text)), _is_wanted))
     functions = frozenset(lowered.meta.programs)
     _check_sections(object_)
     _check_symbols(object_, functions)
@@ -67,34 +65,12 @@ def _check_symbols(object_: elf.Object, functions: frozenset[str]) -> None:
 
 def _check_debug_records(object_: elf.Object) -> None:
     """Each function has a record of its type and at least one line."""
-    types, lines = (set(_records(object_, table)) for table in (0, 1))
+    btf, ext = object_.section(".BTF"), object_.section(".BTF.ext")
+    assert btf is not None
+    assert ext is not None
+    types, lines = (set(extinfo.records(ext.data, btf.data, table)) for table in (extinfo.FUNCTIONS, extinfo.LINES))
     for symbol in object_.symbols:
         if symbol.kind == elf.STT_FUNC:
             place = (object_.sections[symbol.section].name, symbol.value)
             if place not in types or place not in lines:
                 raise InternalError(f"LLVM made no BTF records for the function {symbol.name!r}")
-
-
-def _records(object_: elf.Object, table: int) -> Iterator[tuple[str, int]]:
-    """(section, byte offset) of each record of .BTF.ext's table 0 (func_info) or 1 (line_info).
-
-    Layout: struct btf_ext_header and btf_ext_info_sec (tools/lib/bpf/libbpf_internal.h).
-    """
-    btf, ext = object_.section(".BTF"), object_.section(".BTF.ext")
-    if btf is None or ext is None:
-        return
-    header_size, strings = (struct.unpack_from("<I", btf.data, offset)[0] for offset in (4, 16))
-    names = header_size + strings
-    ext_header_size = struct.unpack_from("<I", ext.data, 4)[0]
-    start, size = struct.unpack_from("<II", ext.data, 8 + 8 * table)
-    position = ext_header_size + start
-    end = position + size
-    record_size = struct.unpack_from("<I", ext.data, position)[0]
-    position += 4
-    while position < end:
-        name, count = struct.unpack_from("<II", ext.data, position)
-        section = btf.data[names + name : btf.data.index(b"\0", names + name)].decode()
-        position += 8
-        for _ in range(count):
-            yield section, struct.unpack_from("<I", ext.data, position)[0]
-            position += record_size
