@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import PerCpuHash as PerCpuHash
     from pybpfnf.dsl.surface import PerfEventArray as PerfEventArray
     from pybpfnf.dsl.surface import Prefix as Prefix
+    from pybpfnf.dsl.surface import ProgArray as ProgArray
     from pybpfnf.dsl.surface import Program as Program
     from pybpfnf.dsl.surface import Queue as Queue
     from pybpfnf.dsl.surface import RingBuf as RingBuf
@@ -102,8 +103,8 @@ if TYPE_CHECKING:
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
         "Array Config DROP Hash Header Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
-        "PerCpuArray PerCpuHash PerfEventArray Prefix Program Queue REDIRECT REROUTE RingBuf Seg6Packet Srh Stack State Struct Tlv "
-        "Verdict array bits cpu func helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local "
+        "PerCpuArray PerCpuHash PerfEventArray Prefix ProgArray Program Queue REDIRECT REROUTE RingBuf Seg6Packet Srh Stack State Struct "
+        "Tlv Verdict array bits cpu func helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local "
         "u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
@@ -157,6 +158,7 @@ __all__ = [
     "PerCpuHash",
     "PerfEventArray",
     "Prefix",
+    "ProgArray",
     "Program",
     "ProgramImage",
     "Queue",

@@ -108,10 +108,15 @@ def prepare(target: Target, config: Mapping[str, object], *, program: str | None
     else:
         data = object_bytes(target)
         found, digest = image.read(data, name=target_name(target)), hashlib.sha256(data).hexdigest()
-    chosen = choose_program(found, program, type_name)
+    chosen = choose_program(found, _program_name(target) if program is None else program, type_name)
     configured = image.configure(found, config)
     image.require_complete(configured, chosen)
     return Prepared(configured, chosen, digest)
+
+
+def _program_name(target: Target) -> str | None:
+    """A program's own name: its object has those too that it goes on in."""
+    return None if isinstance(target, ObjectImage | bytes | str | os.PathLike) else target.name
 
 
 def target_name(target: Target) -> str:

@@ -189,6 +189,10 @@ class DebugInfo:
         self._nodes[int(variables[1:])] = f"!{{{argument}}}"
         return subprogram
 
+    def function(self) -> str:
+        """The type of a function of which nothing is said: void (void)."""
+        return self.node(f"!DISubroutineType(types: {self.list_of(['null'])})")
+
     def variable(self, name: str, type_: str) -> str:
         """A global: what LLVM puts in the DATASEC of its section."""
         what = f'name: "{name}", scope: {self._unit}, file: {self._main_file}, type: {type_}'

@@ -58,6 +58,8 @@ def _symbols(module: ir.Module) -> Iterator[tuple[str, str, Span]]:
         yield function.name, "function", function.span
     for map_ in module.maps:
         yield map_.name, "map", first
+    for array in module.programs:
+        yield array.name, "program array", first
     for variable in module.variables:
         yield variable.name, "variable", first
 

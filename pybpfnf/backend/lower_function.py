@@ -22,6 +22,7 @@ from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, low
 from pybpfnf.backend.lower_packet import lower_set_header
 from pybpfnf.backend.lower_queues import lower_queue_push
 from pybpfnf.backend.lower_struct import copy, lower_set_place, lower_update_place, place_of
+from pybpfnf.backend.lower_tails import lower_tail_call
 from pybpfnf.backend.lower_view import lower_set_wire
 from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import is_in_memory, llvm_type, string
@@ -127,6 +128,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.Exhausted: lower_exhausted,
     ir.Continue: lower_continue,
     ir.Leave: lower_leave,
+    ir.TailCall: lower_tail_call,
     ir.Return: lower_return,
     ir.Assert: lower_assert,
     ir.Evaluate: lower_evaluate,

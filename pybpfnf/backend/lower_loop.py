@@ -28,7 +28,7 @@ _STILL = (
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
     ir.ViewAt, ir.FindHeader, ir.WireRead, ir.WireItem, ir.SetWire,
     ir.Emit, ir.Log, ir.Shown, ir.Reserve, ir.Release, ir.QueuePush, ir.QueueTake,
-    ir.If, ir.ForRange, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.Assert, ir.Evaluate,
+    ir.If, ir.ForRange, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall, ir.Assert, ir.Evaluate,
     ir.InlinedCall, ir.Leave, ir.Absent, ir.Present,
 )  # fmt: skip
 # These move it, and leave its headers in their order.

@@ -9,6 +9,7 @@ from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.lower_function import lower_function
+from pybpfnf.backend.lower_tails import define_programs
 from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import alignment, literal, memory_type, string
 from pybpfnf.dsl import ir
@@ -43,6 +44,7 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
         *(_map(map_, debug) for map_ in module.maps),
         *(_queue(queue, debug) for queue in module.queues),
         *(_events(buffer, debug) for buffer in module.events),
+        *(define_programs(array, debug) for array in module.programs),
         *(_variable(variable, debug) for variable in module.variables),
         *([_fault_counters(len(sites.sites), debug)] if counted else []),
         *texts.definitions(),

@@ -15,7 +15,7 @@ import click
 
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.errors import InputError
-from pybpfnf.live import Live, LiveArray, LiveEvents, LiveMapping, LiveQueue
+from pybpfnf.live import Live, LiveArray, LiveEvents, LiveMapping, LivePrograms, LiveQueue
 from pybpfnf.records import dataclass
 
 
@@ -42,7 +42,7 @@ def contents(live: Live, names: Iterable[str]) -> Iterator[Content]:
         found: Any = live[name]
         if isinstance(found, LiveArray):
             yield from (Content(name, index, value) for index, value in enumerate(found))
-        elif isinstance(found, LiveMapping):
+        elif isinstance(found, LiveMapping | LivePrograms):
             yield from (Content(name, key, value) for key, value in found.items())
         elif isinstance(found, LiveQueue | LiveEvents):
             raise InputError(f"map {name} is a {found.spec.type}: looking would take away what it holds", hint="read it from Python")

@@ -41,7 +41,7 @@ from pybpfnf.dsl.scope import ModuleScope, ScopeError
 from pybpfnf.dsl.signature import build_signature, name_span
 from pybpfnf.dsl.source import FunctionSource
 from pybpfnf.dsl.surface.programs import Program
-from pybpfnf.dsl.walk import used_events, used_names, used_queues
+from pybpfnf.dsl.walk import used_events, used_names, used_programs, used_queues
 from pybpfnf.dsl.work import check_work
 from pybpfnf.errors import CompileError, InputError, InternalError
 
@@ -77,7 +77,7 @@ _TABLES = Tables(EXPRESSIONS, STATEMENTS)
 
 
 def compile_module(programs: Sequence[Program]) -> ir.Module:
-    """The typed IR of programs that become one object.
+    """The typed IR of programs that become one object, with those that they go on in.
 
     Raises CompileError with every mistake that was found, in the order of the source, and InputError where Python does not
     know a function's source.
@@ -85,16 +85,20 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
     if not programs:
         raise InputError("there is no program to compile", hint="decorate a function with @seg6local")
     scope = ModuleScope()
-    sources = [scope.source(program.function) for program in programs]
+    scope.reached |= dict.fromkeys(programs)
+    sources: list[FunctionSource] = []
     diagnostics: list[Diagnostic] = []
-    functions = []
-    for program, source in zip(programs, sources, strict=True):
-        diagnostics += _claim(scope, program, source)
-        diagnostics += _one_license(programs[0], program, source)
-    for program, source in zip(programs, sources, strict=True):
-        function, found = _build_function(program, source, scope)
-        functions.append(function)
-        diagnostics += found
+    functions: list[ir.Function] = []
+    while len(functions) < len(scope.reached):  # what is built names others, to go on in
+        added = list(scope.reached)[len(functions) :]
+        for program in added:
+            sources.append(scope.source(program.function))
+            diagnostics += _claim(scope, program, sources[-1])
+            diagnostics += _one_license(programs[0], program, sources[-1])
+        for program in added:
+            function, found = _build_function(program, scope.source(program.function), scope)
+            functions.append(function)
+            diagnostics += found
     if not diagnostics:
         built = list(zip(functions, sources, strict=True))
         diagnostics = [found for function, source in built for found in (*check_stack(function, source), *check_work(function, scope))]
@@ -169,4 +173,13 @@ def _module(programs: Sequence[Program], functions: Sequence[ir.Function], scope
         file = source.file
         if texts.setdefault(file.recorded, file.text) != file.text:
             raise InputError(f"two files are both recorded as {file.recorded}", hint="put them under one pyproject.toml, or rename one")
-    return ir.Module(tuple(functions), maps, variables, programs[0].license, texts, used_events(functions), used_queues(functions))
+    return ir.Module(
+        tuple(functions),
+        maps,
+        variables,
+        programs[0].license,
+        texts,
+        used_events(functions),
+        used_queues(functions),
+        used_programs(functions),
+    )

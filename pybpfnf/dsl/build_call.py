@@ -18,6 +18,7 @@ from pybpfnf.dsl.build_log import build_log
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_queue import call_queue
 from pybpfnf.dsl.build_struct import build_struct
+from pybpfnf.dsl.build_tails import call_program
 from pybpfnf.dsl.build_tlv import find, is_instance, item_count
 from pybpfnf.dsl.build_view import VIEW_METHODS, build_view
 from pybpfnf.dsl.build_wire import build_srh, build_tlv
@@ -45,6 +46,7 @@ from pybpfnf.dsl.values import (
     Method,
     PacketView,
     Poison,
+    ProgramSlot,
     QueuePlace,
     Segments,
     StructClass,
@@ -86,6 +88,8 @@ def build_call(b: Builder, node: ast.Call) -> Value:
         case HeaderClass(type_):
             message = f"`{type_}` is a header: it is read from the packet, not made"
             return b.error("unsupported", message, node, f"write `{b.packet_name}.view({type_}, at=...)`")
+        case ProgramSlot():
+            return call_program(b, callee, node)
         case Constant(thing):
             return _call_object(b, thing, node)
         case Poison():

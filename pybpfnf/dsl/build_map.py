@@ -9,6 +9,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_segments import build_segment, store_segment
 from pybpfnf.dsl.build_struct import build_item, has_items, store_place, update_place
+from pybpfnf.dsl.build_tails import program_slot
 from pybpfnf.dsl.build_tlv import build_array_item, store_tlv, update_tlv
 from pybpfnf.dsl.build_trie import look_up_key, stored_key
 from pybpfnf.dsl.build_view import build_wire_item, has_wire_items, store_wire, update_wire
@@ -17,7 +18,7 @@ from pybpfnf.dsl.hints import one_of_hint
 from pybpfnf.dsl.operands import article, describe, to_type, zero
 from pybpfnf.dsl.types import ADDRESS, OptionalType, StructType, ValueType, ViewType
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
-from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, Segments, TlvItems, Typed, Value
+from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, ProgramsPlace, Segments, TlvItems, Typed, Value
 
 
 def build_subscript(b: Builder, node: ast.Subscript) -> Value:
@@ -28,6 +29,8 @@ def build_subscript(b: Builder, node: ast.Subscript) -> Value:
     match holder:
         case MapPlace(map_):
             return _read(b, map_, node)
+        case ProgramsPlace(array):
+            return program_slot(b, array, node)
         case TlvItems():
             return build_array_item(b, holder, node)
         case Segments():
@@ -213,6 +216,10 @@ def _target_map(b: Builder, target: ast.Subscript) -> ir.Map | None:
         return None
     if isinstance(holder, MapPlace):
         return holder.map
+    if isinstance(holder, ProgramsPlace):
+        name = holder.array.name
+        b.error("read-only", f"the programs of `{name}` are there from load on", target, f"write `{name}[...] = ...` at module level")
+        return None
     return _as_map(b, target.value)
 
 

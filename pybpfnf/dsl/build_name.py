@@ -25,6 +25,7 @@ from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.queues import QueueDefinition
 from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct, is_struct, pack
+from pybpfnf.dsl.surface.tails import ProgArray
 from pybpfnf.dsl.surface.wire import Tlv
 from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OptionalType, TlvViewType, is_reserved
 from pybpfnf.dsl.values import (
@@ -36,6 +37,7 @@ from pybpfnf.dsl.values import (
     Literal,
     MapPlace,
     Nothing,
+    ProgramsPlace,
     QueuePlace,
     StructClass,
     TlvClass,
@@ -128,6 +130,8 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
             return Nothing()
         case MapDefinition() | ConfigVariable() | StateVariable() | RingBuf() | PerfEventArray() | QueueDefinition():
             return _store(b, thing, node, name)
+        case ProgArray():
+            return _programs(b, thing, node, name)
         case type() if issubclass(thing, Tlv) and thing is not Tlv:
             return TlvClass(thing.layout)
         case type() if is_struct(thing):
@@ -167,6 +171,17 @@ def _store(b: Builder, thing: _Store, node: ast.expr, name: str) -> Value:
             variable = b.scope.variable(thing, name)
             return Typed(ir.VariableRead(variable, variable.type, b.span(node)))
         return MapPlace(b.scope.map(thing, name))
+    except ScopeError as error:
+        return b.error("name", str(error), node, "give it another name at module level")
+
+
+def _programs(b: Builder, array: ProgArray[Any], node: ast.expr, name: str) -> Value:
+    """A program array that a function names: one of its own hook."""
+    if array.hook.name != b.hook.name:
+        message = f"the programs of `{name}` are those of {array.hook!r}, and this function is of {b.hook.name}"
+        return b.error("not-here", message, node, "make a ProgArray for each hook")
+    try:
+        return ProgramsPlace(b.scope.programs(array, name))
     except ScopeError as error:
         return b.error("name", str(error), node, "give it another name at module level")
 

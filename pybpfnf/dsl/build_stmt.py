@@ -14,6 +14,7 @@ from pybpfnf.dsl.build_events import check_path_end, refuse_unnamed, report_leak
 from pybpfnf.dsl.build_func import build_leave
 from pybpfnf.dsl.build_map import delete_item
 from pybpfnf.dsl.build_name import found_value
+from pybpfnf.dsl.build_tails import build_tail_call
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.facts import facts
 from pybpfnf.dsl.flow import Copy, Flow, join
@@ -23,7 +24,7 @@ from pybpfnf.dsl.narrow import narrowed
 from pybpfnf.dsl.operands import as_bool, describe, to_type
 from pybpfnf.dsl.surface.stores import ConfigVariable, StateVariable
 from pybpfnf.dsl.types import VERDICT
-from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Reserving, Typed
+from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Reserving, TailCalling, Typed
 from pybpfnf.dsl.walk import walk
 
 # What cannot fault when it is read, nor do anything.
@@ -80,7 +81,10 @@ def build_return(b: Builder, node: ast.Return) -> Statements:
         b.flow.reachable = False
         b.error("type", "a network function returns a verdict", node, "write `return OK` or `return DROP`")
         return ()
-    value = to_type(b, b.expr(node.value), VERDICT, node.value, "what a network function returns")
+    given = b.expr(node.value)
+    if isinstance(given, TailCalling):
+        return build_tail_call(b, given.call, node)
+    value = to_type(b, given, VERDICT, node.value, "what a network function returns")
     check_path_end(b, node)
     b.flow.reachable = False
     return (ir.Return(value, b.span(node)),)
@@ -155,6 +159,9 @@ def build_expression(b: Builder, node: ast.Expr) -> Statements:
             return statements
         case Reserving(buffer):
             refuse_unnamed(b, buffer, node.value)
+            return ()
+        case TailCalling():
+            b.error("type", "a tail call does not come back", node, f"write `return {b.text(node)}`")
             return ()
         case Typed(ir.Emit(buffer)):
             hint = f"write `{buffer.name}.emit(...)`, where no room is a fault, or ask `if not ...`"

@@ -43,7 +43,7 @@ _ORDER = frozenset({ir.CompareOp.LT, ir.CompareOp.LE, ir.CompareOp.GT, ir.Compar
 
 def check_module(module: ir.Module) -> None:
     """Raises InternalError with the node that is wrong."""
-    names = [thing.name for thing in (*module.functions, *module.maps, *module.events, *module.queues, *module.variables)]
+    names = [thing.name for thing in (*module.functions, *module.maps, *module.events, *module.queues, *module.programs, *module.variables)]
     if len(set(names)) != len(names):
         raise InternalError(f"two symbols of one name: {sorted(names)}")
     for function in module.functions:
@@ -68,7 +68,7 @@ def check_function(function: ir.Function) -> None:
     for stray in leaving(function.body):
         raise InternalError(f"{function.name}: outside of a loop: {stray!r}")
     for ending in _endings(function.body):
-        if not isinstance(ending, ir.Return):
+        if not isinstance(ending, ir.Return | ir.TailCall):
             raise InternalError(f"{function.name}: not in a function that was called: {ending!r}")
 
 
@@ -89,7 +89,7 @@ def _ends(statement: ir.Stmt) -> bool:
         case ir.ForRange(body=body, orelse=orelse):
             return returns(orelse) and not any(isinstance(node, ir.Break) for node in leaving(body))
         case _:
-            return isinstance(statement, ir.Return | ir.Leave | ir.Break | ir.Continue | ir.Exhausted)
+            return isinstance(statement, ir.Return | ir.TailCall | ir.Leave | ir.Break | ir.Continue | ir.Exhausted)
 
 
 def leaving(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Break | ir.Continue | ir.Exhausted]:
@@ -112,11 +112,11 @@ def _inlined(node: ir.InlinedCall) -> bool:
     return returns(node.body) and leaves and gives and not any(leaving(node.body))
 
 
-def _endings(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Return | ir.Leave]:
+def _endings(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Return | ir.TailCall | ir.Leave]:
     """The statements that end a function, of the one whose body this is."""
     for statement in body:
         match statement:
-            case ir.Return() | ir.Leave():
+            case ir.Return() | ir.TailCall() | ir.Leave():
                 yield statement
             case ir.If(_, then, orelse) | ir.ForRange(body=then, orelse=orelse):
                 yield from _endings(then)
@@ -331,6 +331,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.DeleteMap: lambda node: _fits(node.key.type, node.map.key),
     ir.If: lambda node: node.test.type == BOOL,
     ir.ForRange: _for_range,
+    ir.TailCall: lambda node: isinstance(node.index.type, IntType),
     ir.Return: lambda node: node.value.type == VERDICT,
     ir.Assert: lambda node: node.test.type == BOOL,
 }

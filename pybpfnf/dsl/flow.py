@@ -89,31 +89,32 @@ class Leak:
 @dataclass(slots=True)
 class Flow:
     """The state at one point; `bound` has the names that every path to here binds, `headers` what the packet was found to have, `reserved`
-    the records that must still be released."""
+    the records that must still be released, `moved` what on some way to here moved the packet."""
 
     bound: dict[str, Binding] = field(default_factory=dict)
     reachable: bool = True
     headers: frozenset[str] = frozenset()
     reserved: dict[str, Reservation] = field(default_factory=dict)
+    moved: Span | None = None
 
     def give_up(self, names: Iterable[str]) -> None:
         """These names were bound by something that was refused: nothing is said about their uses."""
         self.bound.update(dict.fromkeys(names, PoisonBinding()))
 
     def copy(self) -> Flow:
-        return Flow(dict(self.bound), self.reachable, self.headers, dict(self.reserved))
+        return Flow(dict(self.bound), self.reachable, self.headers, dict(self.reserved), self.moved)
 
     def inside(self, parameters: Mapping[str, Binding]) -> Flow:
         """What is known at the start of a function that is called here: of its parameters; and, hidden, of the names here."""
         bound = {_HIDDEN + name: binding for name, binding in self.bound.items()}
         reserved = {_HIDDEN + name: reservation for name, reservation in self.reserved.items()}
-        return Flow({**bound, **parameters}, self.reachable, self.headers, reserved)
+        return Flow({**bound, **parameters}, self.reachable, self.headers, reserved, self.moved)
 
     def outside(self) -> Flow:
         """What is known after the call of the function that ends here, of its caller's names."""
         bound = {name.removeprefix(_HIDDEN): binding for name, binding in self.bound.items() if name.startswith(_HIDDEN)}
         reserved = {name.removeprefix(_HIDDEN): each for name, each in self.reserved.items() if name.startswith(_HIDDEN)}
-        return Flow(bound, self.reachable, self.headers, reserved)
+        return Flow(bound, self.reachable, self.headers, reserved, self.moved)
 
     def learn_found(self, names: Iterable[str]) -> None:
         """These names were asked about and are not None."""
@@ -177,6 +178,7 @@ class Flow:
     def move_packet(self, span: Span) -> None:
         """The packet may have moved at `span`: views of its headers are stale, and it may have others."""
         self.headers = frozenset()
+        self.moved = self.moved or span
         for name, binding in self.bound.items():
             if isinstance(binding, ViewBinding) and isinstance(binding.view, HeaderView) and binding.moved is None:
                 self.bound[name] = replace(binding, moved=span)
@@ -247,7 +249,7 @@ def join(left: Flow, right: Flow) -> Joined:
         return Joined(right)
     if not right.reachable:
         return Joined(left)
-    flow, copies = Flow(headers=left.headers & right.headers), ([], [])  # type: tuple[Flow, tuple[list[Copy], list[Copy]]]
+    flow, copies = Flow(headers=left.headers & right.headers, moved=left.moved or right.moved), ([], [])  # type: tuple[Flow, tuple[list[Copy], list[Copy]]]
     for name, one in left.bound.items():
         other = right.bound.get(name)
         if other is None:

@@ -146,7 +146,7 @@ class _Importing:
 
 # What Python says of a call with the wrong arguments, where what is called is the language's.
 _DECORATOR = "it takes `on_fault` and `license`, by name"
-_OURS = "Array|PerCpuArray|Hash|Config|State|Hook"
+_OURS = "Array|PerCpuArray|ProgArray|Hash|Config|State|Hook"
 _CALL_OF_OURS = re.compile(rf"^({_OURS})\.(?:__init__|__call__|__new__)\(\) (.*)$")
 
 

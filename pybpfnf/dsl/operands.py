@@ -47,10 +47,13 @@ from pybpfnf.dsl.values import (
     Number,
     PacketView,
     Poison,
+    ProgramSlot,
+    ProgramsPlace,
     QueuePlace,
     Reserving,
     Segments,
     StructClass,
+    TailCalling,
     TlvClass,
     TlvItems,
     Tlvs,
@@ -80,6 +83,12 @@ def describe(value: Value) -> str:
             return f"the {'ring buffer' if buffer.kind == 'ringbuf' else 'perf event array'} `{buffer.name}`"
         case Reserving(buffer):
             return f"a {buffer.record} that is reserved"
+        case ProgramsPlace(array):
+            return f"the program array `{array.name}`"
+        case ProgramSlot(array):
+            return f"a program of `{array.name}`, not called"
+        case TailCalling():
+            return "a tail call"
         case Segments():
             return "the segment list"
         case Tlvs():

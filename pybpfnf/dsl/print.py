@@ -26,6 +26,7 @@ def format_module(module: ir.Module) -> str:
     lines += [_map(map_) for map_ in module.maps]
     lines += [f"{queue.kind} {queue.name}: {queue.value}, {queue.max_entries} entries" for queue in module.queues]
     lines += [_buffer(buffer) for buffer in module.events]
+    lines += [_programs(array) for array in module.programs]
     for function in module.functions:
         lines += ["", *_function(function)]
     return "\n".join(lines) + "\n"
@@ -45,6 +46,11 @@ def _map(map_: ir.Map) -> str:
 
 def _buffer(buffer: ir.EventBuffer) -> str:
     return f"{buffer.kind} {buffer.name}: {buffer.record}{f', {buffer.size} bytes' if buffer.size else ''}"
+
+
+def _programs(array: ir.ProgArray) -> str:
+    slots = ", ".join(f"{index} {program}" for index, program in array.slots)
+    return f"prog_array {array.name}: {array.size} slots{f' ({slots})' if slots else ''}"
 
 
 def _function(function: ir.Function) -> Iterator[str]:
@@ -266,6 +272,7 @@ _STATEMENTS: Mapping[type, Callable[[Any], str]] = {
     ir.Exhausted: lambda node: "exhausted",
     ir.Continue: lambda node: "continue",
     ir.Leave: lambda node: "leave",
+    ir.TailCall: lambda node: f"tail call {node.array.name}[{_expr(node.index)}]",
     ir.Return: lambda node: f"return {_expr(node.value)}",
     ir.Assert: lambda node: f"assert {_expr(node.test)}, {node.message!r}",
     ir.Evaluate: lambda node: f"evaluate {_expr(node.value)}",

@@ -12,9 +12,11 @@ from pybpfnf.dsl.locals import Inferred
 from pybpfnf.dsl.rules import symbol_problem
 from pybpfnf.dsl.source import FunctionSource, SourceFile, read_function
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
+from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.surface.queues import QueueDefinition
 from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVariable
 from pybpfnf.dsl.surface.structs import Struct
+from pybpfnf.dsl.surface.tails import ProgArray
 from pybpfnf.dsl.types import Type
 
 
@@ -30,6 +32,7 @@ class ModuleScope:
         self._owners: dict[str, object] = {}
         self._sources: dict[FunctionType, FunctionSource] = {}
         self._instances = 0
+        self.reached: dict[Program, None] = {}  # by tail calls, in the order in which they are met
         self.settled: dict[Hashable, tuple[Inferred, Type | None]] = {}  # of a call of a function: its types, as it was built before
 
     @property
@@ -75,6 +78,13 @@ class ModuleScope:
         name = buffer.name or captured_as
         self.claim(name, buffer)
         return ir.EventBuffer(name, buffer.kind, buffer.record, buffer.size)
+
+    def programs(self, array: ProgArray[Any], captured_as: str) -> ir.ProgArray:
+        """The array; its programs are `reached`."""
+        name = array.name or captured_as
+        self.claim(name, array)
+        self.reached |= dict.fromkeys(array.programs.values())
+        return ir.ProgArray(name, array.size, tuple((index, program.name) for index, program in sorted(array.programs.items())))
 
     def variable(self, variable: ConfigVariable | StateVariable, captured_as: str) -> ir.Variable:
         name = variable.name or captured_as

@@ -183,6 +183,31 @@ class Reserving:
 
 @final
 @dataclass(frozen=True, slots=True)
+class ProgramsPlace:
+    """An array of programs."""
+
+    array: ir.ProgArray
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProgramSlot:
+    """`NEXT[i]`, to be called."""
+
+    array: ir.ProgArray
+    index: ir.Expr
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TailCalling:
+    """`NEXT[i](pkt)`: to be returned at once."""
+
+    call: ir.TailCall
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Constant:
     """A Python object that the function captures or writes: bytes, text, a tuple, a module, a function."""
 
@@ -216,6 +241,9 @@ Value: TypeAlias = (
     | Appended
     | Effect
     | Reserving
+    | ProgramsPlace
+    | ProgramSlot
+    | TailCalling
     | Constant
     | Nothing
 )

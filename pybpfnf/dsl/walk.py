@@ -55,6 +55,13 @@ def used_queues(functions: Iterable[ir.Function]) -> tuple[ir.Queue, ...]:
     return tuple(found.values())
 
 
+def used_programs(functions: Iterable[ir.Function]) -> tuple[ir.ProgArray, ...]:
+    """The program arrays that functions go on in, in the order of first use."""
+    nodes = (node for function in functions for node in walk(function.body))
+    found = {node.array.name: node.array for node in nodes if isinstance(node, ir.TailCall)}
+    return tuple(found.values())
+
+
 def used_events(functions: Iterable[ir.Function]) -> tuple[ir.EventBuffer, ...]:
     """The ring buffers and perf event arrays that functions use, in the order of first use."""
     nodes = (node for function in functions for node in walk(function.body))

@@ -25,7 +25,7 @@ _FORKS: Mapping[type, int] = {
         (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.Convert, ir.Unary, ir.Not, ir.Let, ir.Unwrap, ir.IsNone), 0
     ),
     **dict.fromkeys(
-        (ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Exhausted, ir.Continue, ir.Return), 0
+        (ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall), 0
     ),
     **dict.fromkeys((ir.InlinedCall, ir.Leave, ir.Absent, ir.Present), 0),
     **dict.fromkeys((ir.HeaderRead, ir.SetHeader, ir.Seg6ActionCall), 4),
@@ -88,7 +88,7 @@ def _leaving(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[ir.Stmt, ...]]:
     for statement in body:
         if isinstance(statement, ir.If):
             for arm in (statement.then, statement.orelse):
-                if arm and isinstance(arm[-1], ir.Return | ir.Break):
+                if arm and isinstance(arm[-1], ir.Return | ir.TailCall | ir.Break):
                     yield arm
                 else:
                     yield from _leaving(arm)

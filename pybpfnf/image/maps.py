@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import final
 
 from pybpfnf.abi.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, MAP_TYPES, MAP_TYPES_BY_ID
@@ -16,6 +17,8 @@ from pybpfnf.records import dataclass
 from pybpfnf.types.layout import StructType
 
 BTF_SECTION, LEGACY_SECTION = ".maps", "maps"
+_R_BPF_64_ABS64, _POINTER_SIZE = 2, 8
+_PROGRAM_SIZE = 4  # of a value of a program array: a descriptor
 _PIN_BY_NAME = 1  # LIBBPF_PIN_BY_NAME
 _PIN_GLOBAL_NS = 2  # iproute2, include/bpf_elf.h
 # Types for which the kernel refuses key and value types (map_check_no_btf in kernel/bpf, as bpf_object__create_map in libbpf lists).
@@ -93,7 +96,8 @@ def _btf_maps(obj: ObjectFile, btf: Btf | None) -> Iterator[Place]:
     for symbol in _symbols_in(obj, section):
         if symbol.name not in variables:
             raise ObjectError(f"map {symbol.name!r} has no type in .BTF", hint="compile with -g")
-        yield Place(section.index, symbol.value, _btf_map(btf, symbol.name, variables[symbol.name]))
+        spec = _btf_map(btf, symbol.name, variables[symbol.name])
+        yield Place(section.index, symbol.value, replace(spec, programs=_programs(obj, btf, symbol, variables[symbol.name])))
 
 
 def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
@@ -109,6 +113,8 @@ def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
             numbers[f"{member}_size"] = btf.size_of(types[member])
         elif member in ("type", "max_entries", "map_flags", "key_size", "value_size", "pinning"):
             numbers[member] = _number(btf, name, member, member_type)
+        elif member == "values" and "type" in numbers and _type_name(name, numbers["type"]) == "prog_array":
+            numbers["value_size"] = _PROGRAM_SIZE
         else:
             raise ObjectError(f"map {name!r}: {member!r} in a map definition is not supported")
     if "type" not in numbers:
@@ -130,6 +136,22 @@ def _btf_map(btf: Btf, name: str, variable: Type) -> MapSpec:
         key_type=read_type(btf, types["key"]) if "key" in types else None,
         value_type=read_type(btf, types["value"]) if "value" in types else _record_type(btf, type_name, definition),
     )
+
+
+def _programs(obj: ObjectFile, btf: Btf, symbol: Symbol, variable: Type) -> tuple[tuple[int, str], ...]:
+    """The slots of a program array: relocations of pointers in `values`, the last member (libbpf, bpf_object__collect_map_relos)."""
+    values = [offset // 8 for name, _, offset in btf.strip(variable.value).entries() if btf.string(name) == "values"]
+    if not values or symbol.section is None:
+        return ()
+    start, found = symbol.value + values[0], []
+    for relocation in obj.relocations.get(symbol.section, ()):
+        if start <= relocation.offset < symbol.value + symbol.size:
+            target = relocation.symbol
+            if relocation.type != _R_BPF_64_ABS64 or target.kind is not SymbolKind.FUNCTION or target.local:
+                message = f"map {symbol.name!r}: {target.name!r} in its values is no program"
+                raise ObjectError(message, hint="name a function that is not static")
+            found.append(((relocation.offset - start) // _POINTER_SIZE, target.name))
+    return tuple(sorted(found))
 
 
 def _record_type(btf: Btf, type_name: str, definition: Type) -> StructType | None:

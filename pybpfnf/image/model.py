@@ -100,6 +100,7 @@ class MapSpec:
     btf_value_type: int = 0
     key_type: FieldType | None = None  # where `.pybpfnf` or .BTF describes it
     value_type: FieldType | None = None  # also of the records of a ring buffer or perf event array
+    programs: tuple[tuple[int, str], ...] = ()  # of a prog_array: the slots that have one, and its name
     default: int | str | None = None  # what a missing key reads as, where `.pybpfnf` gives it; an address as text
 
 

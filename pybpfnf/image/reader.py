@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pybpfnf.abi.programs import PROGRAM_TYPES, type_of_section
@@ -46,10 +46,12 @@ def _read(data: bytes) -> ObjectImage:
     ext = decode_btf_ext(ext_section.data, btf) if ext_section is not None and btf is not None else BtfExt()
     meta = decode_meta(meta_section.data) if meta_section is not None else None
     places = read_maps(obj, btf)
+    maps = _maps(places, meta)
+    _check_slots(maps, programs)
     linker, records = Linker(obj, functions, places), Records(btf, ext)
     return ObjectImage(
         programs=tuple(_program(function, linker, records, meta) for function in programs),
-        maps=_maps(places, meta),
+        maps=maps,
         license=_license(obj),
         btf=fixup_datasec(btf, obj) if btf is not None else b"",
         variables=read_variables(obj, btf, meta),
@@ -101,6 +103,14 @@ def _maps(places: tuple[Place, ...], meta: Meta | None) -> dict[str, MapSpec]:
             raise ObjectError(f"section {SECTION} lists a map {name!r}, which the object does not have")
         maps[name] = _listed(maps[name], row)
     return maps
+
+
+def _check_slots(maps: Mapping[str, MapSpec], programs: Iterable[Function]) -> None:
+    names = {program.name for program in programs}
+    for spec in maps.values():
+        for slot, name in spec.programs:
+            if name not in names:
+                raise ObjectError(f"slot {slot} of map {spec.name!r} has {name!r}, which is no program of the object")
 
 
 def _listed(spec: MapSpec, row: MetaMap) -> MapSpec:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage, Role, Variable
+from pybpfnf.image.tails import reached_programs
 from pybpfnf.types.scalars import encode_scalar
 
 
@@ -26,10 +27,11 @@ def configure(image: ObjectImage, values: Mapping[str, object]) -> ObjectImage:
 
 
 def missing(image: ObjectImage, program: ProgramImage) -> tuple[Variable, ...]:
-    """The Configs without value that this program reads, subprograms included. What another program of the object reads
-    is not asked for."""
+    """The Configs without value that this program reads, subprograms and programs that it goes on in included. What another program
+    of the object reads is not asked for."""
     needed = [variable for variable in image.variables.values() if variable.required and variable.role is Role.CONFIG]
-    return tuple(variable for variable in needed if _reads(program, variable))
+    programs = (program, *reached_programs(image, program)) if needed else ()
+    return tuple(variable for variable in needed if any(_reads(each, variable) for each in programs))
 
 
 def require_complete(image: ObjectImage, program: ProgramImage) -> None:

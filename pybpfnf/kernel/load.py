@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from pybpfnf.abi.codec import SLOT_SIZE, encode
 from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
 from pybpfnf.errors import Error, InputError, KernelError, VerifierError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
+from pybpfnf.image.tails import reached_programs
 from pybpfnf.kernel.attrs import BtfLoad, ProgramLoad
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 from pybpfnf.kernel.info import ProgramInfo, program_info
@@ -78,7 +80,9 @@ def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | 
     InputError for an unknown type, SystemLacksError without the rights, KernelError for anything else.
     """
     row = program_type(program, type_name)
-    refuse_dangerous(program, row)
+    reached = reached_programs(image, program)
+    for each in (program, *reached):
+        refuse_dangerous(each, row)
     with ExitStack() as undo:
         btf, btf_refused = _load_btf(image.btf)
         if btf is not None:
@@ -88,8 +92,24 @@ def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | 
             kept.callback(_unpin, pins)
             maps = {name: kept.enter_context(_map(spec, btf, shared, pins)) for name, spec in image.maps.items()}
             fd = _load(image, program, row, maps, btf)
+            kept.callback(fd.close)
+            _fill_slots(image, reached, row, maps, btf)
             kept.pop_all()
     return LoadedProgram(image, program, fd, maps, btf_refused, tuple(pins))
+
+
+def _fill_slots(image: ObjectImage, reached: Iterable[ProgramImage], row: ProgramType, maps: Mapping[str, Map], btf: Fd | None) -> None:
+    """The programs of the object's program arrays, each loaded once; from here on their arrays hold them.
+
+    An array lets go of its programs when its last descriptor and pin are gone (kernel/bpf/arraymap.c, prog_array_map_clear): whoever
+    wants tail calls to lead anywhere keeps one of them.
+    """
+    with ExitStack() as loaded:
+        fds = {each.name: loaded.enter_context(_load(image, each, row, maps, btf)) for each in reached}
+        for name, array in maps.items():
+            for slot, program in image.maps[name].programs:
+                if program in fds:
+                    array.update(slot.to_bytes(4, sys.byteorder), fds[program].number.to_bytes(4, sys.byteorder))
 
 
 def _map(spec: MapSpec, btf: Fd | None, shared: Path | None, pins: list[Path]) -> Map:

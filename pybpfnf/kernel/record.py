@@ -110,7 +110,8 @@ def _decode(data: bytes) -> Record:
 
 def _map(row: dict[str, Any]) -> MapSpec:
     types = {"key_type": type_from(row["key_type"]), "value_type": type_from(row["value_type"])}
-    return MapSpec(**{**row, **types, "initial": None if row["initial"] is None else b""})
+    programs = tuple((slot, name) for slot, name in row["programs"])
+    return MapSpec(**{**row, **types, "programs": programs, "initial": None if row["initial"] is None else b""})
 
 
 def _variable(row: dict[str, Any]) -> Variable:

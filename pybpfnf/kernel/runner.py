@@ -17,6 +17,7 @@ from typing import Self, final
 from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.errors import InputError, InternalError, SystemLacksError, VerifierError
 from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
+from pybpfnf.image.tails import reached_programs
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.encap import Encode
@@ -71,7 +72,7 @@ class KernelSession:
                 stack.enter_context(each)
                 each.start()
             self.maps: Mapping[str, MapAccess] = {**maps, **self._events}
-            self._trace = stack.enter_context(Trace()) if speaks(program) else None
+            self._trace = stack.enter_context(Trace()) if any(map(speaks, (program, *reached_programs(image, program)))) else None
             self._router = stack.enter_context(Router(environment))
             if exact:
                 stack.enter_context(statistics())

@@ -60,6 +60,8 @@ def _map_row(spec: MapSpec) -> Row:
         rights = "read-only data" if spec.frozen else "data"
         return (spec.name, spec.type, rights, f"{spec.value_size} bytes", "", "")
     default = "" if spec.default is None else f"default {spec.default}"
+    if spec.programs:
+        default = ", ".join(f"{slot}: {name}" for slot, name in spec.programs)
     key = _sized("key", spec.key_type, spec.key_size)
     return (spec.name, spec.type, key, _sized("value", spec.value_type, spec.value_size), f"max_entries {spec.max_entries}", default)
 

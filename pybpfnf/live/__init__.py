@@ -10,7 +10,8 @@ in host byte order where they have 1, 2, 4 or 8 bytes, else `bytes`. Bytes come 
 from pybpfnf.live.entries import LiveArray, LiveHash, LiveMapping
 from pybpfnf.live.events import LiveEvents
 from pybpfnf.live.program import FaultCount, Live
+from pybpfnf.live.programs import LivePrograms
 from pybpfnf.live.queues import LiveQueue
 from pybpfnf.live.tries import LiveTrie
 
-__all__ = ["FaultCount", "Live", "LiveArray", "LiveEvents", "LiveHash", "LiveMapping", "LiveQueue", "LiveTrie"]
+__all__ = ["FaultCount", "Live", "LiveArray", "LiveEvents", "LiveHash", "LiveMapping", "LivePrograms", "LiveQueue", "LiveTrie"]

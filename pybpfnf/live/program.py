@@ -13,6 +13,7 @@ from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultSite, ObjectImage, Role, Variable
 from pybpfnf.live.entries import LiveArray, LiveHash
 from pybpfnf.live.events import LiveEvents
+from pybpfnf.live.programs import LivePrograms
 from pybpfnf.live.queues import LiveQueue
 from pybpfnf.live.tries import LiveTrie, is_of_addresses
 from pybpfnf.records import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface.queues import QueueDefinition
     from pybpfnf.dsl.surface.stores import Array
     from pybpfnf.dsl.surface.structs import Struct
+    from pybpfnf.dsl.surface.tails import ProgArray
     from pybpfnf.dsl.surface.tries import LpmTrie
 
 K = TypeVar("K")
@@ -70,6 +72,8 @@ class Live:
     def __getitem__(self, key: QueueDefinition[V]) -> LiveQueue[V]: ...
     @overload
     def __getitem__(self, key: RingBuf[R] | PerfEventArray[R]) -> LiveEvents[R]: ...
+    @overload
+    def __getitem__(self, key: ProgArray[Any]) -> LivePrograms: ...
     @overload
     def __getitem__(self, key: Scalar) -> Scalar: ...  # to a type checker a State or Config is its value
     def __getitem__(self, key: object) -> Any:
@@ -157,6 +161,8 @@ def _opened(access: MapAccess, key_class: object, value_class: object) -> Any:
         return LiveQueue(access, value_class)
     if row.of_records and isinstance(access, EventAccess):
         return LiveEvents(access, value_class)
+    if spec.type == "prog_array":
+        return LivePrograms(access)
     if not row.has_keys:
         raise InputError(f"map {spec.name} is a {spec.type}, which has no keys to read")
     if row.indexed:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from pybpfnf.abi.forms import Insn, Kind
-from pybpfnf.abi.helpers import HELPERS_BY_ID, Arg
+from pybpfnf.abi.helpers import HELPERS, HELPERS_BY_ID, Arg
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm import helpers
 from pybpfnf.vm.alu import ALU, ATOMICS, SWAPS, TESTS, U32, U64, signed
@@ -24,6 +24,8 @@ from pybpfnf.vm.memory import Handle
 Registers = list[int]
 Step = Callable[[Registers], int]
 
+_TAIL_CALL = HELPERS["tail_call"].id
+
 
 class Calls(Protocol):
     """What steps need of the machine: its call frames."""
@@ -32,6 +34,7 @@ class Calls(Protocol):
 
     def enter(self, registers: Registers, return_slot: int) -> None: ...
     def leave(self, registers: Registers) -> int: ...
+    def go_on(self, registers: Registers, slot: int) -> int: ...
 
 
 def decode_steps(insns: Sequence[Insn], calls: Calls) -> list[Step]:
@@ -306,7 +309,17 @@ def _call_helper(insn: Insn, slot: int, calls: Calls) -> Step:
         do(registers)
         return following
 
-    return step
+    def tail_call(registers: Registers) -> int:
+        do(registers)
+        return _next(calls, registers, following)
+
+    return tail_call if insn.imm == _TAIL_CALL else step
+
+
+def _next(calls: Calls, registers: Registers, following: int) -> int:
+    """The slot to go on at after a helper that may have been a tail call."""
+    start, calls.host.tail = calls.host.tail, None
+    return following if start is None else calls.go_on(registers, start)
 
 
 def _helper_step(number: int, host: Host) -> Callable[[Registers], None] | GuestFault:
@@ -345,7 +358,7 @@ def _call_register(insn: Insn, slot: int, calls: Calls) -> Step:
         if isinstance(call, GuestFault):
             raise call
         call(registers)
-        return following
+        return _next(calls, registers, following)
 
     return step
 

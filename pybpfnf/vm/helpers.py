@@ -21,6 +21,7 @@ from pybpfnf.vm.printk import trace_printk, trace_vprintk
 from pybpfnf.vm.queues import QUEUE_HELPERS
 from pybpfnf.vm.seg6_helpers import SEG6_HELPERS, flow_hash
 from pybpfnf.vm.skb import Skb
+from pybpfnf.vm.tails import tail_call
 from pybpfnf.vm.xmit_helpers import XMIT_HELPERS
 
 _JIFFY_NS = 4_000_000  # a kernel with CONFIG_HZ=250
@@ -167,6 +168,7 @@ EMULATED: dict[str, Callable[..., int]] = {
     "trace_printk": trace_printk,
     "trace_vprintk": trace_vprintk,
     "loop": loop,
+    "tail_call": tail_call,
     "lwt_push_encap": lwt_push_encap,
     **EVENT_HELPERS,
     **QUEUE_HELPERS,
@@ -177,7 +179,6 @@ EMULATED: dict[str, Callable[..., int]] = {
 
 _LINK_LAYER = "there is no link layer here: no other device, and no header of one"
 _TUNNELS = "tunnel metadata is not emulated"
-_TAIL_CALLS = "program arrays are not emulated"
 _TASKS = "a packet comes in whatever process was interrupted: there is no task to emulate"
 _KERNEL_MEMORY = "there is no kernel or user memory to look into"
 _TYPED = "kernel objects (timers, locks, dynptrs, storage, sockets) are not emulated"
@@ -187,7 +188,6 @@ _READER = "what the reader of a buffer or counter does is not emulated"
 NOT_EMULATED: Mapping[str, str] = {
     **dict.fromkeys(("redirect", "clone_redirect", "skb_change_head"), _LINK_LAYER),
     **dict.fromkeys(("skb_get_tunnel_key", "skb_set_tunnel_key", "skb_get_tunnel_opt", "skb_set_tunnel_opt"), _TUNNELS),
-    "tail_call": _TAIL_CALLS,
     **dict.fromkeys(("user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
     **dict.fromkeys(("strtol", "strtoul", "strncmp", "snprintf", "snprintf_btf"), _TEXT),
     **dict.fromkeys(

@@ -45,6 +45,9 @@ class Host:
         self.random = random.Random(environment.seed)
         self.call: Callable[[int, tuple[int, ...]], int] = _no_machine
         self.packets = 0
+        self.starts: Mapping[str, int] = {}  # the first slot of each program that the run may go on in
+        self.tail: int | None = None  # where to go on, after a tail call
+        self.tail_calls = 0  # of this run
         self.log: list[str] = []  # what the program said about this packet
         self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address
         self.srh = SrhState()

@@ -59,6 +59,7 @@ class Machine:
         self._frames.clear()
         self._executed = 0
         self._fault_slot = None
+        self.host.tail_calls = 0
         try:
             r0 = self._call(0, tuple(arguments))
             if self.host.records:
@@ -105,13 +106,27 @@ class Machine:
         registers[10] = self.host.memory.add(stack) + STACK_SIZE
 
     def leave(self, registers: Registers) -> int:
-        """End the function with r0, which must have a value; gives the slot to return to."""
-        registers[0] &= U64
+        """End the function; gives the slot to return to. The r0 of a program, and of a callback, must have a value."""
         frame = self._frames.pop()
+        if frame.return_slot == _NO_RETURN or isinstance(registers[0], int):
+            registers[0] &= U64
         self.host.memory.retire(frame.stack, "it points into the stack of a function that has returned")
         registers[6:11] = frame.saved
         registers[1:6] = AFTER_CALL
         return frame.return_slot
+
+    def go_on(self, registers: Registers, slot: int) -> int:
+        """Another program in place of the function that runs: with the context alone, a stack of its own, and where it ends, its
+        caller. In a subprogram that is the function which called it."""
+        assert self.host.context is not None
+        frame = self._frames.pop()
+        self.host.memory.retire(frame.stack, "it points into the stack of a program that has gone on in another")
+        stack = StackFrame()
+        self._frames.append(_Frame(frame.return_slot, frame.saved, stack))
+        registers[:10] = UNWRITTEN[:10]
+        registers[1] = self.host.context.address
+        registers[10] = self.host.memory.add(stack) + STACK_SIZE
+        return slot
 
     def _retire_frames(self) -> None:
         for frame in self._frames:
@@ -119,14 +134,21 @@ class Machine:
 
     def _describe(self, fault: GuestFault) -> Fault:
         line = self._program.line_at(self._fault_slot) if self._fault_slot is not None else None
+        name, start = self._running()
         return Fault(
             fault.kind,
-            fault.message,
-            file=line.file if line else None,
+            fault.message if name is None else f"in {name}: {fault.message}",
+            file=line.file or None if line else None,
             line=line.line or None if line else None,
             column=line.column or None if line else None,
-            slot=self._fault_slot,
+            slot=None if self._fault_slot is None else self._fault_slot - start,
         )
+
+    def _running(self) -> tuple[str | None, int]:
+        """The program that has gone on in place of the first, and the slot at which it starts."""
+        before = [(start, name) for name, start in self.host.starts.items() if start <= (self._fault_slot or 0)]
+        start, name = max(before, default=(0, None))
+        return name, start
 
 
 def run_program(

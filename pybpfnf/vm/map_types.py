@@ -10,6 +10,7 @@ from pybpfnf.vm.events import PerfEventArray, RingBuffer
 from pybpfnf.vm.maps import ArrayMap, HashMap, LpmTrieMap, LruHashMap, LruPercpuHashMap, PercpuArrayMap, PercpuHashMap, VmMap
 from pybpfnf.vm.memory import Memory
 from pybpfnf.vm.queues import QueueMap, StackMap
+from pybpfnf.vm.tails import ProgArrayMap
 
 MAP_CLASSES: Mapping[str, type[VmMap]] = {
     "array": ArrayMap,
@@ -23,6 +24,7 @@ MAP_CLASSES: Mapping[str, type[VmMap]] = {
     "stack": StackMap,
     "ringbuf": RingBuffer,
     "perf_event_array": PerfEventArray,
+    "prog_array": ProgArrayMap,
 }
 """Storage by map type; the keys are rows of abi.maps."""
 

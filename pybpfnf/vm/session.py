@@ -10,6 +10,7 @@ from typing import Self, final
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage, ProgramImage
+from pybpfnf.image.tails import reached_programs
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
 from pybpfnf.vm import lwt, seg6
 from pybpfnf.vm.events import EventMap
@@ -19,6 +20,7 @@ from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.machine import Machine, Result
 from pybpfnf.vm.map_types import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Memory
+from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer
 
 _HOOKS: Mapping[str, Hook] = {"lwt_seg6local": seg6.HOOK, "lwt_in": lwt.IN, "lwt_out": lwt.OUT, "lwt_xmit": lwt.XMIT}
@@ -37,12 +39,14 @@ class VmSession:
         self._image = image
         self._program = program
         memory = Memory()
-        needed = set(program.map_names) | ({image.faults.map} if image.faults is not None else set())
+        chained = chain(program, reached_programs(image, program))
+        needed = set(chained.program.map_names) | ({image.faults.map} if image.faults is not None else set())
         specs = {name: spec for name, spec in image.maps.items() if name in needed or spec.type in MAP_CLASSES}
         maps = {name: make_map(spec, memory, environment.cpus, environment.cpu) for name, spec in specs.items()}
         self._maps = maps
         self._host = Host(memory, maps, environment, PROGRAM_TYPES[program.type])
-        self._machine = Machine(program, self._host, tracer)
+        self._host.starts = chained.starts
+        self._machine = Machine(chained.program, self._host, tracer)
         self._executed = 0
 
     @property

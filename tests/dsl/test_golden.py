@@ -10,7 +10,7 @@ import pytest
 from tests.dsl.cases import Case, outcome, read_cases, rewrite
 
 CASES = tuple(read_cases())
-OURS = ("Config: ", "State: ", "Hash: ", "Array: ", "TLV ")  # definitions: who says it comes first
+OURS = ("Config: ", "State: ", "Hash: ", "Array: ", "ProgArray: ", "TLV ")  # definitions: who says it comes first
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file.stem}:{case.name}")

@@ -65,7 +65,9 @@ CHECKERS = [
 
 
 @pytest.mark.parametrize(("checker", "column"), CHECKERS)
-@pytest.mark.parametrize("sample", ["right", "wrong", "routes_right", "routes_wrong", "functions_right", "functions_wrong"])
+@pytest.mark.parametrize(
+    "sample", ["right", "wrong", "routes_right", "routes_wrong", "functions_right", "functions_wrong", "tails_right", "tails_wrong"]
+)
 def test_a_checker_says_what_the_sample_says(checker: Checker, column: int, sample: str, tmp_path: Path) -> None:
     found, wanted = checker(copy(sample, tmp_path)), expected(sample, column)
     assert {line for line, _ in found} == {line for line, _ in wanted}
@@ -92,6 +94,11 @@ def test_the_right_sample_compiles(tmp_path: Path) -> None:
 def test_the_right_sample_of_routes_compiles(tmp_path: Path) -> None:
     module = compile_module(load_programs(copy("routes_right", tmp_path)))
     assert [function.name for function in module.functions] == ["encapsulate", "guard", "tunnel"]
+
+
+def test_the_right_sample_of_tail_calls_compiles(tmp_path: Path) -> None:
+    module = compile_module(load_programs(copy("tails_right", tmp_path)))
+    assert [array.slots for array in module.programs] == [((0, "count"), (3, "dispatch")), ((1, "out"),)]
 
 
 @_needs("pyright", "node")

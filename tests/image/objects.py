@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 DATA = Path(__file__).parent / "data"
-LINKABLE = ("programs", "data", "maps", "legacy", "refused_btf", "meta")
+LINKABLE = ("programs", "data", "maps", "legacy", "refused_btf", "meta", "tails")
 WITHOUT_DEBUG_INFO = frozenset({"legacy"})
 
 Origin = Callable[[str], bytes]

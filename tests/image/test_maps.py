@@ -10,6 +10,7 @@ from pybpfnf.abi.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG
 from pybpfnf.errors import ObjectError
 from pybpfnf.image import read
 from pybpfnf.image.model import MapSpec
+from pybpfnf.image.objfile import read_object
 from pybpfnf.types.layout import FieldType
 from tests.image.objects import ORIGINS, Origin, committed
 
@@ -126,3 +127,21 @@ def test_a_member_of_a_definition_that_is_not_understood_is_not_ignored(before: 
     with pytest.raises(ObjectError) as caught:
         read(data, name="maps.o")
     assert caught.value.message == f"maps.o: {message}"
+
+
+@ORIGINS
+def test_the_values_of_a_program_array_are_programs_by_slot(origin: Origin) -> None:
+    assert spec(origin, "tails", "next").programs == ((1, "last"), (2, "again"))
+    assert spec(origin, "maps", "tails").programs == ()
+
+
+def test_a_value_that_is_no_program_is_refused() -> None:
+    """The same object with a static function in place of a program."""
+    data = bytearray(committed("tails"))
+    table = read_object(bytes(data))
+    (symbol,) = [each for each in table.symbols if each.name == "last"]
+    row = struct.pack("<BBHQQ", 0x12, 0, symbol.section, symbol.value, symbol.size)
+    assert data.count(row) == 1
+    local = struct.pack("<BBHQQ", 0x02, 0, symbol.section, symbol.value, symbol.size)
+    with pytest.raises(ObjectError, match="map 'next': 'last' in its values is no program"):
+        read(bytes(data.replace(row, local)))

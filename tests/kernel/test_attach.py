@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv6Network
@@ -16,14 +17,17 @@ from pathlib import Path
 import pytest
 
 from pybpfnf.errors import Error, InputError, KernelError, SystemLacksError, VerifierError
+from pybpfnf.image import read
 from pybpfnf.kernel import bpf as bpf_module
 from pybpfnf.kernel import bpffs
 from pybpfnf.kernel.attach import attach, attachments, detach, find
 from pybpfnf.kernel.encap import PROTOCOL
+from pybpfnf.kernel.info import program_by_id, program_info
 from pybpfnf.kernel.libc import LIBC
 from pybpfnf.kernel.netlink import Netlink, NetlinkError
 from pybpfnf.kernel.netns import Namespace, current_inode
 from pybpfnf.kernel.routes import our_routes
+from tests.image.objects import committed
 from tests.kernel.programs import COUNTER, OK, STATE, TABLE, faulty, image, program
 from tests.kernel.system import as_nobody, descriptors
 from tests.kernel_support import add_devices, run_tool
@@ -83,6 +87,35 @@ def test_detaching_leaves_nothing(own_bpffs: Path, namespace: Namespace) -> None
     assert left(own_bpffs) == ([], [])
     assert not (own_bpffs / "pybpfnf").exists()
     assert descriptors() == before
+
+
+def test_programs_that_it_goes_on_in_stay_with_it_and_go_with_it(own_bpffs: Path, namespace: Namespace) -> None:
+    """An array lets go of its programs with its last descriptor and pin: pins keep it when the process that loaded has closed all."""
+    whole = read(committed("tails"))
+    attach(whole, whole.program("first"), SID, "b0")
+    with find(SID).open() as opened:
+        assert opened.image.maps["next"] == whole.maps["next"]
+        slots = [opened.maps["next"].lookup(slot.to_bytes(4, "little")) for slot in range(4)]
+    ids = [int.from_bytes(each, "little") for each in slots if each is not None]
+    assert [slot is not None for slot in slots] == [False, True, True, False]
+    assert [_name_of(program) for program in ids] == ["last", "again"]
+    detach(SID)
+    assert left(own_bpffs) == ([], [])
+    deadline = time.monotonic() + 10  # the kernel empties the array in work of its own
+    while any(_name_of(program) for program in ids):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _name_of(program_id: int) -> str | None:
+    """The program's name; None where it is gone."""
+    try:
+        with program_by_id(program_id) as fd:
+            return program_info(fd).name
+    except KernelError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return None
 
 
 def test_tables_and_prefixes_are_told_apart(own_bpffs: Path, namespace: Namespace) -> None:

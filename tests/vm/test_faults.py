@@ -36,7 +36,8 @@ def _read_wrong() -> list[Wrong]:
 
 
 WRONG = _read_wrong()
-_MAPS = (array("m"), MapSpec(".rodata", "array", 4, 4, 1, initial=bytes(4), frozen=True), MapSpec("r", "ringbuf", 0, 0, 4096))
+_PROGRAMS = MapSpec("progs", "prog_array", 4, 4, 1)
+_MAPS = (array("m"), MapSpec(".rodata", "array", 4, 4, 1, initial=bytes(4), frozen=True), MapSpec("r", "ringbuf", 0, 0, 4096), _PROGRAMS)
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=[wrong.rule for wrong in WRONG])

@@ -66,6 +66,7 @@ from pybpfnf.dsl.ir.statements import (
     UpdatePlace,
     UpdateState,
 )
+from pybpfnf.dsl.ir.tails import ProgArray, TailCall
 from pybpfnf.dsl.ir.tlvs import (
     FindTlv,
     IsTlv,
@@ -142,6 +143,7 @@ __all__ = [
     "PushEncap",
     "Release",
     "Reserve",
+    "ProgArray",
     "Queue",
     "QueuePush",
     "QueueTake",
@@ -161,6 +163,7 @@ __all__ = [
     "State",
     "Stmt",
     "StructValue",
+    "TailCall",
     "TlvAs",
     "TlvItem",
     "TlvLength",

@@ -13,6 +13,7 @@ from pybpfnf.dsl.ir.expressions import Expr, Place
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
 from pybpfnf.dsl.ir.queues import QueuePush
+from pybpfnf.dsl.ir.tails import TailCall
 from pybpfnf.dsl.ir.tlvs import TlvPlace, TlvValue
 from pybpfnf.dsl.ir.views import SetWire
 from pybpfnf.dsl.ir.words import Log
@@ -267,6 +268,7 @@ Stmt: TypeAlias = (
     | Exhausted
     | Continue
     | Return
+    | TailCall
     | Leave
     | Assert
     | Evaluate

@@ -9,6 +9,7 @@ from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.names import EventBuffer, Local, Map, Queue, Variable
 from pybpfnf.dsl.ir.statements import Stmt
+from pybpfnf.dsl.ir.tails import ProgArray
 from pybpfnf.records import dataclass
 
 
@@ -39,3 +40,4 @@ class Module:
     sources: Mapping[str, str]
     events: tuple[EventBuffer, ...] = ()
     queues: tuple[Queue, ...] = ()
+    programs: tuple[ProgArray, ...] = ()

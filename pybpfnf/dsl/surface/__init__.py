@@ -17,6 +17,7 @@ from pybpfnf.dsl.surface.route_packets import LwtInPacket, LwtOutPacket, LwtXmit
 from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
 from pybpfnf.dsl.surface.stores import Array, Config, PerCpuArray, State
 from pybpfnf.dsl.surface.structs import Struct, bits
+from pybpfnf.dsl.surface.tails import ProgArray
 from pybpfnf.dsl.surface.tries import LpmTrie
 from pybpfnf.dsl.surface.wire import Tlv, array, octets
 from pybpfnf.dsl.surface.words import log
@@ -41,6 +42,7 @@ __all__ = [
     "PerCpuHash",
     "PerfEventArray",
     "Prefix",
+    "ProgArray",
     "Program",
     "Queue",
     "REDIRECT",

@@ -20,7 +20,6 @@ REDIRECT: Final = Verdict.REDIRECT
 REROUTE: Final = Verdict.REROUTE
 
 
-@final
 class Program:
     """One network function: a Python function bound to a hook by its decorator. It is compiled when it is built, run or loaded."""
 
@@ -54,6 +53,13 @@ class Program:
             )
 
 
+@final
+class HookProgram(Program, Generic[P]):
+    """A program as a decorator gives it: to a type checker, one of a hook with packets of type P is none of another hook."""
+
+    hook: Hook[P]
+
+
 class Hook(Generic[P]):
     """The decorator of one hook: `@seg6local`, or `@seg6local(on_fault=OK, license="GPL")`.
 
@@ -67,21 +73,21 @@ class Hook(Generic[P]):
         self.__doc__ = doc
 
     @overload
-    def __call__(self, function: Callable[[P], Verdict], /) -> Program: ...
+    def __call__(self, function: Callable[[P], Verdict], /) -> HookProgram[P]: ...
     @overload
-    def __call__(self, *, on_fault: Verdict = ..., license: str = ...) -> Callable[[Callable[[P], Verdict]], Program]: ...
+    def __call__(self, *, on_fault: Verdict = ..., license: str = ...) -> Callable[[Callable[[P], Verdict]], HookProgram[P]]: ...
     def __call__(
         self,
         function: Callable[[P], Verdict] | None = None,
         *,
         on_fault: Verdict | None = None,
         license: str = "GPL",  # noqa: A002 as in the object
-    ) -> Program | Callable[[Callable[[P], Verdict]], Program]:
+    ) -> HookProgram[P] | Callable[[Callable[[P], Verdict]], HookProgram[P]]:
         verdict = self._checked(on_fault if on_fault is not None else self._default())
         if not isinstance(license, str):
             raise DefinitionError(f"{self!r}: the license {license!r} is no string", code="arguments", hint='write license="GPL"')
 
-        def decorate(function: Callable[[P], Verdict]) -> Program:
+        def decorate(function: Callable[[P], Verdict]) -> HookProgram[P]:
             if not isinstance(function, FunctionType):
                 raise DefinitionError(f"{self!r} decorates a plain function, not {function!r}", hint="write one decorator above `def`")
             if function.__code__.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR) or function.__name__ == "<lambda>":
@@ -90,7 +96,7 @@ class Hook(Generic[P]):
                     code="unsupported",
                     hint="write it with `def`",
                 )
-            return Program(function, self, verdict, license)
+            return HookProgram(function, self, verdict, license)
 
         return decorate if function is None else decorate(function)
 
@@ -124,7 +130,7 @@ class RouteHook(Hook[P]):
             *,
             on_fault: Verdict,
             license: str = ...,  # noqa: A002
-        ) -> Callable[[Callable[[P], Verdict]], Program]: ...
+        ) -> Callable[[Callable[[P], Verdict]], HookProgram[P]]: ...
 
     def __repr__(self) -> str:
         return f"@{self.name}"

@@ -16,8 +16,9 @@ from typing import Any, final
 from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault
-from pybpfnf.testing.evaluate import calls, events, expressions, maps, packets, queues, statements, structs, tlvs, views, words
+from pybpfnf.testing.evaluate import calls, events, expressions, maps, packets, queues, statements, structs, tails, tlvs, views, words
 from pybpfnf.testing.evaluate.run import RAISED, FaultError, Look, Meanings, Run
+from pybpfnf.testing.evaluate.tails import TailCallError
 from pybpfnf.testing.model_events import Sent
 from pybpfnf.testing.model_maps import Contents, QueueContents, Value, empty_map
 from pybpfnf.testing.model_packet import ModelPacket
@@ -47,6 +48,7 @@ STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     **tlvs.STATEMENTS,
     **views.STATEMENTS,
     **calls.STATEMENTS,
+    **tails.STATEMENTS,
 }
 
 NOT_EVALUATED: Mapping[type, str] = {
@@ -83,6 +85,7 @@ class Evaluator:
     def __init__(self, module: ir.Module, function: ir.Function, environment: Environment, config: Mapping[str, int | bytes] | None = None):
         given = config or {}
         self.function = function
+        self._functions = {each.name: each for each in module.functions}
         self._buffers = module.events
         self.environment = environment
         self.maps: dict[str, Contents] = {map_.name: empty_map(map_) for map_ in module.maps}
@@ -93,13 +96,24 @@ class Evaluator:
         """Evaluate on one packet, given as the function finds it: at the hook the next segment is the destination already."""
         sent = {buffer.name: Sent(buffer) for buffer in self._buffers}
         run = Run(_MEANINGS, self.environment, ModelPacket(packet), self.maps, self.variables, sent, self.function.hook)
-        try:
-            verdict, fault = run.block(self.function.body), None
-        except FaultError as error:
-            verdict, fault = self.function.on_fault, error.fault
-        assert verdict is not None  # every path ends in a return
+        verdict, fault = self._finish(run)
         events = {name: each.records for name, each in sent.items()}
         return Evaluation(verdict, run.packet.encode(), run.context["mark"], fault, events, tuple(run.log))
+
+    def _finish(self, run: Run) -> tuple[int, Fault | None]:
+        """The verdict, of the function or of the last of those that it goes on in, each with locals of its own."""
+        function = self.function
+        while True:
+            try:
+                verdict = run.block(function.body)
+            except FaultError as error:
+                return function.on_fault, error.fault
+            except TailCallError as call:
+                function = self._functions[call.program]
+                run.locals, run.slots = {}, {}
+            else:
+                assert verdict is not None  # every path ends in a return
+                return verdict, None
 
 
 def _initial(variable: ir.Variable, given: Mapping[str, int | bytes]) -> Value:

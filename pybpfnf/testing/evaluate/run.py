@@ -81,6 +81,7 @@ class Run:
         self.locals: dict[ir.Local, Look] = {}
         self.verdicts = {number: name for name, number in hook.verdicts.items()}
         self.log: list[str] = []
+        self.tail_calls = 0
         self.sent = sent  # records, by the name of their buffer
         self.slots: dict[ir.Local, Slot | None] = {}  # of the locals that have a reserved record
         self.context: dict[str, int] = {
