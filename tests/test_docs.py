@@ -1,7 +1,8 @@
 """The documents say only what runs: each `python` and `console` block of README.md and docs/ is run here.
 
 A `console` block holds commands after "$ " and, below each, its output, matched as doctest does with "..." for anything.
-A block marked `console root` needs the kernel: it runs in a network namespace with a device b0. A `python NAME.py` block is also
+Commands end with status 0, in a block marked `console fails` with another. A block marked `console root` needs the kernel: it
+runs in a network namespace with a device b0. A `python NAME.py` block is also
 kept as that file, for the blocks after it. What defines network functions is compiled too, and loaded where there is a kernel; a
 mistake shown on purpose is in a `wrong*.py`. The blocks of one document run in order, in one directory that starts as a copy
 of `functions/`.
@@ -41,7 +42,7 @@ class Block:
     document: Path
     line: int
     language: str
-    mark: str  # after the language: "root", or the file that the block is
+    mark: str  # after the language: "root", "fails", or the file that the block is
     text: str
 
     @property
@@ -103,7 +104,7 @@ def _run_block(block: Block, where: Path) -> None:
         assert not expected.strip() or checker.check_output(expected, found, options), (
             f"{at}: $ {command}\nexpected:\n{expected}\nfound:\n{found}"
         )
-        assert expected.strip() or done.returncode == 0, f"{at}: $ {command}\nexit status {done.returncode}\n{found}"
+        assert (done.returncode != 0) == (block.mark == "fails"), f"{at}: $ {command}\nexit status {done.returncode}\n{found}"
 
 
 def _compiled(block: Block, where: Path) -> ObjectImage:
