@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz.expressions import type_name, typed
+from tests.fuzz.expressions import condition, type_name, typed
 from tests.fuzz.scope import Callee, Scope, any_type
 from tests.fuzz.statements import block
 
@@ -36,6 +36,8 @@ def _definition(scope: Scope, callee: Callee) -> list[str]:
     last = typed(inner, callee.result, 2) if callee.result is not None else None
     states = [each.name for each in scope.globals if each.kind == "State"]
     head = [f"global {', '.join(states)}"] if states else []
+    if callee.optional:
+        head += [f"if {condition(inner, 1)}:", f"{_INDENT}return None"]
     return [
         "",
         "",
