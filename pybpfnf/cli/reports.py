@@ -25,7 +25,8 @@ from pybpfnf.image.model import MapSpec, ProgramImage
 from pybpfnf.runner import Fault, Outcome
 from pybpfnf.testing.capture import Record
 
-ENGINE = "vm"
+_SAID_BY_THE_FAULT = ("the program returned ", "the program faulted")  # how reasons begin that add nothing to a fault
+_ENGINES = {"vm": "the VM", "kernel": "the kernel"}
 
 
 class Report(Protocol):
@@ -37,11 +38,11 @@ class Report(Protocol):
 
 @final
 class JsonReport:
-    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec]) -> None:
+    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], engine: str) -> None:
         self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self._tally = _Tally()
-        _print_json({"program": program.name, "type": program.type, "engine": ENGINE})
+        _print_json({"program": program.name, "type": program.type, "engine": engine})
 
     def packet(self, record: Record, outcome: Outcome) -> None:
         self._tally.count(outcome)
@@ -71,12 +72,12 @@ class JsonReport:
 class TextReport:
     """A line for each packet, then the sums and a table of faults."""
 
-    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec]) -> None:
+    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], engine: str) -> None:
         self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self._width = max(map(len, verdicts))
         self._tally = _Tally()
-        click.echo(f"{program.name} ({program.type}) in the {ENGINE.upper()}")
+        click.echo(f"{program.name} ({program.type}) in {_ENGINES[engine]}")
 
     def packet(self, record: Record, outcome: Outcome) -> None:
         self._tally.count(outcome)
@@ -124,7 +125,10 @@ def _fate(outcome: Outcome) -> str:
     fault = "" if outcome.fault is None else f"  fault at {_where(outcome.fault)}: {outcome.fault.message}"
     if outcome.forwarded:
         return f"forwarded{size}{fault}"
-    return f"dropped  {fault}" if fault else f"dropped    {outcome.reason or ''}".rstrip()
+    reason = outcome.reason or ""
+    if not fault:
+        return f"dropped    {reason}".rstrip()
+    return f"dropped  {fault}" if reason.startswith(_SAID_BY_THE_FAULT) else f"dropped  {fault}: {reason}".rstrip(": ")
 
 
 def _where(fault: Fault) -> str:

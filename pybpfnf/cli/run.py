@@ -1,9 +1,10 @@
-"""`pybpfnf run`: a program in the VM on the packets of a capture."""
+"""`pybpfnf run`: a program on the packets of a capture, in the VM or in the kernel."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from pybpfnf.cli.contents import contents
 from pybpfnf.cli.files import input_file, output_file
 from pybpfnf.cli.options import chosen, json_option, output_option
 from pybpfnf.cli.reports import JsonReport, Report, TextReport
+from pybpfnf.cli.router import environment_of, router_options, runner_of
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Outcome
 from pybpfnf.testing.capture import Record
@@ -25,6 +27,7 @@ from pybpfnf.verbs.run import Simulation, simulate
 @click.argument("pcap", metavar="PCAP", type=click.Path(path_type=Path))
 @output_option("Write the packets that leave, with their times and link headers.", "-w", "--write")
 @click.option("--get", "names", metavar="NAME", multiple=True, help="Show this variable or map at the end; may be repeated.")
+@router_options
 @json_option
 def run_command(
     target: str,
@@ -34,12 +37,17 @@ def run_command(
     pcap: Path,
     output: Path | None,
     names: tuple[str, ...],
+    engine: str,
+    tables: tuple[int, ...],
+    sid: IPv4Address | IPv6Address | None,
+    mark: int,
     as_json: bool,
 ) -> None:
-    """Run a program in this process on the packets of a capture.
+    """Run a program on the packets of a capture: in this process, or by the kernel.
 
     PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames. Each packet is taken to come in at a device
-    and, for a program of a route, to be for that route.
+    and, unless --sid says another destination, to be for the program's route. With --runner kernel the packets cross such a route in a
+    network namespace of their own (root), which vanishes afterwards. The router has the tables main and local, and those of --table.
 
     With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
     packet, reason, fault, instructions, events, log) and a summary (packets, forwarded, dropped, faults, contents). A verdict is its name,
@@ -49,13 +57,16 @@ def run_command(
     if str(output) == "-":
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
     with ExitStack() as stack:
-        simulation = stack.enter_context(simulate(target, program=program, type=type_name, config=config))
+        runner, router = runner_of(engine), environment_of(tables, sid, mark)
+        simulation = stack.enter_context(
+            simulate(target, program=program, type=type_name, config=config, runner=runner, environment=router)
+        )
         for name in names:
             simulation[name]  # a wrong name is found before a long capture is run
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
         writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
-        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps)
+        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, engine)
         link = None
         for record, outcome in _outcomes(simulation, records):
             link = link or record.link

@@ -335,6 +335,7 @@ def _helper_step(number: int, host: Host) -> Callable[[Registers], None] | Guest
     def call(registers: Registers) -> None:
         result = function(host, *unpack_arguments(host, row, registers))
         registers[0] = result & U64 if has_result else NO_RESULT
+        host.answer = (row.name, result)
         registers[1:6] = AFTER_CALL
         if row.changes_packet:
             host.map_packet()

@@ -49,6 +49,7 @@ class Host:
         self.tail: int | None = None  # where to go on, after a tail call
         self.tail_calls = 0  # of this run
         self.log: list[str] = []  # what the program said about this packet
+        self.answer: tuple[str, int] | None = None  # the last helper that it called for this packet, and what that returned
         self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address
         self.srh = SrhState()
         self.sid: Address = IPv6Address(0)  # the function's own, or the destination that its route is for
@@ -75,6 +76,7 @@ class Host:
         self.sid = sid
         self.packets += 1
         self.log = []
+        self.answer = None
         self.srh = SrhState()
 
     def map_packet(self) -> None:

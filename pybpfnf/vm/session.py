@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Mapping
 from types import TracebackType
@@ -71,13 +72,14 @@ class VmSession:
         self._host.begin_packet(skb, sid)
         passage = self._hook.input_packet(self._host, skb, self._run_program)
         self._host.end_packet()
+        fault = passage.fault or self._fault_exit(before)
         events = [Event(name, data) for name, map_ in self._maps.items() if isinstance(map_, EventMap) for data in map_.read_records()]
         return Outcome(
             verdict=passage.verdict,
             packet=passage.packet,
             forwarded=passage.packet is not None,
-            reason=passage.reason,
-            fault=passage.fault or self._fault_exit(before),
+            reason=passage.reason if fault is None or passage.reason is None else self._why(passage.reason, fault),
+            fault=fault,
             events=tuple(events),
             log=tuple(self._host.log),
             instructions=self._executed,
@@ -99,6 +101,18 @@ class VmSession:
         result = self._machine.run((self._host.context.address,))
         self._executed += result.instructions
         return result
+
+    def _why(self, reason: str, fault: Fault) -> str:
+        """What the kernel said, where the fault is that a helper failed: such an exit follows the call at once."""
+        if self._host.answer is None or not fault.message.endswith("failed"):
+            return reason
+        helper, status = self._host.answer
+        error = errno.errorcode.get(-status)
+        if error is None:
+            return reason
+        route = self._host.skb.dst
+        detail = f": {route.reason}" if route is not None and route.error == status and route.reason is not None else ""
+        return f"{helper} answered {status} ({error}){detail}"
 
     def _fault_counts(self) -> tuple[int, ...]:
         """The language's fault counters, by site; none where the object does not count."""

@@ -313,3 +313,57 @@ def test_a_name_that_the_program_does_not_have_is_found_before_the_first_packet(
     assert ended.status == 2
     assert "did you mean seen?" in ended.err
     assert "forwarded" not in ended.out
+
+
+# ------------------------------------------------------------------------------------------------------- the router
+
+TABLE_100 = ("--set", "TABLE=100")
+
+
+def test_a_helper_that_fails_says_the_kernels_error_and_why(command: Command, capture_of: CaptureOf) -> None:
+    capture = capture_of(srv6(SEGMENTS))
+    _, first, _ = command("run", "end_t", capture, *TABLE_100, "--json").documents
+    assert (first["fault"]["message"], first["forwarded"]) == ("end_t failed", False)
+    assert first["reason"] == "lwt_seg6_action answered -22 (EINVAL): there is no routing table 100"
+    assert f"end_t failed: {first['reason']}\n" in command("run", "end_t", capture, *TABLE_100).out
+
+
+def test_a_fault_of_the_language_blames_no_helper(command: Command, capture_of: CaptureOf, faulty: Path) -> None:
+    _, first, _ = command("run", faulty, capture_of(TAGGED), "--program", "divides", "--set", "DIVISOR=0", "--json").documents
+    assert first["reason"] == "the program returned BPF_DROP"
+
+
+@pytest.mark.parametrize("engine", ["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
+def test_a_table_that_is_named_has_a_default_route(command: Command, capture_of: CaptureOf, engine: str) -> None:
+    ended = command("run", "end_t", capture_of(srv6(SEGMENTS)), *TABLE_100, "--table", 7, "--table", 100, "--runner", engine, "--json")
+    header, first, _ = ended.documents
+    assert (header["engine"], first["verdict"], first["forwarded"], first["fault"]) == (engine, "REDIRECT", True, None)
+
+
+@pytest.mark.parametrize("engine", ["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
+def test_a_packet_for_another_than_the_sid_passes_without_the_program(command: Command, capture_of: CaptureOf, engine: str) -> None:
+    arguments = ("run", "end", capture_of(srv6(SEGMENTS)), "--runner", engine, "--json", "--sid")
+    assert command(*arguments, "fc00:9::9").documents[1]["verdict"] is None
+    assert command(*arguments, SEGMENTS[1]).documents[1]["verdict"] == "OK"
+
+
+@pytest.mark.parametrize("engine", ["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
+def test_packets_come_with_the_mark(command: Command, capture_of: CaptureOf, tmp_path: Path, engine: str) -> None:
+    source = tmp_path / "marked.py"
+    source.write_text(
+        "from pybpfnf import DROP, OK, Seg6Packet, Verdict, seg6local\n\n\n"
+        "@seg6local\ndef marked(pkt: Seg6Packet) -> Verdict:\n    return DROP if pkt.mark == 7 else OK\n"
+    )
+    arguments = ("run", source, capture_of(srv6(SEGMENTS)), "--runner", engine, "--json")
+    assert command(*arguments, "--mark", 7).documents[1]["verdict"] == "DROP"
+    assert command(*arguments).documents[1]["verdict"] == "OK"
+
+
+@pytest.mark.kernel
+def test_text_says_that_the_kernel_ran_it(command: Command, capture_of: CaptureOf) -> None:
+    assert command("run", "end", capture_of(TAGGED), "--runner", "kernel").out.startswith("end (lwt_seg6local) in the kernel\n")
+
+
+def test_a_sid_is_an_address(command: Command, capture_of: CaptureOf) -> None:
+    ended = command("run", "end", capture_of(TAGGED), "--sid", "fc00::/64")
+    assert (ended.status, "'fc00::/64' is not an IPv6 or IPv4 address" in ended.err) == (2, True)

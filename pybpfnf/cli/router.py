@@ -1,0 +1,56 @@
+"""Options that say by what and on what router `run` runs a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, TypeVar
+
+import click
+
+from pybpfnf.lazy import load_module
+from pybpfnf.runner import Environment, Runner
+
+F = TypeVar("F", bound=Callable[..., Any])
+_U32 = 0xFFFFFFFF
+
+
+def _address(_context: click.Context, parameter: click.Parameter, given: str | None) -> IPv4Address | IPv6Address | None:
+    if given is None:
+        return None
+    try:
+        return ip_address(given)
+    except ValueError:
+        raise click.BadParameter(f"{given!r} is not an IPv6 or IPv4 address", param=parameter) from None
+
+
+_OPTIONS = (
+    click.option(
+        "--runner", "engine", type=click.Choice(["vm", "kernel"]), default="vm", help="In this process, or across a real route (root)."
+    ),
+    click.option(
+        "--table", "tables", metavar="N", type=click.IntRange(1, _U32), multiple=True, help="A table with a default route; may be repeated."
+    ),
+    click.option("--sid", metavar="ADDRESS", callback=_address, help="The route's destination (default: each packet's own)."),
+    click.option("--mark", metavar="N", type=click.IntRange(0, _U32), default=0, help="The mark that packets come with."),
+)
+
+
+def router_options(command: F) -> F:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def runner_of(engine: str) -> Runner | None:
+    """The kernel's, whose imports cost, only where it is asked for; None stands for the VM."""
+    if engine == "vm":
+        return None
+    runner: Runner = load_module("pybpfnf.kernel.runner").KernelRunner()
+    return runner
+
+
+def environment_of(tables: tuple[int, ...], sid: IPv4Address | IPv6Address | None, mark: int) -> Environment:
+    """The usual router with these tables besides its own."""
+    usual = Environment()
+    return Environment(tables=usual.tables | set(tables), sid=sid, mark=mark)
