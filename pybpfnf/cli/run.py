@@ -46,8 +46,9 @@ def run_command(
     """Run a program on the packets of a capture.
 
     PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames. Each packet is taken to come in at a device
-    and, unless --sid says another destination, to be for the program's route. It runs in this process; with --runner kernel the packets cross such a route in a
-    network namespace of their own (root), which vanishes afterwards. The router has the tables main and local, and those of --table.
+    and, unless --sid says another destination, to be for the program's route. It runs in this process; with --runner kernel the
+    packets cross such a route in a network namespace of their own (root), which vanishes afterwards. The router has the tables main and
+    local, and those of --table.
 
     With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
     packet, reason, fault, instructions, events, log) and a summary (packets, forwarded, dropped, faults, contents). A verdict is its name,
