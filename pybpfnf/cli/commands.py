@@ -32,7 +32,8 @@ COMMANDS: Mapping[str, Row] = {
     "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
     "attach": Row("attach", "Load a program and bind it to a SID or a route (root)."),
     "get": Row("live", "Show the variables and maps of an attached program (root)."),
-    "set": Row("live", "Change a State of an attached program while packets flow (root)."),
+    "set": Row("live", "Change States and map entries while packets flow (root)."),
+    "unset": Row("live", "Take map entries away while packets flow (root)."),
     "status": Row("status", "Show what is attached, with fault counts (root)."),
     "detach": Row("attach", "Remove a binding made by attach (root)."),
 }

@@ -1,4 +1,4 @@
-"""`pybpfnf get` and `pybpfnf set`: the variables and maps of an attached program."""
+"""`pybpfnf get`, `set` and `unset`: the variables and maps of an attached program."""
 
 from __future__ import annotations
 
@@ -30,12 +30,27 @@ def get_command(sid: str, names: tuple[str, ...], table: int | None, as_json: bo
 
 @click.command("set")
 @destination_argument
-@click.argument("changes", metavar="NAME=VALUE...", nargs=-1, required=True, callback=assignments)
+@click.argument("changes", metavar="NAME=VALUE|NAME[KEY]=VALUE...", nargs=-1, required=True, callback=assignments)
 @table_option
 def set_command(sid: str, changes: Mapping[str, str], table: int | None) -> None:
-    """Change a State of an attached program while packets flow (root).
+    """Change States and map entries while packets flow (root).
 
-    Of several changes none is made where one cannot be.
+    An entry is NAME[KEY]: an array's by its index, a trie's by its prefix; a value is written by its type, a struct as
+    FIELD=VALUE,FIELD=VALUE, raw bytes as hexadecimal digits. Of several changes none is made where one cannot be. On a map with a
+    value for each CPU the first CPU gets it, the others zero. In a shell an entry is quoted: 'allowed[fd00::1]=true'.
     """
     with attached(sid, table=table) as nf:
         nf.update(changes)
+
+
+@click.command("unset")
+@destination_argument
+@click.argument("entries", metavar="NAME[KEY]...", nargs=-1, required=True)
+@table_option
+def unset_command(sid: str, entries: tuple[str, ...], table: int | None) -> None:
+    """Take map entries away while packets flow (root).
+
+    Of several none is taken away where one cannot be. An array's entries stay: set them.
+    """
+    with attached(sid, table=table) as nf:
+        nf.remove(entries)

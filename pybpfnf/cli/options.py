@@ -17,13 +17,22 @@ def assignments(_context: click.Context, parameter: click.Parameter, given: tupl
     """NAME=VALUE texts as a mapping; the values are read by the variable's type later."""
     found = {}
     for text in given:
-        name, equals, value = text.partition("=")
+        name, equals, value = _assignment(text)
         if not equals or not name:
             raise click.BadParameter(f"{text!r} is not NAME=VALUE", param=parameter)
         if name in found:
             raise click.BadParameter(f"{name} is given twice", param=parameter)
         found[name] = value
     return found
+
+
+def _assignment(text: str) -> tuple[str, str, str]:
+    """As `str.partition` at the first `=`, or for `NAME[KEY]=VALUE` at that after the key, which may be a struct's fields."""
+    name = text.partition("=")[0]
+    if "[" not in name:
+        return text.partition("=")
+    entry, end, value = text.partition("]=")
+    return (f"{entry}]", "=", value) if end else (text, "", "")
 
 
 destination_argument = click.argument("sid", metavar="DESTINATION")
@@ -41,7 +50,7 @@ set_option = click.option(
     metavar="NAME=VALUE",
     multiple=True,
     callback=assignments,
-    help="Give a Config its value, or a State its first one; may be repeated.",
+    help="Give a Config its value, a State or a map's entry (NAME[KEY]) its first one; may be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
 table_option = click.option("--table", type=click.IntRange(1, 0xFFFFFFFF), help="The routing table (default: main).")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -109,11 +109,13 @@ def attach(
     table: int | None = None,
     type_name: str | None = None,
     digest: str = "",
+    fill: Callable[[LoadedProgram], None] | None = None,
 ) -> Attachment:
     """Load, pin, and bind a destination (an address, or a prefix) to the program.
 
     For lwt_seg6local it is a SID, on a device of this namespace. For the other hooks it is a route: one that is there keeps its next
-    hops, metric and table; else `device` or `via` make one. When any step fails nothing is left: no pin, no route, no program, and a
+    hops, metric and table; else `device` or `via` make one. `fill` writes
+    maps before the first packet. When any step fails nothing is left: no pin, no route, no program, and a
     route that was there is as it was. Raises InputError for a SID that is taken or no SID, a device that does not exist, a
     program of another hook; SystemLacksError; what `load_program` raises.
     """
@@ -125,6 +127,8 @@ def attach(
         undo.callback(_remove, directory)
         with load_program(image, program, type_name=type_name, shared=bpffs.mount_point()) as loaded:
             undo.callback(_unpin, loaded.new_pins)
+            if fill is not None:
+                fill(loaded)
             record = Record(
                 program=program.name,
                 type=row.name,

@@ -9,6 +9,7 @@ from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
 from pybpfnf.types.layout import ArrayType, FieldType, IntType, StructType, unsigned_of
 from pybpfnf.types.values import as_values, decode, encode
+from pybpfnf.types.written import octets_of, value_of, written_as
 
 
 @runtime_checkable
@@ -35,6 +36,15 @@ class Codec:
         if not isinstance(value, bytes) or len(value) != self.size:
             raise InputError(f"{self.what}: {value!r} is not {self.size} bytes", hint="the object does not say the type")
         return value
+
+    def of_text(self, text: str) -> bytes:
+        """The bytes of what a user writes. Raises InputError."""
+        return octets_of(text, self.size, self.what) if self.type is None else self.encode(value_of(self.type, text, self.what))
+
+    @property
+    def written(self) -> str:
+        """How a user writes it."""
+        return f"{2 * self.size} hexadecimal digits" if self.type is None else written_as(self.type)
 
     def decode(self, data: bytes) -> Any:
         """The value; its Python type follows from the object's, which a type checker cannot know."""

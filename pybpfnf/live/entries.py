@@ -7,6 +7,8 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any, Generic, TypeVar, final
 
 from pybpfnf.abi.maps import MAP_TYPES
+from pybpfnf.errors import InputError
+from pybpfnf.live.changes import EntryChange
 from pybpfnf.live.codec import codec_of
 from pybpfnf.runner import MapAccess
 from pybpfnf.types.layout import StructType
@@ -38,10 +40,29 @@ class Entries(ABC, Generic[K, V]):
 
     def __setitem__(self, key: K, value: V) -> None:
         """On a per-CPU map the first CPU gets the value and the others zero, so that the sum is what was written."""
-        data = self._values.encode(value)
-        if self._is_per_cpu:
-            data = data.ljust(self._access.value_size, b"\0")
-        self._access.update(self._encode_key(key), data)
+        self._access.update(self._encode_key(key), self._values.encode(value).ljust(self._access.value_size, b"\0"))
+
+    def changed(self, key: str, value: object) -> EntryChange:
+        """The change of one entry: its key as text, its value as itself or as text. Raises InputError for what is none."""
+        data = self._values.of_text(value) if isinstance(value, str) else self._values.encode(value)
+        return EntryChange(self._access, self._key_of_text(key), data.ljust(self._access.value_size, b"\0"))
+
+    def removed(self, key: str) -> EntryChange:
+        """The removal of one entry. Raises InputError where there is none, or where the map has entries that stay."""
+        raise InputError(f"map {self.spec.name} has type {self.spec.type}: its entries stay", hint=f"set one: {self.usage}")
+
+    @property
+    def usage(self) -> str:
+        """How an entry is set on a command line."""
+        name = self.spec.name
+        return f"'{name}[KEY]=VALUE', where KEY is {self._key_written} and VALUE {self._values.written}"
+
+    @property
+    def _key_written(self) -> str:
+        return self._keys.written
+
+    def _key_of_text(self, text: str) -> bytes:
+        return self._keys.of_text(text)
 
     def per_cpu(self, key: K) -> list[V]:
         """The value of each CPU, in the order of their numbers; one value where the CPUs share it. Raises KeyError or IndexError."""
@@ -84,6 +105,16 @@ class LiveArray(Entries[int, V]):
     def __iter__(self) -> Iterator[V]:
         return (self[index] for index in range(len(self)))
 
+    @property
+    def _key_written(self) -> str:
+        return f"an index from 0 to {self.spec.max_entries - 1}"
+
+    def _key_of_text(self, text: str) -> bytes:
+        try:
+            return self._encode_key(int(text, 0))
+        except (ValueError, IndexError):
+            raise InputError(f"map {self.spec.name}, index: {text!r} is not {self._key_written}") from None
+
     def _missing(self, key: int) -> LookupError:
         return IndexError(f"index {key} is out of range: map {self.spec.name} has {self.spec.max_entries} entries")
 
@@ -113,6 +144,12 @@ class LiveMapping(Entries[K, V], MutableMapping[K, V]):
     def __delitem__(self, key: K) -> None:
         if not self._access.delete(self._encode_key(key)):
             raise self._missing(key)
+
+    def removed(self, key: str) -> EntryChange:
+        change = EntryChange(self._access, self._key_of_text(key), None)
+        if change.current() is None:
+            raise InputError(f"map {self.spec.name} has no entry {key}")
+        return change
 
     def get(self, key: K, default: Any = None) -> Any:
         """The value, or `default` (not the map's) where there is none."""

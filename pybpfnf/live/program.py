@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final, overload, runtime_checkable
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final, overload, runti
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultSite, ObjectImage, Role, Variable
-from pybpfnf.live.entries import LiveArray, LiveHash
+from pybpfnf.live.changes import Change, Undo, entry_of, make_all
+from pybpfnf.live.entries import Entries, LiveArray, LiveHash
 from pybpfnf.live.events import LiveEvents
 from pybpfnf.live.programs import LivePrograms
 from pybpfnf.live.queues import LiveQueue
@@ -53,6 +54,21 @@ class FaultCount:
     count: int
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class _VariableChange:
+    """A State as bytes, to be written."""
+
+    live: Live
+    variable: Variable
+    data: bytes
+
+    def make(self) -> Undo:
+        before = self.live._bytes(self.variable)
+        self.live._write(self.variable, self.data)
+        return lambda: self.live._write(self.variable, before)
+
+
 class Live:
     """The maps and variables of one running program, by name or by what the author defined (`nf["RATIO"]`, `nf[RATIO]`)."""
 
@@ -81,8 +97,7 @@ class Live:
         name = self._name(key)
         variable = self._image.variables.get(name)
         if variable is not None:
-            data = self._section(variable)[variable.offset : variable.offset + variable.size]
-            return decode(variable.type, data)
+            return decode(variable.type, self._bytes(variable))
         access = self._maps.get(name)
         if access is None or access.spec.initial is not None:
             raise self._unknown(name)
@@ -90,23 +105,44 @@ class Live:
 
     def __setitem__(self, key: object, value: object) -> None:
         """Change a State while packets flow; the value as itself or as text (`"0x10"`, `"fc00::1"`)."""
-        self._write(*self._change(self._name(key), value))
+        self._change(self._name(key), value).make()
 
     def update(self, changes: Mapping[str, object]) -> None:
-        """Change several States, none where one of the changes cannot be made."""
-        for variable, data in [self._change(name, value) for name, value in changes.items()]:
-            self._write(variable, data)
+        """Change several States and entries of maps (`allowed[fd00::1]`, the key as text), none where one of the changes cannot be made."""
+        make_all([self._change(name, value) for name, value in changes.items()])
 
-    def _change(self, name: str, value: object) -> tuple[Variable, bytes]:
+    def remove(self, entries: Iterable[str]) -> None:
+        """Take several entries of maps away (`allowed[fd00::1]`), none where one cannot be."""
+        make_all([self._entries(name).removed(key) for name, key in map(self._entry, entries)])
+
+    def _entry(self, text: str) -> tuple[str, str]:
+        found = entry_of(text)
+        if found is None:
+            raise InputError(f"{text!r} is no entry of a map", hint="name one: 'NAME[KEY]'")
+        return found
+
+    def _entries(self, name: str) -> Entries[Any, Any]:
+        """A map that has entries to change; raises InputError for another."""
+        if name in self._image.variables:
+            raise InputError(f"{name} is a variable: it has no entries")
+        found = self[name]
+        if not isinstance(found, Entries):
+            raise InputError(f"map {name} is a {found.spec.type}, which has no entries to change")
+        return found
+
+    def _change(self, name: str, value: object) -> Change:
+        entry = entry_of(name)
+        if entry is not None:
+            return self._entries(entry[0]).changed(entry[1], value)
         variable = self._image.variables.get(name)
         if variable is None:
             if name in self._maps:
-                raise InputError(f"{name} is a map", hint=f"set one of its entries: [{name}][key] = value")
+                raise InputError(f"{name} is a map", hint=f"set an entry of it: {self._entries(name).usage}")
             raise self._unknown(name)
         if variable.role is not Role.STATE:
             raise InputError(f"{name} is a Config: it is constant once the program is loaded", hint="give it when you load or attach")
         self._holder(variable)
-        return variable, encode(variable.type, value, name)
+        return _VariableChange(self, variable, encode(variable.type, value, name))
 
     def _write(self, variable: Variable, data: bytes) -> None:
         access = self._holder(variable)
@@ -129,6 +165,9 @@ class Live:
         data = self._maps[counters.map].lookup(_DATA_KEY) or b""
         counts = (data[at : at + _COUNTER_SIZE] for at in range(counters.offset, len(data), _COUNTER_SIZE))
         return tuple(FaultCount(site, int.from_bytes(count, sys.byteorder)) for site, count in zip(counters.sites, counts, strict=False))
+
+    def _bytes(self, variable: Variable) -> bytes:
+        return self._section(variable)[variable.offset : variable.offset + variable.size]
 
     def _section(self, variable: Variable) -> bytes:
         data = self._holder(variable).lookup(_DATA_KEY)

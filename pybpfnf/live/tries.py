@@ -32,6 +32,13 @@ class LiveTrie(LiveMapping[Prefix, V]):
         network = self._network(key)
         return network.prefixlen.to_bytes(_LENGTH_SIZE, "little") + network.network_address.packed
 
+    @property
+    def _key_written(self) -> str:
+        return f"an IPv{_VERSIONS[self.spec.key_size - _LENGTH_SIZE]} prefix"
+
+    def _key_of_text(self, text: str) -> bytes:
+        return self._encode_key(text)
+
     def _decode_key(self, data: bytes) -> Network:
         # The kernel keeps the bits after the prefix as they were given; they mean nothing.
         length, address = int.from_bytes(data[:_LENGTH_SIZE], "little"), data[_LENGTH_SIZE:]

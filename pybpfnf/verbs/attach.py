@@ -12,7 +12,9 @@ from pybpfnf.kernel import attach as attachments
 from pybpfnf.kernel.attach import Attachment, OpenAttachment, Sid
 from pybpfnf.kernel.events import with_readers
 from pybpfnf.kernel.info import ProgramInfo, statistics
+from pybpfnf.kernel.load import LoadedProgram
 from pybpfnf.live import FaultCount, Live
+from pybpfnf.live.changes import without_entries
 from pybpfnf.records import dataclass
 from pybpfnf.targets import Target, prepare
 
@@ -78,10 +80,17 @@ def attach(
     A seg6local program's is a SID, on the device `dev`. The other hooks' is a route, IPv6 or IPv4: one that is there keeps its next
     hops and metric, and `detach` puts it back as it was; else `dev` or `via` say where packets go. `headroom`: bytes that an
     lwt_xmit program puts in front. When a step fails nothing is left of it. `table` is the main one unless given; the
-    Config comes by name, in `config` or as keywords of their own.
+    Config comes by name, in `config` or as keywords of their own, and so do first entries of maps (`allowed[fd00::1]`).
     """
-    prepared = prepare(target, {**(config or {}), **values}, program=program, type_name=type)
-    return attachments.attach(prepared.image, prepared.program, sid, dev, via=via, headroom=headroom, table=table, digest=prepared.digest)
+    variables, entries = without_entries({**(config or {}), **values})
+    prepared = prepare(target, variables, program=program, type_name=type)
+
+    def fill(loaded: LoadedProgram) -> None:
+        Live(loaded.image, loaded.maps).update(entries)
+
+    return attachments.attach(
+        prepared.image, prepared.program, sid, dev, via=via, headroom=headroom, table=table, digest=prepared.digest, fill=fill
+    )
 
 
 def attached(sid: Sid, *, table: int | None = None) -> Attached:

@@ -16,6 +16,7 @@ from pybpfnf.kernel.links import MAIN_TABLE
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.live import Live
+from pybpfnf.live.changes import without_entries
 from pybpfnf.targets import Target, prepare
 
 
@@ -86,5 +87,12 @@ def load(
     Its Config comes by name, in `config` or as keywords of their own. Raises VerifierError where the kernel refuses it,
     SystemLacksError, InputError, CompileError.
     """
-    prepared = prepare(target, {**(config or {}), **values}, program=program, type_name=type)
-    return Loaded(load_program(prepared.image, prepared.program))
+    variables, entries = without_entries({**(config or {}), **values})
+    prepared = prepare(target, variables, program=program, type_name=type)
+    loaded = Loaded(load_program(prepared.image, prepared.program))
+    try:
+        loaded.update(entries)
+    except BaseException:
+        loaded.close()
+        raise
+    return loaded

@@ -9,6 +9,7 @@ from typing import Self, final, overload
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.live import Live
+from pybpfnf.live.changes import without_entries
 from pybpfnf.runner import Environment, Outcome, Runner, Session
 from pybpfnf.targets import Target, prepare
 from pybpfnf.vm import VmRunner
@@ -56,12 +57,24 @@ def simulate(
 ) -> Simulation:
     """Load a program into the VM. What `load` is for the kernel.
 
-    Its Config comes by name, in `config` or as keywords of their own. `program` picks one of several, `type` says a
+    Its Config comes by name, in `config` or as keywords of their own; so do first entries of maps
+    (`{"allowed[fd00::1]": True}`). `program` picks one of several, `type` says a
     program type where the object does not. `runner` is what runs it: with `KernelRunner()` (root) the same packets cross a
     real route, in a network namespace of their own.
     """
-    prepared = prepare(target, {**(config or {}), **values}, program=program, type_name=type)
-    return Simulation((runner or VmRunner()).open(prepared.image, prepared.program, environment or Environment()))
+    variables, entries = without_entries({**(config or {}), **values})
+    prepared = prepare(target, variables, program=program, type_name=type)
+    return _with_entries(Simulation((runner or VmRunner()).open(prepared.image, prepared.program, environment or Environment())), entries)
+
+
+def _with_entries(simulation: Simulation, entries: Mapping[str, object]) -> Simulation:
+    """The same, its maps written before the first packet; closed where they cannot be."""
+    try:
+        simulation.update(entries)
+    except BaseException:
+        simulation.close()
+        raise
+    return simulation
 
 
 @overload
