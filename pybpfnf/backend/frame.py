@@ -143,6 +143,7 @@ class Frame:
         self.exits = FaultExits(sites, function, self.writer)
         self.loops: list[Loop] = []  # around the statement that is lowered, the innermost last
         self.accumulators: frozenset[ir.Local] = frozenset()  # integers that the verifier is not to know (`hide`)
+        self.walks_often = False  # over the SRH's TLVs (`hide`)
         self.leaves: list[str] = []  # labels after the calls that are lowered, the innermost last
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}

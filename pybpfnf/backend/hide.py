@@ -17,6 +17,7 @@ from pybpfnf.dsl.types import IntType
 from pybpfnf.dsl.walk import children, walk
 
 _MANY = 8  # assignments: 256 ways
+_WALKS = (ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.FindTlv, ir.NextTlv)
 
 
 def hide(frame: Frame, locals_: Iterable[ir.Local]) -> None:
@@ -50,3 +51,14 @@ def _accumulated(nodes: Iterable[object], *, in_arm: bool) -> Iterator[ir.Local]
                 yield node.local
         elif not isinstance(node, ir.Assign):
             yield from _accumulated(children(node), in_arm=in_arm or isinstance(node, ir.If))
+
+
+def walks_often(body: Iterable[object]) -> bool:
+    """Whether a function may walk over the SRH's TLVs more than once."""
+    walks = 0
+    for node in walk(body):
+        if isinstance(node, _WALKS):
+            walks += 1
+        elif isinstance(node, ir.ForRange) and any(isinstance(inner, _WALKS) for inner in walk(node.body)):
+            return True
+    return walks > 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.headers import HEADERS, MOST_TLVS, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.backend.frame import CONTEXT, Frame
+from pybpfnf.backend.lower_memory import forgotten, settled
 from pybpfnf.backend.lower_packet import REFUSED, extension_length, growth_slot, require, srh_offset, srh_view, store_bytes
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
@@ -53,6 +54,8 @@ def tlv_area(frame: Frame) -> tuple[str, str, str]:
     )
     segments = w.op("mul", "i64", w.cast("zext", "i8", last_entry, "i64"), SEGMENT_SIZE)
     srh_size = w.op("add", "i64", extension_length(frame, hdr_ext_len), w.load("i64", growth_slot(frame)))
+    if frame.walks_often:
+        srh_size = forgotten(frame, srh_size)  # its growth is another number after each way through an earlier walk
     srh_end = w.op("add", "i64", srh_offset(frame), srh_size)
     first = w.offset(w.offset(srh, segments), _SRH.size + SEGMENT_SIZE)
     area = w.op("sub", "i64", w.op("sub", "i64", srh_size, segments), _SRH.size + SEGMENT_SIZE)
@@ -97,7 +100,8 @@ def walk_tlvs(frame: Frame) -> tuple[str, str]:
     rest = w.load("i64", left)
     frame.fault_if(w.icmp("slt", "i64", rest, 0), MALFORMED)
     with_padding = w.load("i64", left_at_padding)
-    return w.op("sub", "i64", srh_end, with_padding), w.op("sub", "i64", with_padding, rest)
+    place, padding = w.op("sub", "i64", srh_end, with_padding), w.op("sub", "i64", with_padding, rest)
+    return settled(frame, place), settled(frame, padding)
 
 
 def remove_padding(frame: Frame, place: str, padding: str) -> None:

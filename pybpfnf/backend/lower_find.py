@@ -10,6 +10,7 @@ from pybpfnf.abi.headers import HEADERS, MOST_TLVS
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_append import MALFORMED, tlv_area
 from pybpfnf.backend.lower_arithmetic import resize
+from pybpfnf.backend.lower_memory import settled
 from pybpfnf.backend.lower_packet import packet_memory, require, store_bytes, swap
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.backend.wire import Image
@@ -60,7 +61,7 @@ def lower_find_tlv(frame: Frame, node: ir.FindTlv) -> str:
     frame.fault_if(w.icmp("slt", "i64", remaining, whole), MALFORMED)
     require(frame, here, whole, MALFORMED)  # nobody else has, of a packet on a route
     distance = w.op("sub", "i64", w.cast("ptrtoint", "ptr", here, "i64"), w.cast("ptrtoint", "ptr", data, "i64"))
-    w.store("i64", w.barrier("i64", distance), found)
+    w.store("i64", settled(frame, w.barrier("i64", distance)), found)
     w.place(done)
     return w.load("i64", found)
 
@@ -93,7 +94,7 @@ def lower_next_tlv(frame: Frame, node: ir.NextTlv) -> str:
     w.store("i64", w.op("add", "i64", after, w.op("add", "i64", w.cast("zext", "i8", length, "i64"), _TLV.size)), place)
     frame.jump(there)
     frame.place(there)
-    here = w.barrier("i64", w.load("i64", place))
+    here = settled(frame, w.barrier("i64", w.load("i64", place)))
     left = w.op("sub", "i64", end, here)
     frame.leave_if(w.icmp("sle", "i64", left, 0), done)
     frame.fault_if(w.icmp("ugt", "i64", here, _FARTHEST), MALFORMED)
@@ -105,7 +106,7 @@ def lower_next_tlv(frame: Frame, node: ir.NextTlv) -> str:
     require(frame, tlv, size, MALFORMED)
     w.store("i64", here, found)
     frame.place(done)
-    return w.barrier("i64", w.load("i64", found))
+    return settled(frame, w.barrier("i64", w.load("i64", found)))
 
 
 def lower_is_tlv(frame: Frame, node: ir.IsTlv) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
-from pybpfnf.backend.hide import accumulators, hide
+from pybpfnf.backend.hide import accumulators, hide, walks_often
 from pybpfnf.backend.lower_append import lower_append_tlv
 from pybpfnf.backend.lower_calls import lower_inlined_call, lower_leave
 from pybpfnf.backend.lower_edit import lower_insert_tlv, lower_remove_tlv
@@ -42,6 +42,7 @@ def lower_function(function: ir.Function, debug: DebugInfo, sites: FaultSites, t
     subprogram = debug.subprogram(function.name, function.span, parameter_name, parameter)
     frame = Frame(function, ALL_EXPRESSIONS, debug, subprogram, sites, texts)
     frame.accumulators = accumulators(function.body)
+    frame.walks_often = walks_often(function.body)
     lower_body(frame, function.body)
     section = string(function.hook.sections[0].encode())
     head = f"define dso_local i32 @{function.name}(ptr {CONTEXT}) {_ATTRIBUTES} section {section} !dbg {subprogram} {{"

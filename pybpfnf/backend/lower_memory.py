@@ -47,6 +47,12 @@ def forgotten(frame: Frame, value: str) -> str:
     return w.cast("zext", "i32", w.load("i32", half, 4, volatile=True), "i64")
 
 
+def settled(frame: Frame, value: str) -> str:
+    """An i64 that comes out of a walk over the SRH's TLVs. The verifier goes on once for each number of TLVs that the walk may have
+    met; where another walk follows, each of these ways would go through that as often again, unless they are alike."""
+    return forgotten(frame, value) if frame.walks_often else value
+
+
 def lower_variable_read(frame: Frame, node: ir.VariableRead) -> str:
     """Config is constant once loaded, so LLVM may merge its loads; State is read each time that the source reads it."""
     variable = node.variable

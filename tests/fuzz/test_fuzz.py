@@ -45,7 +45,7 @@ def _table(report: Report, runners: list[Runner]) -> str:
 def test_random_functions_mean_the_same_to_all_engines(record_property: RecordProperty, report: Report, runners: list[Runner]) -> None:
     record_property("table", _table(report, runners))
     assert not report.differences, "\n\n".join(report.differences)
-    assert report.beyond <= FAST // 20
+    assert report.beyond <= FAST // 50
 
 
 def test_random_functions_forward_and_fault(report: Report) -> None:
@@ -73,7 +73,7 @@ def test_many_random_functions_mean_the_same_to_all_engines(record_property: Rec
     record_property("table", _table(report, runners))
     assert not report.differences, "\n\n".join(report.differences)
     assert report.functions + report.refused + report.beyond == SLOW
-    assert report.beyond < SLOW // 20
+    assert report.beyond < SLOW // 100
     assert report.refused < SLOW // 20
 
 
