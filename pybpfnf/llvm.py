@@ -122,7 +122,9 @@ def _ask(request: int, text: str) -> bytes:
             end, last_words = _stop(worker)
             raise LlvmDiedError(f"LLVM died ({end}) of a module that it was given: {last_words}", last_words) from None
         except BaseException:
-            _stop(worker)  # its next answer would be taken for that to the next question
+            # Its next answer would be taken for that to the next question, and it may be at this one for minutes.
+            os.kill(worker.pid, signal.SIGKILL)
+            _stop(worker)
             raise
     if answer == REFUSED:
         raise InternalError(f"LLVM refuses a module that it was given: {payload.decode()}")

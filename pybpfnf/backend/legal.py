@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import CompileError
 from pybpfnf.image.meta import FAULTS_SYMBOL
 
@@ -70,7 +71,7 @@ _HOW_TO_NAME = "use ASCII letters, digits and underscores, at most 127"
 def authors_mistake(module: ir.Module, said: str) -> CompileError | None:
     """The author's mistake, where LLVM died of it. None where it died of something else, which is our bug."""
     if _TOO_FAR in said:
-        largest = max(module.functions, key=lambda function: function.span.end_line - function.span.line)
+        largest = max(module.functions, key=lambda function: sum(1 for _ in walk(function.body)))  # its span is the name's alone
         message = f"{largest.name} is too large: a jump reaches 32,767 instructions"
         return CompileError([_diagnostic(module, "size", message, largest.span, "split it, or write less of it out")])
     return _too_much_stack(module, said)

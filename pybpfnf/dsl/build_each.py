@@ -121,6 +121,6 @@ def _check_still_there(b: Builder, view: str, node: ast.expr) -> None:
     binding = b.flow.bound.get(view)
     moved = binding.ended if isinstance(binding, ValueBinding) else binding.moved if isinstance(binding, ViewBinding) else None
     if moved is not None:
-        line = moved.line
+        line = b.line_of(moved)
         message = f"the loop goes on over `{b.text(node)}`, which was found before line {line} moved the packet"
         b.error("stale-view", message, node, f"leave the loop after line {line}, with `break` or `return`")

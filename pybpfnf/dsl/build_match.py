@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements, hold, store
 from pybpfnf.dsl.build_compare import compare
-from pybpfnf.dsl.build_stmt import join_arms
+from pybpfnf.dsl.build_stmt import build_arm, join_arms
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.facts import Facts, facts
 from pybpfnf.dsl.locals import bound_names
@@ -54,18 +55,17 @@ def _cases(b: Builder, node: ast.Match, subject: Typed, index: int) -> Statement
         test = guard if test is None else ir.Logical(ir.LogicalOp.AND, test, guard, b.span(case.guard))
     if test is None:
         return before + b.block(case.body)
+
+    def body() -> Statements:
+        bound = _bind(b, case.pattern, name, subject, node.subject) if pattern is not None and name is not None else ()
+        return bound + b.block(case.body)
+
+    if pattern is not None:  # that the case does not match says nothing of its guard
+        when = replace(when, false=frozenset(), false_none=frozenset())
     start = b.flow
-    b.flow = start.copy()
-    b.flow.learn_found(when.true)
-    b.flow.learn_none(when.true_none)
-    bound = _bind(b, case.pattern, name, subject, node.subject) if pattern is not None and name is not None else ()
-    then = bound + b.block(case.body)
-    then_end, b.flow = b.flow, start.copy()
-    if pattern is None:
-        b.flow.learn_found(when.false)
-        b.flow.learn_none(when.false_none)
-    orelse = _cases(b, node, subject, index + 1)
-    return before + join_arms(b, test, b.span(case.guard or case.pattern), (then, then_end), (orelse, b.flow))
+    then = build_arm(b, body, start, test, when, True)
+    orelse = build_arm(b, lambda: _cases(b, node, subject, index + 1), start, test, when, False)
+    return before + join_arms(b, test, b.span(case.guard or case.pattern), then, orelse)
 
 
 def _captured(b: Builder, case: ast.match_case) -> tuple[ast.pattern | None, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from pybpfnf.diagnostics import Span
@@ -16,10 +16,9 @@ from pybpfnf.dsl.build_map import delete_item
 from pybpfnf.dsl.build_name import found_value
 from pybpfnf.dsl.build_tails import build_tail_call
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.facts import facts
+from pybpfnf.dsl.facts import Facts, facts
 from pybpfnf.dsl.flow import Copy, Flow, join
 from pybpfnf.dsl.hooks import METHODS
-from pybpfnf.dsl.intervals import Interval
 from pybpfnf.dsl.narrow import narrowed
 from pybpfnf.dsl.operands import as_bool, describe, to_type
 from pybpfnf.dsl.surface.stores import ConfigVariable, StateVariable
@@ -36,9 +35,9 @@ def build_if(b: Builder, node: ast.If) -> Statements:
     test = as_bool(b, b.expr(node.test), node.test)
     when = facts(node.test)
     before = b.flow
-    then, then_end = _arm(b, node.body, before, when.true, when.true_none, narrowed(test, True))
-    orelse, orelse_end = _arm(b, node.orelse, before, when.false, when.false_none, narrowed(test, False))
-    return join_arms(b, test, b.span(node.test), (then, then_end), (orelse, orelse_end))
+    then = build_arm(b, lambda: b.block(node.body), before, test, when, True)
+    orelse = build_arm(b, lambda: b.block(node.orelse), before, test, when, False)
+    return join_arms(b, test, b.span(node.test), then, orelse)
 
 
 def join_arms(b: Builder, test: ir.Expr, span: Span, yes: tuple[Statements, Flow], no: tuple[Statements, Flow]) -> Statements:
@@ -54,19 +53,15 @@ def join_arms(b: Builder, test: ir.Expr, span: Span, yes: tuple[Statements, Flow
     return (ir.If(test, then, orelse, span),)
 
 
-def _arm(
-    b: Builder,
-    nodes: list[ast.stmt],
-    before: Flow,
-    found: frozenset[str],
-    none: frozenset[str],
-    values: Mapping[ir.Local, Interval],
+def build_arm(
+    b: Builder, build: Callable[[], Statements], before: Flow, test: ir.Expr, when: Facts, holds: bool
 ) -> tuple[Statements, Flow]:
+    """An arm that is entered where `test`, which says `when` of what was found, holds or not; and what is known at its end."""
     b.flow = before.copy()
-    b.flow.learn_values(values)
-    b.flow.learn_found(found)
-    b.flow.learn_none(none)
-    return b.block(nodes), b.flow
+    b.flow.learn_values(narrowed(test, holds))
+    b.flow.learn_found(when.true if holds else when.false)
+    b.flow.learn_none(when.true_none if holds else when.false_none)
+    return build(), b.flow
 
 
 def _copies(b: Builder, copies: tuple[Copy, ...], span: Span) -> Statements:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pybpfnf import backend
+from pybpfnf.backend import legal
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.ir import Seg6Action
 from pybpfnf.dsl.types import ADDRESS, U32, U64
@@ -72,3 +73,16 @@ def test_more_values_at_once_than_registers_and_stack_hold_are_refused() -> None
     writes = [ir.SetState(state, binary("*", read(one), read(other)), SPAN) for state, one, other in pairs]
     ((code, _, _),) = refused(module(function("f", *reads, *writes, give()), variables=tuple(states)))
     assert code == "stack"
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["the larger first", "the larger last"])
+def test_too_far_a_jump_is_refused_at_the_function_with_the_most_in_it(first: bool) -> None:
+    """Not at that with the longest name, or the first: LLVM does not say which."""
+    small, large = (
+        function("of_few_words", give(), span=at(12)),
+        function("l", *([assign(local("n", U64, 0), const(1, U64))] * 9), give(), span=at(30)),
+    )
+    both = module(*((large, small) if first else (small, large)))
+    mistake = legal.authors_mistake(both, "Branch target out of insn range")
+    assert mistake is not None
+    assert [(each.code, each.span.line) for each in mistake.diagnostics] == [("size", 30)]

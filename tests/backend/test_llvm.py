@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,3 +183,17 @@ def test_an_empty_interpreter_name_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "executable", "")
     with pytest.raises(SystemLacksError, match="Python interpreter"):
         llvm.emit_object(GOOD)
+
+
+def test_an_interrupt_ends_a_worker_that_is_busy() -> None:
+    """Ctrl-C does not wait for LLVM, which hears of it when the module is done."""
+    llvm.emit_object(GOOD)
+    (worker,) = llvm._KEPT
+    os.kill(worker.pid, signal.SIGSTOP)  # as busy as can be
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        llvm.emit_object(GOOD)
+    assert time.monotonic() - before < 5
+    assert llvm.emit_object(GOOD)
