@@ -83,13 +83,7 @@ class Environment:
         """Raises InputError for a router that cannot be."""
         if not 0 <= self.cpu < self.cpus:
             raise InputError(f"there is no CPU {self.cpu} where there are {self.cpus}", hint="they count from 0")
-        for name, low, high in (
-            ("ifindex", 1, _S32),
-            ("mark", 0, _U32),
-            ("fuel", 1, _U64),
-            ("clock_tai", 0, _U64),
-            ("clock_boot", 0, _U64),
-        ):
+        for name, low, high in _RANGES:
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{name} is {getattr(self, name)}, and goes from {low} to {high}")
         for prefix in self.unreachable:

@@ -240,13 +240,13 @@ def _body(b: Builder, called: Called, signature: Signature) -> Statements:
         return body
     if not isinstance(called.result, NoneType):
         message = f"`{called.function.name}` can end without a result"
-        b.error("type", message, name_span_of(b), f"end every path with a `return` of {article_of(called)}")
+        b.error("type", message, name_span_of(b), f"end every path with a `return` of {result_text(called)}")
     report_leaks(b, b.flow.end_path(), f"where `{called.function.name}` ends")
     called.leaves.append(b.flow)
     return (*body, ir.Leave(name_span_of(b)))
 
 
-def article_of(called: Called) -> str:
+def result_text(called: Called) -> str:
     return f"`{called.result}`"
 
 
@@ -275,7 +275,7 @@ def _give(b: Builder, called: Called, node: ast.Return) -> Statements:
         return ()
     assert not isinstance(called.result, PacketSlot | HeaderSlot)
     if node.value is None:
-        b.error("type", f"`{name}` gives {article_of(called)}", node, "write a value after `return`")
+        b.error("type", f"`{name}` gives {result_text(called)}", node, "write a value after `return`")
         return ()
     expr = to_slot(b, b.expr(node.value), called.result, node.value, f"what `{name}` gives")
     if b.flow.reachable:

@@ -15,7 +15,7 @@ from pybpfnf.dsl.build_name import member
 from pybpfnf.dsl.build_queue import queue_method
 from pybpfnf.dsl.build_struct import build_member, has_fields, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_tlv_field, is_found_tlv, store_tlv, update_tlv
-from pybpfnf.dsl.build_view import VIEW_METHODS, build_wire_field, is_packet_view, store_wire, update_wire
+from pybpfnf.dsl.build_view import VIEW_METHODS, build_wire_field, is_header_view, store_wire, update_wire
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe, to_type
@@ -69,7 +69,7 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
             return member(b, holder, node)
         case Typed() if is_found_tlv(holder):
             return build_tlv_field(b, holder, node)
-        case Typed() if is_packet_view(holder):
+        case Typed() if is_header_view(holder):
             return build_wire_field(b, holder, node)
         case Typed() if has_fields(holder):
             return build_member(b, holder, node)

@@ -115,10 +115,6 @@ def build_item(b: Builder, holder: Value, node: ast.Subscript) -> Value:
     return Typed(ir.Item(holder.expr, number, item, b.span(node)))
 
 
-def is_place(value: Value) -> bool:
-    return isinstance(value, Typed) and isinstance(value.expr, ir.Member | ir.Item)
-
-
 def store_place(b: Builder, place: ir.Place, value: Value, target: ast.expr, node: ast.expr) -> tuple[ir.Stmt, ...]:
     """`path.credit = value`."""
     stored = field_value(b, place.type, _bits(place), value, node, f"`{b.text(target)}`")

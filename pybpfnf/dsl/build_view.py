@@ -104,7 +104,7 @@ def _offset(b: Builder, node: ast.expr) -> ir.Expr | None:
 # ------------------------------------------------------------------------------------------------------------- places
 
 
-def is_packet_view(value: Value) -> bool:
+def is_header_view(value: Value) -> bool:
     """Whether it is a header in the packet, or a look-up that may be."""
     type_ = value.expr.type if isinstance(value, Typed) else None
     inner = type_.inner if isinstance(type_, OptionalType) else type_

@@ -126,7 +126,7 @@ def attach(
         directory = _make_directory(prefix, number)
         undo.callback(_remove, directory)
         with load_program(image, program, type_name=type_name, shared=bpffs.mount_point()) as loaded:
-            undo.callback(_unpin, loaded.new_pins)
+            undo.callback(bpffs.unpin, loaded.new_pins)
             if fill is not None:
                 fill(loaded)
             record = Record(
@@ -244,11 +244,6 @@ def _make_directory(sid: Network, table: int) -> Path:
         hint = f"remove what is left: {detach_command(sid, table)}"
         raise InputError(f"there are pins for {sid_text(sid)} in table {table}, though no route", hint=hint)
     return directory
-
-
-def _unpin(pins: tuple[Path, ...]) -> None:
-    for pin in pins:
-        pin.unlink(missing_ok=True)
 
 
 def _remove(directory: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,6 +92,12 @@ def pin(fd: Fd | int, path: Path, what: str) -> None:
         bpf(Command.OBJ_PIN, ObjectPin(pathname=address_of(name), bpf_fd=number))
     except OSError as error:
         raise explained(f"pin {what} at {path}", error) from None
+
+
+def unpin(pins: Iterable[Path]) -> None:
+    """Take these names away; what is gone already is fine."""
+    for each in pins:
+        each.unlink(missing_ok=True)
 
 
 def open_pin(path: Path, what: str) -> Fd:

@@ -9,14 +9,12 @@ from typing import TypeAlias
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, decoded, explained
+from pybpfnf.kernel.netlink import CREATE, EXCL, Netlink, NetlinkError, decoded, explained
 
-NEWLINK, GETLINK, NEWADDR, NEWROUTE, DELROUTE, GETROUTE, NEWNEIGH, NEWRULE = 16, 18, 20, 24, 25, 26, 28, 32
+NEWLINK, GETLINK, NEWADDR, NEWROUTE, DELROUTE, GETROUTE, NEWRULE = 16, 18, 20, 24, 25, 26, 32
 IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000
-_NUD_PERMANENT = 0x80
 _IFA_F_NODAD = 0x02
 _RTN_UNICAST = 1
 _FR_ACT_UNREACHABLE = 7
@@ -65,14 +63,6 @@ def add_address(netlink: Netlink, index: int, address: IPv6Address, length: int)
     message["family"], message["prefixlen"], message["index"] = socket.AF_INET6, length, index
     message["attrs"] = [("IFA_ADDRESS", str(address)), ("IFA_FLAGS", _IFA_F_NODAD)]
     _request(netlink, message, NEWADDR, CREATE | EXCL, f"add the address {address}/{length}")
-
-
-def add_neighbour(netlink: Netlink, index: int, address: IPv6Address, mac: str) -> None:
-    """A permanent neighbour."""
-    message = ndmsg()
-    message["family"], message["ifindex"], message["state"] = socket.AF_INET6, index, _NUD_PERMANENT
-    message["attrs"] = [("NDA_DST", str(address)), ("NDA_LLADDR", mac)]
-    _request(netlink, message, NEWNEIGH, CREATE | REPLACE, f"add the neighbour {address}")
 
 
 def add_route(

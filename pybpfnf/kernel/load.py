@@ -16,6 +16,7 @@ from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
 from pybpfnf.errors import Error, InputError, KernelError, VerifierError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
+from pybpfnf.kernel import bpffs
 from pybpfnf.kernel.attrs import BtfLoad, ProgramLoad
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 from pybpfnf.kernel.info import ProgramInfo, program_info
@@ -89,7 +90,7 @@ def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | 
             undo.enter_context(btf)
         with ExitStack() as kept:
             pins: list[Path] = []
-            kept.callback(_unpin, pins)
+            kept.callback(bpffs.unpin, pins)
             maps = {name: kept.enter_context(_map(spec, btf, shared, pins)) for name, spec in image.maps.items()}
             fd = _load(image, program, row, maps, btf)
             kept.callback(fd.close)
@@ -119,11 +120,6 @@ def _map(spec: MapSpec, btf: Fd | None, shared: Path | None, pins: list[Path]) -
     opened, pin = open_or_pin(spec, btf, shared)
     pins += [pin] if pin is not None else []
     return opened
-
-
-def _unpin(pins: list[Path]) -> None:
-    for pin in pins:
-        pin.unlink(missing_ok=True)
 
 
 def program_type(program: ProgramImage, type_name: str | None = None) -> ProgramType:

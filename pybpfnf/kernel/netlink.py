@@ -26,7 +26,6 @@ _DUMP_INTR = 0x10
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")
 _ERROR, _DONE = 2, 3
-_MULTI = 0x2
 _CAPPED, _ACK_TLVS = 0x100, 0x200
 _MESSAGE_TEXT = 1  # NLMSGERR_ATTR_MSG
 _SOL_NETLINK = 270

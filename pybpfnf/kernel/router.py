@@ -44,8 +44,6 @@ _SYSCTLS = (
     ("ipv6/conf/default/addr_gen_mode", 1),
     ("ipv6/conf/default/accept_ra", 0),
     ("ipv6/conf/default/router_solicitations", 0),
-    ("ipv6/conf/default/seg6_enabled", 1),
-    ("ipv6/conf/all/seg6_enabled", 1),
     ("ipv4/conf/default/rp_filter", 0),
     ("ipv4/conf/all/rp_filter", 0),
     ("ipv4/ip_forward", 1),

@@ -27,7 +27,6 @@ HOOK = "lwt_seg6local"  # the program type that an End.BPF route takes
 _LOCAL_TABLE = 255
 _RTN_UNICAST, _RTN_LOCAL = 1, 2
 _ENCAP_SEG6_LOCAL = 7  # LWTUNNEL_ENCAP_SEG6_LOCAL
-_END_BPF = 15  # SEG6_LOCAL_ACTION_END_BPF
 # include/uapi/linux/rtnetlink.h; for telling whose a route is.
 _PROTOCOLS = {2: "the kernel", 3: "boot", 4: "an administrator (static)", 9: "ra", 11: "zebra", 12: "bird", 16: "dhcp",
               186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 191: "nhrp", 192: "eigrp", 196: "FRR (static)",
@@ -66,16 +65,6 @@ class Route:
         if self.program_id is not None:
             return f"an End.BPF route to program {self.program_id} ({self.program_name}){device}, of {owner}"
         return f"a route of type {_TYPES.get(self.type, str(self.type))}{device}, of {owner}"
-
-
-def parse_sid(text: str) -> IPv6Network:
-    """A SID as a user writes it: an address, or a prefix (a locator with function and arguments). Raises InputError."""
-    try:
-        sid = IPv6Network(text)
-    except ValueError as error:
-        raise InputError(f"{text!r} is not an IPv6 address or prefix: {error}") from None
-    check_sid(sid)
-    return sid
 
 
 def check_sid(sid: IPv6Network) -> None:

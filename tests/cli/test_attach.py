@@ -17,7 +17,6 @@ import pytest
 import pybpfnf
 from pybpfnf.kernel.links import MAIN_TABLE
 from pybpfnf.kernel.netlink import Netlink
-from pybpfnf.kernel.netns import set_sysctl
 from pybpfnf.kernel.routes import routes
 from pybpfnf.testing.packets import srv6
 from tests.cli.conftest import Command
@@ -103,8 +102,6 @@ def test_get_says_what_it_does_not_know(command: Command, divides: Path) -> None
 
 def send(count: int = 1) -> None:
     """Packets for the SID, into b0."""
-    for name in ("all", "b0"):
-        set_sysctl(f"ipv6/conf/{name}/seg6_enabled", 1)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
         wire.bind(("b1", 0))
         for _ in range(count):

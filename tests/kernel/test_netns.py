@@ -69,19 +69,17 @@ def test_sysctls_are_the_namespaces_own() -> None:
             set_sysctl("ipv6/conf/default/addr_gen_mode", 99)
 
 
-def test_devices_addresses_neighbours_and_routes(namespace: Namespace) -> None:
+def test_devices_addresses_and_routes(namespace: Namespace) -> None:
     with Netlink() as netlink:
         links.add_veth(netlink, "x.0", 40, "x1", 41, mac="02:00:00:00:00:01", peer_mac="02:00:00:00:00:02", mtu=9000)
         for index in (40, 41):
             links.set_flags(netlink, index, links.IFF_UP, links.IFF_UP)
         links.add_address(netlink, 40, IPv6Address("fc00:a::1"), 64)
-        links.add_neighbour(netlink, 40, IPv6Address("fc00:a::2"), "02:00:00:00:00:02")
         links.add_route(netlink, IPv6Network("fc00:b::/32"), 40, via=IPv6Address("fc00:a::2"))
         links.add_route(netlink, IPv6Network("::/0"), 40, table=1000)
         with pytest.raises(KernelError, match=r"cannot add a route to fc00:b::/32: File exists"):
             links.add_route(netlink, IPv6Network("fc00:b::/32"), 40, via=IPv6Address("fc00:a::2"))
     assert "mtu 9000" in run_tool("ip", "link", "show", "x.0")
-    assert "fc00:a::2 lladdr 02:00:00:00:00:02 PERMANENT" in run_tool("ip", "-6", "neigh", "show", "dev", "x.0")
     assert "via fc00:a::2 dev x.0" in run_tool("ip", "-6", "route", "show", "fc00:b::/32")
     assert "default dev x.0" in run_tool("ip", "-6", "route", "show", "table", "1000")
 
