@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import Queue as Queue
     from pybpfnf.dsl.surface import RingBuf as RingBuf
     from pybpfnf.dsl.surface import Seg6Packet as Seg6Packet
+    from pybpfnf.dsl.surface import SpinLock as SpinLock
     from pybpfnf.dsl.surface import Srh as Srh
     from pybpfnf.dsl.surface import Stack as Stack
     from pybpfnf.dsl.surface import State as State
@@ -103,8 +104,8 @@ if TYPE_CHECKING:
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
         "Array Config DROP Hash Header Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
-        "PerCpuArray PerCpuHash PerfEventArray Prefix ProgArray Program Queue REDIRECT REROUTE RingBuf Seg6Packet Srh Stack State Struct "
-        "Tlv Verdict array bits cpu func helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local "
+        "PerCpuArray PerCpuHash PerfEventArray Prefix ProgArray Program Queue REDIRECT REROUTE RingBuf Seg6Packet SpinLock Srh Stack State "
+        "Struct Tlv Verdict array bits cpu func helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local "
         "u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
@@ -170,6 +171,7 @@ __all__ = [
     "Session",
     "Simulation",
     "Span",
+    "SpinLock",
     "Srh",
     "Stack",
     "State",

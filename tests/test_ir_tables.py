@@ -20,7 +20,9 @@ STATEMENTS = frozenset(get_args(ir.Stmt))
     ("nodes", "tables"),
     [
         pytest.param(EXPRESSIONS, (printer._EXPRESSIONS,), id="printing expressions"),
-        pytest.param(STATEMENTS - {ir.If, ir.ForRange}, (printer._STATEMENTS,), id="printing statements"),  # they have blocks, not a line
+        pytest.param(
+            STATEMENTS - {ir.If, ir.ForRange, ir.Locked}, (printer._STATEMENTS,), id="printing statements"
+        ),  # they have blocks, not a line
         pytest.param(EXPRESSIONS, (lower_function.ALL_EXPRESSIONS,), id="lowering expressions"),
         pytest.param(STATEMENTS, (lower_function.STATEMENTS,), id="lowering statements"),
         pytest.param(EXPRESSIONS | STATEMENTS, (evaluate.EXPRESSIONS, evaluate.STATEMENTS, evaluate.NOT_EVALUATED), id="evaluating"),

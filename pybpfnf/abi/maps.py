@@ -11,6 +11,8 @@ from pybpfnf.records import dataclass
 BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, BPF_F_MMAPABLE = 1 << 0, 1 << 7, 1 << 10
 # Flags of an update: whether the key may, must not or must be there.
 BPF_ANY, BPF_NOEXIST, BPF_EXIST = range(3)
+# Of an update and of a look-up: with the spin lock of the value held.
+BPF_F_LOCK = 4
 
 
 @final

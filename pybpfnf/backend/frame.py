@@ -120,6 +120,16 @@ class InlinedScope:
     file: str
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that is held: a pointer to it, and how many loops and calls are around the `with`."""
+
+    pointer: str
+    loops: int
+    calls: int
+
+
 Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
 """How each kind of expression is lowered: emits code and gives the value's name or constant."""
 
@@ -152,7 +162,10 @@ class Frame:
         self.entries: Mapping[tuple[str, str], str] = {}  # of arrays, by map and constant index: pointers to values, which never move
         self._arrivals: dict[str, _Known] = {}
         self._reserved: frozenset[str] = frozenset()  # slots of records that may be reserved here, and are to be released on every path
-        self._releases: dict[tuple[str, frozenset[str]], tuple[str, str]] = {}  # label and location of what releases before an exit
+        self._lock: Lock | None = None  # that is held here
+        self._releases: dict[
+            tuple[str, frozenset[str], Lock | None], tuple[str, str]
+        ] = {}  # label and location of what releases before an exit
 
     def context_field(self, offset: int) -> str:
         """A pointer to a field of the context, which LLVM uses for an access at this very offset: chosen between two fields it would
@@ -211,20 +224,44 @@ class Frame:
         """The slot's record was submitted or discarded."""
         self._reserved -= {slot}
 
+    @contextmanager
+    def locked(self, pointer: str) -> Iterator[None]:
+        """Statements within hold the lock; what leaves the function by a fault exit releases it before."""
+        self._lock = Lock(pointer, len(self.loops), len(self.leaves))
+        yield
+        self._lock = None
+
+    def unlock(self) -> None:
+        """Release the lock that is held, if one is."""
+        if self._lock is not None:
+            self.call_void("spin_unlock", f"ptr {self._lock.pointer}")
+
+    def unlock_in_loop(self) -> None:
+        """The same before the innermost loop is left, or begins anew, where that is around the lock."""
+        if self._lock is not None and self._lock.loops == len(self.loops):
+            self.unlock()
+
+    def unlock_in_call(self) -> None:
+        """The same before the innermost function that was called is left, where that is around the lock."""
+        if self._lock is not None and self._lock.calls == len(self.leaves):
+            self.unlock()
+
     def _releasing(self, exit_: str) -> str:
         """A label that discards what is reserved here and then goes to the exit."""
-        if not self._reserved:
+        if not self._reserved and self._lock is None:
             return exit_
-        key = exit_, self._reserved
+        key = exit_, self._reserved, self._lock
         if key not in self._releases:
             self._releases[key] = self.writer.label("release"), self.writer.location
         return self._releases[key][0]
 
     def _place_releases(self) -> None:
         w = self.writer
-        for (exit_, slots), (label, location) in self._releases.items():
+        for (exit_, slots, lock), (label, location) in self._releases.items():
             w.place(label)
             with w.at(location):
+                if lock is not None:
+                    self.call_void("spin_unlock", f"ptr {lock.pointer}")
                 for slot in sorted(slots):
                     on, there = w.label("on"), w.label("there")
                     record = w.load("ptr", slot)

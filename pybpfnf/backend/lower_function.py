@@ -15,6 +15,7 @@ from pybpfnf.backend.lower_edit import lower_insert_tlv, lower_remove_tlv
 from pybpfnf.backend.lower_events import lower_release, lower_reserve
 from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
 from pybpfnf.backend.lower_find import lower_set_tlv
+from pybpfnf.backend.lower_locks import lower_locked
 from pybpfnf.backend.lower_log import lower_log
 from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_exhausted, lower_for_range
 from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
@@ -85,10 +86,13 @@ def lower_if(frame: Frame, node: ir.If) -> None:
 
 def lower_return(frame: Frame, node: ir.Return) -> None:
     if isinstance(node.value, ir.Const) and isinstance(node.value.value, int):
+        frame.unlock()
         frame.writer.jump(frame.exits.returning(node.value.value))
         return
     # Opaque: see FaultExits.place.
-    frame.writer.ret(f"i32 {frame.writer.barrier('i32', frame.value(node.value))}")
+    value = frame.value(node.value)
+    frame.unlock()
+    frame.writer.ret(f"i32 {frame.writer.barrier('i32', value)}")
 
 
 def lower_assert(frame: Frame, node: ir.Assert) -> None:
@@ -125,6 +129,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.Release: lower_release,
     ir.If: lower_if,
     ir.ForRange: lambda frame, node: lower_for_range(frame, node, lower_body),
+    ir.Locked: lambda frame, node: lower_locked(frame, node, lower_body),
     ir.Break: lower_break,
     ir.Exhausted: lower_exhausted,
     ir.Continue: lower_continue,

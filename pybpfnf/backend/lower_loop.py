@@ -28,7 +28,7 @@ _STILL = (
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
     ir.ViewAt, ir.FindHeader, ir.WireRead, ir.WireItem, ir.SetWire,
     ir.Emit, ir.Log, ir.Shown, ir.Reserve, ir.Release, ir.QueuePush, ir.QueueTake,
-    ir.If, ir.ForRange, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall, ir.Assert, ir.Evaluate,
+    ir.If, ir.ForRange, ir.Locked, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall, ir.Assert, ir.Evaluate,
     ir.InlinedCall, ir.Leave, ir.Absent, ir.Present,
 )  # fmt: skip
 # These move it, and leave its headers in their order.
@@ -110,12 +110,15 @@ def _at_head(packet: Packet, body: tuple[ir.Stmt, ...]) -> Packet:
 
 
 def lower_break(frame: Frame, node: ir.Break) -> None:
+    frame.unlock_in_loop()
     frame.jump(frame.loops[-1].end)
 
 
 def lower_exhausted(frame: Frame, node: ir.Exhausted) -> None:
+    frame.unlock_in_loop()
     frame.jump(frame.loops[-1].done)
 
 
 def lower_continue(frame: Frame, node: ir.Continue) -> None:
+    frame.unlock_in_loop()
     frame.jump(frame.loops[-1].following)

@@ -13,6 +13,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import interval_of
 from pybpfnf.dsl.types import U32, IntType, StoredType, StructType, ValueType
 from pybpfnf.errors import InternalError
+from pybpfnf.types.layout import lock_field
 
 _ANY, _NO_EXIST = 0, 1  # BPF_ANY, BPF_NOEXIST (include/uapi/linux/bpf.h)
 _OUT_OF_RANGE, _MISSING, _FULL = "index out of range", "no such key", "the map is full"
@@ -64,7 +65,12 @@ def map_contains(frame: Frame, node: ir.MapContains) -> str:
 def lower_set_map(frame: Frame, node: ir.SetMap) -> None:
     value = frame.value(node.value)  # Python evaluates the right side first
     key = frame.value(node.key)
-    if _is_array(node.map):
+    if _is_array(node.map) and lock_field(node.map.value) is not None:
+        # The kernel writes around the lock, which programs must not touch.
+        index = _index(frame, node.map, key, node.key, frame.fault(_OUT_OF_RANGE))
+        status = _update(frame, node.map, index, value, _ANY)
+        frame.fault_if(frame.writer.icmp("ne", "i64", status, 0), _OUT_OF_RANGE)
+    elif _is_array(node.map):
         _store(frame, _entry(frame, node.map, key, node.key), node.map.value, value)
     else:
         status = _update(frame, node.map, key, value, _ANY)

@@ -33,6 +33,7 @@ from pybpfnf.dsl.build_stmt import (
     build_pass,
     build_return,
 )
+from pybpfnf.dsl.build_with import build_with, check_locks
 from pybpfnf.dsl.builder import Builder, Tables
 from pybpfnf.dsl.check_ir import check_module
 from pybpfnf.dsl.layout import check_stack
@@ -72,6 +73,7 @@ STATEMENTS: Mapping[type[ast.stmt], Any] = {
     ast.Match: build_match,
     ast.Pass: build_pass,
     ast.Return: build_return,
+    ast.With: build_with,
 }
 _TABLES = Tables(EXPRESSIONS, STATEMENTS)
 
@@ -101,12 +103,20 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
             diagnostics += found
     if not diagnostics:
         built = list(zip(functions, sources, strict=True))
-        diagnostics = [found for function, source in built for found in (*check_stack(function, source), *check_work(function, scope))]
+        diagnostics = [
+            found
+            for function, source in built
+            for found in (*check_stack(function, source), *check_work(function, scope), *_check_locks(function, scope))
+        ]
     if diagnostics:
         raise CompileError(sorted(_once(diagnostics), key=_position))
     module = _module(programs, functions, scope)
     check_module(module)
     return module
+
+
+def _check_locks(function: ir.Function, scope: ModuleScope) -> list[Diagnostic]:
+    return [scope.file(span).diagnostic("type", message, span, hint) for span, message, hint in check_locks(function)]
 
 
 def _once(diagnostics: Iterable[Diagnostic]) -> Iterable[Diagnostic]:

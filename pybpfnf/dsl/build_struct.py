@@ -17,11 +17,12 @@ from pybpfnf.dsl.operands import describe, present, to_type, zero
 from pybpfnf.dsl.types import U8, ArrayType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
 from pybpfnf.dsl.values import POISON, Constant, Literal, Poison, Typed, Value
+from pybpfnf.types.layout import shown_fields
 
 
 def build_struct(b: Builder, type_: StructType, node: ast.Call) -> Value:
     """`Path(sid=..., weight=1)`: a struct of its own."""
-    parameters = [Parameter(field.name, required=field.default is None, keyword_only=True) for field in type_.fields]
+    parameters = [Parameter(field.name, required=field.default is None, keyword_only=True) for field in shown_fields(type_)]
     bound = bind(b, node, parameters, type_.name)
     if bound is None:
         return POISON
@@ -129,8 +130,9 @@ def update_place(b: Builder, place: ir.Place, target: ast.expr, node: ast.AugAss
     if not isinstance(place.type, IntType):
         b.error("type", f"`{text}` is {describe(Typed(place))}, and this changes integers", node, "assign the new value")
         return ()
-    shared = is_shared(place)
-    if is_atomic(node.op) and not _bits(place):
+    locked = b.locked is not None and local_of(root_of(place)) == b.locked
+    shared = is_shared(place) and not locked
+    if is_atomic(node.op) and not _bits(place) and not locked:
         update = atomic_update(b, place, node, text, shared=shared)
         return () if isinstance(update, Poison) else (ir.UpdatePlace(place, update.op, update.operand, b.span(node)),)
     if shared and is_atomic(node.op):
@@ -155,6 +157,12 @@ def root_of(place: ir.Expr) -> ir.Expr:
     while isinstance(place, ir.Member | ir.Item):
         place = place.base
     return place
+
+
+def local_of(view: ir.Expr) -> ir.Local | None:
+    """The local that a view is read from."""
+    read = view.operand if isinstance(view, ir.Unwrap) else view
+    return read.local if isinstance(read, ir.LocalRead) else None
 
 
 def is_shared(place: ir.Expr) -> bool:

@@ -85,6 +85,7 @@ class Builder:
         self.locals = locals
         self.flow = Flow()
         self.packet_name = ""
+        self.locked: ir.Local | None = None  # the view of the entry whose lock is held
         self.loops: list[LoopEdges] = []  # around the place that is built, the innermost last
         self.diagnostics: list[Diagnostic] = []
 

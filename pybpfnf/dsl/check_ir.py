@@ -86,6 +86,8 @@ def _ends(statement: ir.Stmt) -> bool:
     match statement:
         case ir.If(_, then, orelse):
             return returns(then) and returns(orelse)
+        case ir.Locked(body=body):
+            return returns(body)
         case ir.ForRange(body=body, orelse=orelse):
             return returns(orelse) and not any(isinstance(node, ir.Break) for node in leaving(body))
         case _:
@@ -101,6 +103,8 @@ def leaving(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Break | ir.Continue | ir.E
             case ir.If(_, then, orelse):
                 yield from leaving(then)
                 yield from leaving(orelse)
+            case ir.Locked(body=body):
+                yield from leaving(body)
             case ir.ForRange(orelse=orelse):
                 yield from leaving(orelse)
 

@@ -68,6 +68,9 @@ def _block(body: tuple[ir.Stmt, ...], indent: str) -> Iterator[str]:
                 yield f"{line}if {_expr(statement.test)}"
             case ir.ForRange(body=inner, orelse=orelse):
                 yield f"{line}for {_range(statement)}"
+            case ir.Locked(body=inner):
+                yield f"{line}with {_expr(statement.entry)}.{statement.lock.name}"
+                orelse = ()
             case _:
                 yield line + _STATEMENTS[type(statement)](statement)
                 yield from _called(children(statement), indent)
@@ -79,7 +82,9 @@ def _block(body: tuple[ir.Stmt, ...], indent: str) -> Iterator[str]:
             yield from _block(orelse, indent + _INDENT)
 
 
-def _heads(statement: ir.If | ir.ForRange) -> tuple[ir.Expr, ...]:
+def _heads(statement: ir.If | ir.ForRange | ir.Locked) -> tuple[ir.Expr, ...]:
+    if isinstance(statement, ir.Locked):
+        return (statement.entry,)
     return (statement.test,) if isinstance(statement, ir.If) else (statement.start, statement.stop)
 
 

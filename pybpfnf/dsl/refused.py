@@ -37,9 +37,6 @@ REFUSED: Mapping[type[ast.AST], Refusal] = {
     # Statements.
     ast.AsyncFor: Refusal("`async` is not part of the language", "write `for i in range(n)`"),
     ast.While: Refusal("`while` has no bound that can be proven", "write `for i in range(16)`, and `break` when it is done"),
-    ast.With: Refusal(
-        "`with` is not part of the language", "write the body alone; a record is `record = events.reserve()`, then `events.submit(record)`"
-    ),
     ast.AsyncWith: Refusal("`async` is not part of the language", "write the body alone"),
     ast.Try: _TRY,
     ast.TryStar: _TRY,

@@ -30,6 +30,7 @@ _FORKS: Mapping[type, int] = {
     **dict.fromkeys((ir.InlinedCall, ir.Leave, ir.Absent, ir.Present), 0),
     **dict.fromkeys((ir.HeaderRead, ir.SetHeader, ir.Seg6ActionCall), 4),
     ir.Compare: 0,  # counted at the branch that it decides
+    ir.Locked: 0,
     ir.Reserve: 0,  # counted where it is asked about
     ir.Release: 0,
     ir.Log: 0,

@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from pybpfnf.abi.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, MAP_TYPES, MAP_TYPES_BY_ID, MapType
+from pybpfnf.abi.maps import BPF_F_LOCK, BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, MAP_TYPES, MAP_TYPES_BY_ID, MapType
 from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.image.model import MapSpec
 from pybpfnf.kernel.attrs import NAME_LENGTH, InfoByFd, MapCreate, MapElement, MapFreeze, MapInfo
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
+from pybpfnf.types.layout import lock_field
 
 _POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
 
@@ -48,6 +49,7 @@ class Map:
         self._frozen = frozen
         row = _row(spec)
         self._key_size = spec.key_size
+        self._lock = BPF_F_LOCK if lock_field(spec.value_type) is not None else 0  # read and written whole
         self._value_size = (spec.value_size + 7) // 8 * 8 * possible_cpus() if row.per_cpu else spec.value_size
 
     @property
@@ -66,7 +68,9 @@ class Map:
     def lookup(self, key: bytes) -> bytes | None:
         """The value of `key`, None where there is none."""
         value = ctypes.create_string_buffer(self._value_size)
-        if not self._call(Command.MAP_LOOKUP_ELEM, "look a key up in", self._checked_key(key), value, absent=(errno.ENOENT,)):
+        if not self._call(
+            Command.MAP_LOOKUP_ELEM, "look a key up in", self._checked_key(key), value, flags=self._lock, absent=(errno.ENOENT,)
+        ):
             return None
         return value.raw
 
@@ -76,7 +80,7 @@ class Map:
             raise InputError(f"map {self._spec.name}: a value has {self._value_size} bytes, not {len(value)}")
         if self._frozen:
             raise InputError(f"map {self._spec.name} is constant once its program is loaded")
-        self._call(Command.MAP_UPDATE_ELEM, "set a value in", self._checked_key(key), value, flags=flags)
+        self._call(Command.MAP_UPDATE_ELEM, "set a value in", self._checked_key(key), value, flags=flags | self._lock)
 
     def delete(self, key: bytes) -> bool:
         """Remove `key`; whether it was there. The kernel refuses it (KernelError) for array maps."""

@@ -139,6 +139,9 @@ StoredType: TypeAlias = ValueType | StructType
 LPM_KEY = StructType("lpm_key", 20, 4, (StructField("prefixlen", 0, U32), StructField("address", 4, ADDRESS)))
 """The key of a trie of IPv6 prefixes, as struct bpf_lpm_trie_key_u8 lies in memory (include/uapi/linux/bpf.h)."""
 
+SPIN_LOCK = StructType("bpf_spin_lock", 4, 4, (StructField("val", 0, U32),))
+"""A lock in a map's value, struct bpf_spin_lock (include/uapi/linux/bpf.h): the kernel finds it by this name in the types."""
+
 SCALAR_TYPES: Mapping[str, ValueType] = {**INT_TYPES, BOOL.name: BOOL, ADDRESS.name: ADDRESS}
 """Every scalar type by the language's spelling."""
 
@@ -148,6 +151,20 @@ def field_alignment(type_: FieldType) -> int:
     if isinstance(type_, OctetsType | ArrayType | StructType):
         return type_.alignment
     return 4 if isinstance(type_, AddressType) else type_.size
+
+
+def is_lock(type_: object) -> bool:
+    return isinstance(type_, StructType) and type_.name == SPIN_LOCK.name
+
+
+def lock_field(type_: object) -> StructField | None:
+    """The lock of a struct, None where it has none."""
+    return next((field for field in type_.fields if is_lock(field.type)), None) if isinstance(type_, StructType) else None
+
+
+def shown_fields(type_: StructType) -> tuple[StructField, ...]:
+    """The fields that have values: all but a lock."""
+    return tuple(field for field in type_.fields if not is_lock(field.type))
 
 
 def unsigned_of(size: int) -> IntType | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from pybpfnf.errors import InputError
-from pybpfnf.types.layout import U8, ArrayType, FieldType, OctetsType, StructField, StructType
+from pybpfnf.types.layout import U8, ArrayType, FieldType, OctetsType, StructField, StructType, shown_fields
 from pybpfnf.types.scalars import decode_scalar, encode_scalar, little
 
 
@@ -61,7 +61,7 @@ def decode(type_: FieldType, data: bytes) -> Any:
             size = type_.item.size
             return [decode(type_.item, data[start : start + size]) for start in range(0, type_.size, size)]
         case StructType():
-            return {field.name: _take(data, field) for field in type_.fields}
+            return {field.name: _take(data, field) for field in shown_fields(type_)}
         case _:
             return decode_scalar(type_, data)
 
@@ -70,7 +70,7 @@ def as_values(type_: FieldType, decoded: Any) -> Any:
     """What `decode` gave, with attributes for fields, where no class of an author is at hand."""
     match type_:
         case StructType():
-            return RecordValue(type_.name, {field.name: as_values(field.type, decoded[field.name]) for field in type_.fields})
+            return RecordValue(type_.name, {field.name: as_values(field.type, decoded[field.name]) for field in shown_fields(type_)})
         case ArrayType():
             return [as_values(type_.item, each) for each in decoded]
         case _:
@@ -95,13 +95,14 @@ def _encode_struct(struct: StructType, given: object, name: str, exact: bool) ->
     if exact and getattr(given, "layout", None) != struct:
         raise InputError(f"{name}: {given!r} is no {struct}", hint=f"write {struct}(...)")
     values = given if isinstance(given, Mapping) else getattr(given, "__dict__", {})
-    lacking = [field.name for field in struct.fields if field.name not in values]
-    unknown = sorted(set(values) - {field.name for field in struct.fields}) if isinstance(given, Mapping) else []
+    fields = shown_fields(struct)
+    lacking = [field.name for field in fields if field.name not in values]
+    unknown = sorted(set(values) - {field.name for field in fields}) if isinstance(given, Mapping) else []
     if lacking or unknown:
         problem = f"has no {', '.join(lacking)}" if lacking else f"has {', '.join(map(str, unknown))}, which {struct.name} has not"
         raise InputError(f"{name}: {given!r} {problem}", hint=f"give a {struct.name}, or a dict of its fields")
     data = bytearray(struct.size)
-    for field in struct.fields:
+    for field in fields:
         _put(data, field, values[field.name], f"{name}.{field.name}", exact)
     return bytes(data)
 

@@ -333,6 +333,8 @@ def _helper_step(number: int, host: Host) -> Callable[[Registers], None] | Guest
     function, row, has_result = helpers.EMULATED[helper.name], helper, helper.ret is not Arg.VOID
 
     def call(registers: Registers) -> None:
+        if host.lock is not None and row.name != "spin_unlock":
+            raise GuestFault(FaultKind.HELPER, f"{row.name} is called while a spin lock is held")
         result = function(host, *unpack_arguments(host, row, registers))
         registers[0] = result & U64 if has_result else NO_RESULT
         host.answer = (row.name, result)

@@ -15,6 +15,7 @@ from pybpfnf.vm.encap import lwt_push_encap
 from pybpfnf.vm.event_helpers import EVENT_HELPERS
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
+from pybpfnf.vm.locks import spin_lock, spin_unlock
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Region
 from pybpfnf.vm.printk import trace_printk, trace_vprintk
@@ -169,6 +170,8 @@ EMULATED: dict[str, Callable[..., int]] = {
     "trace_vprintk": trace_vprintk,
     "loop": loop,
     "tail_call": tail_call,
+    "spin_lock": spin_lock,
+    "spin_unlock": spin_unlock,
     "lwt_push_encap": lwt_push_encap,
     **EVENT_HELPERS,
     **QUEUE_HELPERS,
@@ -181,7 +184,7 @@ _LINK_LAYER = "there is no link layer here: no other device, and no header of on
 _TUNNELS = "tunnel metadata is not emulated"
 _TASKS = "a packet comes in whatever process was interrupted: there is no task to emulate"
 _KERNEL_MEMORY = "there is no kernel or user memory to look into"
-_TYPED = "kernel objects (timers, locks, dynptrs, storage, sockets) are not emulated"
+_TYPED = "kernel objects (timers, dynptrs, storage, sockets) are not emulated"
 _TEXT = "text in maps is not emulated"
 _READER = "what the reader of a buffer or counter does is not emulated"
 
@@ -202,7 +205,7 @@ NOT_EMULATED: Mapping[str, str] = {
     **dict.fromkeys(("probe_read_user", "probe_read_user_str", "probe_read_kernel", "probe_read_kernel_str"), _KERNEL_MEMORY),
     **dict.fromkeys(
         (
-            "spin_lock", "spin_unlock", "timer_init", "timer_set_callback", "timer_start", "timer_cancel", "kptr_xchg", "per_cpu_ptr",
+            "timer_init", "timer_set_callback", "timer_start", "timer_cancel", "kptr_xchg", "per_cpu_ptr",
             "this_cpu_ptr", "dynptr_from_mem", "dynptr_read", "dynptr_write", "dynptr_data", "ringbuf_reserve_dynptr",
             "ringbuf_submit_dynptr", "ringbuf_discard_dynptr", "task_storage_get", "task_storage_delete", "cgrp_storage_get",
             "cgrp_storage_delete", "skc_to_tcp6_sock", "skc_to_tcp_sock", "skc_to_tcp_timewait_sock", "skc_to_tcp_request_sock",

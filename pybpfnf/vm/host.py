@@ -48,6 +48,7 @@ class Host:
         self.starts: Mapping[str, int] = {}  # the first slot of each program that the run may go on in
         self.tail: int | None = None  # where to go on, after a tail call
         self.tail_calls = 0  # of this run
+        self.lock: int | None = None  # the address of the spin lock that is held
         self.log: list[str] = []  # what the program said about this packet
         self.answer: tuple[str, int] | None = None  # the last helper that it called for this packet, and what that returned
         self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address

@@ -59,9 +59,11 @@ class Machine:
         self._frames.clear()
         self._executed = 0
         self._fault_slot = None
-        self.host.tail_calls = 0
+        self.host.tail_calls, self.host.lock = 0, None
         try:
             r0 = self._call(0, tuple(arguments))
+            if self.host.lock is not None:
+                raise GuestFault(FaultKind.HELPER, "a spin lock is held when the program ends")
             if self.host.records:
                 raise GuestFault(FaultKind.HELPER, "a ring buffer record is neither submitted nor discarded")
         except GuestFault as fault:

@@ -15,6 +15,7 @@ from typing import Any
 from pybpfnf.abi.maps import BPF_EXIST, BPF_NOEXIST
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.image.model import MapSpec
+from pybpfnf.types.layout import lock_field
 from pybpfnf.vm.memory import Handle, Memory, Region
 
 Cell = list[Region]  # the value's copies: one, or one a CPU
@@ -99,8 +100,10 @@ class VmMap(ABC):
 
     def _new_cell(self, copies: list[bytes], *, writable: bool = True) -> Cell:
         cell = [Region(f"a value of map {self._spec.name!r}", bytearray(copy), writable=writable) for copy in copies]
+        lock = lock_field(self._spec.value_type)
         for region in cell:
             self._memory.add(region)
+            region.lock = None if lock is None else lock.offset
         return cell
 
     def _check_key(self, key: bytes) -> bytes:

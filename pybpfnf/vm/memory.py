@@ -21,13 +21,14 @@ _FIRST_NUMBER = 0x4000_0000
 class Region:
     """A piece of memory. `name` is how messages call it ("the stack", "a value of map 'm'"); `address` is that of its first byte."""
 
-    __slots__ = ("address", "data", "name", "writable")
+    __slots__ = ("address", "data", "lock", "name", "writable")
 
     def __init__(self, name: str, data: bytearray, *, writable: bool = True) -> None:
         self.name = name
         self.data = data
         self.writable = writable
         self.address = 0
+        self.lock: int | None = None  # where in it a spin lock is
 
     def load(self, offset: int, size: int) -> int:
         end = offset + size

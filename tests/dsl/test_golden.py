@@ -10,7 +10,9 @@ import pytest
 from tests.dsl.cases import Case, outcome, read_cases, rewrite
 
 CASES = tuple(read_cases())
-OURS = ("Config: ", "State: ", "Hash: ", "Array: ", "ProgArray: ", "TLV ")  # definitions: who says it comes first
+# Definitions: who says it comes first.
+_DEFINED = ("Config", "State", "Hash", "LruHash", "Array", "PerCpuArray", "ProgArray", "Queue", "RingBuf")
+OURS = (*(f"{each}: " for each in _DEFINED), "TLV ")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file.stem}:{case.name}")

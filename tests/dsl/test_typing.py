@@ -65,10 +65,10 @@ CHECKERS = [
 
 
 @pytest.mark.parametrize(("checker", "column"), CHECKERS)
-@pytest.mark.parametrize(
-    "sample", ["right", "wrong", "routes_right", "routes_wrong", "functions_right", "functions_wrong", "tails_right", "tails_wrong"]
-)
-def test_a_checker_says_what_the_sample_says(checker: Checker, column: int, sample: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verdict", ["right", "wrong"])
+@pytest.mark.parametrize("kind", ["", "routes_", "functions_", "tails_", "locks_"])
+def test_a_checker_says_what_the_sample_says(checker: Checker, column: int, kind: str, verdict: str, tmp_path: Path) -> None:
+    sample = f"{kind}{verdict}"
     found, wanted = checker(copy(sample, tmp_path)), expected(sample, column)
     assert {line for line, _ in found} == {line for line, _ in wanted}
     assert set(wanted) <= set(found)  # a line may be wrong in more than one way

@@ -13,6 +13,7 @@ from pybpfnf.errors import VerifierError
 from pybpfnf.image.model import LineRecord, MapSpec
 from pybpfnf.kernel.load import load_program
 from pybpfnf.runner import Environment, FaultKind
+from pybpfnf.types.layout import SPIN_LOCK, U64, StructField, StructType
 from pybpfnf.vm import VmRunner
 from tests.vm.programs import PACKET, array, image, session
 
@@ -37,7 +38,15 @@ def _read_wrong() -> list[Wrong]:
 
 WRONG = _read_wrong()
 _PROGRAMS = MapSpec("progs", "prog_array", 4, 4, 1)
-_MAPS = (array("m"), MapSpec(".rodata", "array", 4, 4, 1, initial=bytes(4), frozen=True), MapSpec("r", "ringbuf", 0, 0, 4096), _PROGRAMS)
+_ENTRY = StructType("entry", 16, 8, (StructField("count", 0, U64), StructField("lock", 8, SPIN_LOCK)))
+_LOCKED = MapSpec("locked", "array", 4, _ENTRY.size, 1, value_type=_ENTRY)
+_MAPS = (
+    array("m"),
+    MapSpec(".rodata", "array", 4, 4, 1, initial=bytes(4), frozen=True),
+    MapSpec("r", "ringbuf", 0, 0, 4096),
+    _PROGRAMS,
+    _LOCKED,
+)
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=[wrong.rule for wrong in WRONG])

@@ -37,6 +37,7 @@ from pybpfnf.dsl.ir.expressions import (
     Unwrap,
     VariableRead,
 )
+from pybpfnf.dsl.ir.locks import Locked
 from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
 from pybpfnf.dsl.ir.names import Config, EventBuffer, Local, Map, Queue, State, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
@@ -126,6 +127,7 @@ __all__ = [
     "Let",
     "Local",
     "LocalRead",
+    "Locked",
     "Logical",
     "LogicalOp",
     "Log",

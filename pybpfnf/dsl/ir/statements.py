@@ -10,6 +10,7 @@ from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.calls import Leave
 from pybpfnf.dsl.ir.events import Release, Reserve
 from pybpfnf.dsl.ir.expressions import Expr, Place
+from pybpfnf.dsl.ir.locks import Locked
 from pybpfnf.dsl.ir.names import Local, Map, State
 from pybpfnf.dsl.ir.operators import BinaryOp
 from pybpfnf.dsl.ir.queues import QueuePush
@@ -264,6 +265,7 @@ Stmt: TypeAlias = (
     | Log
     | If
     | ForRange
+    | Locked
     | Break
     | Exhausted
     | Continue

@@ -10,6 +10,7 @@ from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.functions import func
 from pybpfnf.dsl.surface.hashes import Hash, LruHash, LruPerCpuHash, PerCpuHash
 from pybpfnf.dsl.surface.header import Header
+from pybpfnf.dsl.surface.locks import SpinLock
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
 from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, REROUTE, Hook, Program, lwt_in, lwt_out, lwt_xmit, seg6local
 from pybpfnf.dsl.surface.queues import Queue, Stack
@@ -49,6 +50,7 @@ __all__ = [
     "REROUTE",
     "RingBuf",
     "Seg6Packet",
+    "SpinLock",
     "Srh",
     "Stack",
     "State",

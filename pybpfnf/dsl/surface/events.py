@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Generic, TypeVar, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError, birthplace, only_compiled
+from pybpfnf.dsl.surface.stores import checked_stored_type
 from pybpfnf.dsl.surface.structs import Struct, is_struct
 from pybpfnf.dsl.types import StructType
 
@@ -34,6 +35,7 @@ class _Events(Generic[R]):
         owner = type(self).__name__
         if not is_struct(record):
             raise DefinitionError(f"{owner}: {record!r} is no type of records", hint="write the name of a class derived from Struct")
+        checked_stored_type(record, owner, "record")
         self.record, self.value_class, self.size = record.layout, record, size
         self._birthplace = birthplace(3)
 

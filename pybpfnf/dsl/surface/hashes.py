@@ -21,7 +21,7 @@ class HashDefinition(MapDefinition[K, V]):
         self.key = checked_stored_type(key, owner, "key")
         if self.key is BOOL:
             raise DefinitionError(f"{owner}: a bool is no key type", hint="use an Array of two")
-        self.value = checked_stored_type(value, owner, "value")
+        self.value = checked_stored_type(value, owner, "value", locks=self.kind == "hash")
         self.key_class, self.value_class = key, value
         self.size = checked_size(size, owner)
         self.default = None if default is None else checked_default(default, self.value, owner)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, final
 from pybpfnf.dsl.surface.definitions import Birthplace, DefinitionError, birthplace, only_compiled
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.structs import Struct, pack, stored_type
-from pybpfnf.types.layout import ADDRESS, U32, IntType, StoredType, StructType, ValueType
+from pybpfnf.types.layout import ADDRESS, U32, IntType, StoredType, StructType, ValueType, lock_field
 from pybpfnf.types.scalars import constant_of
 
 K = TypeVar("K")
@@ -26,11 +26,16 @@ def _wrong_type(annotation: object, owner: str, part: str, hint: str) -> Definit
     return DefinitionError(f"{owner}: {annotation!r} is no {part} type", hint=hint)
 
 
-def checked_stored_type(annotation: object, owner: str, part: str) -> StoredType:
-    """As `_checked_type`, for what a map holds: structs too."""
+def checked_stored_type(annotation: object, owner: str, part: str, *, locks: bool = False) -> StoredType:
+    """As `_checked_type`, for what a map holds: structs too; with a lock where `locks`."""
     type_ = stored_type(annotation)
     if type_ is None:
         raise _wrong_type(annotation, owner, part, "write one of u8 to u64, s8 to s64, bool, IPv6Address, or a Struct")
+    if not locks and lock_field(type_) is not None:
+        # kernel/bpf/syscall.c, map_check_btf
+        raise DefinitionError(
+            f"{owner}: {type_} has a lock, which a {part} has not here", hint="a lock is in a value of a Hash or an Array"
+        )
     return type_
 
 
@@ -97,7 +102,7 @@ class Array(MapDefinition[int, V]):
     def __init__(self, value: type[V], size: int) -> None:
         owner = type(self).__name__
         self.key = U32
-        self.value = checked_stored_type(value, owner, "value")
+        self.value = checked_stored_type(value, owner, "value", locks=self.kind == "array")
         self.value_class = value
         self.size = checked_size(size, owner)
         self.default = None

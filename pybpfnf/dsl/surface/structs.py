@@ -17,10 +17,24 @@ from inspect import get_annotations
 from typing import Any, ClassVar, Self, TypeGuard, dataclass_transform, final
 
 from pybpfnf.dsl.surface.definitions import DefinitionError
+from pybpfnf.dsl.surface.locks import SpinLock
 from pybpfnf.dsl.surface.scalars import value_type, wrong_default
 from pybpfnf.dsl.surface.wire import LARGEST, Items, Octets, array, evaluate_annotation, octets
 from pybpfnf.errors import InputError
-from pybpfnf.types.layout import ArrayType, FieldType, IntType, OctetsType, StoredType, StructField, StructType, field_alignment
+from pybpfnf.types.layout import (
+    SPIN_LOCK,
+    ArrayType,
+    FieldType,
+    IntType,
+    OctetsType,
+    StoredType,
+    StructField,
+    StructType,
+    field_alignment,
+    is_lock,
+    lock_field,
+    shown_fields,
+)
 from pybpfnf.types.scalars import constant_of
 from pybpfnf.types.values import encode
 
@@ -57,7 +71,7 @@ class Struct:
         cls.layout = _layout(cls, names)
 
     def __init__(self, **values: object) -> None:
-        names = [field.name for field in self.layout.fields]
+        names = [field.name for field in shown_fields(self.layout)]
         unknown = [name for name in values if name not in names]
         if unknown:
             raise TypeError(f"{type(self).__name__} has no field {unknown[0]!r}: it has {', '.join(names)}")
@@ -108,7 +122,7 @@ def _python_default(given: object) -> object:
     """What an instance has where nothing is given; None: it must be given."""
     if isinstance(given, Octets | BitsOf):
         return given.default
-    return None if isinstance(given, Items) else given
+    return None if isinstance(given, Items | SpinLock) else given
 
 
 def pack(value: Struct) -> bytes:
@@ -134,6 +148,9 @@ def _layout(cls: type[Struct], scope: Mapping[str, object]) -> StructType:
     for name, annotation in get_annotations(cls).items():
         owner = f"struct {cls.__name__}"
         given = cls.__dict__.get(name)
+        if isinstance(given, SpinLock):
+            given = None
+            delattr(cls, name)
         type_ = _field_type(evaluate_annotation(owner, name, annotation, scope), given, f"{owner}: field {name}")
         field = _placed(name, type_, given, end, f"{owner}: field {name}")
         fields.append(field)
@@ -142,11 +159,23 @@ def _layout(cls: type[Struct], scope: Mapping[str, object]) -> StructType:
             delattr(cls, name)
     if not fields:
         raise DefinitionError(f"struct {cls.__name__} has no fields", hint="write its fields below: `credit: u32`")
+    _check_locks(cls.__name__, fields)
     alignment = max(field_alignment(field.type) for field in fields)
     size = -(-end // (alignment * 8)) * alignment
     if size > LARGEST:
         raise DefinitionError(f"struct {cls.__name__} has {size} bytes, and the most is {LARGEST}", hint="make two of it")
     return StructType(cls.__name__, size, alignment, tuple(fields))
+
+
+def _check_locks(name: str, fields: list[StructField]) -> None:
+    """The kernel takes one lock, in the value itself (kernel/bpf/btf.c, btf_parse_fields)."""
+    if sum(is_lock(field.type) for field in fields) > 1:
+        raise DefinitionError(f"struct {name} has two locks, and the kernel takes one", hint="make two maps of it")
+    for field in fields:
+        inner = field.type.item if isinstance(field.type, ArrayType) else field.type
+        if lock_field(inner) is not None or (is_lock(inner) and inner is not field.type):
+            message = f"struct {name}: field {field.name} has a lock inside, and the kernel takes it in the value itself alone"
+            raise DefinitionError(message, hint=f"give {name} the lock")
 
 
 def _field_type(annotation: object, given: object, where: str) -> FieldType:
@@ -165,6 +194,8 @@ def _field_type(annotation: object, given: object, where: str) -> FieldType:
 
 
 def _plain_type(annotation: object, where: str) -> FieldType:
+    if annotation is SpinLock:
+        return SPIN_LOCK
     type_ = stored_type(annotation)
     if type_ is None:
         known = "one of u8 to u64, s8 to s64, bool, IPv6Address, a Struct, octets(n), array(T, n), bits(n)"
@@ -174,7 +205,7 @@ def _plain_type(annotation: object, where: str) -> FieldType:
 
 def _placed(name: str, type_: FieldType, given: object, end: int, where: str) -> StructField:
     """The field after the `end` bits before it. A bit field stays in one integer of its type, as in C on little-endian hosts."""
-    default = _default(type_, given, where)
+    default = bytes(type_.size) if is_lock(type_) else _default(type_, given, where)
     if isinstance(given, BitsOf):
         unit = type_.size * 8
         start = end if end // unit == (end + given.width - 1) // unit else -(-end // unit) * unit

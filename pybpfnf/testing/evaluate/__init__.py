@@ -16,7 +16,21 @@ from typing import Any, final
 from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Environment, Fault
-from pybpfnf.testing.evaluate import calls, events, expressions, maps, packets, queues, statements, structs, tails, tlvs, views, words
+from pybpfnf.testing.evaluate import (
+    calls,
+    events,
+    expressions,
+    locks,
+    maps,
+    packets,
+    queues,
+    statements,
+    structs,
+    tails,
+    tlvs,
+    views,
+    words,
+)
 from pybpfnf.testing.evaluate.run import RAISED, FaultError, Look, Meanings, Run
 from pybpfnf.testing.evaluate.tails import TailCallError
 from pybpfnf.testing.model_events import Sent
@@ -49,6 +63,7 @@ STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
     **views.STATEMENTS,
     **calls.STATEMENTS,
     **tails.STATEMENTS,
+    **locks.STATEMENTS,
 }
 
 NOT_EVALUATED: Mapping[type, str] = {
