@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import final
+from typing import TypeAlias, final
 
 from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.abi.programs import PROGRAM_TYPES
-from pybpfnf.kernel.encap import Encode, encode_bpf_encap
-from pybpfnf.kernel.routes import encode_end_bpf
+from pybpfnf.kernel.bpf import Fd
+from pybpfnf.kernel.encap import PROTOCOL
+from pybpfnf.kernel.links import Network
+from pybpfnf.kernel.route_message import RouteMessage, bpf_encap, plain_route
+from pybpfnf.kernel.routes import end_bpf_route
 from pybpfnf.kernel.wire import hop_put_back
 from pybpfnf.records import dataclass
 
+RouteOf: TypeAlias = Callable[[Network, int, int, Fd, str], RouteMessage]
 _REROUTE = PROGRAM_TYPES["lwt_in"].verdicts["REROUTE"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class HookRoute:
-    """`encode` makes the request for a route: prefix, table, device index, program, name. `ether_type` is what the link says of a
+    """`route_of` makes the route: prefix, table, device index, program, name. `ether_type` is what the link says of a
     packet. `restore`: a packet as it left the hook, from what was sent, what arrived and the verdict."""
 
-    encode: Encode
+    route_of: RouteOf
     ether_type: Callable[[bytes], int]
     restore: Callable[[bytes, bytes, int | None], bytes]
+
+
+def _bpf_route(place: str) -> RouteOf:
+    def route_of(prefix: Network, table: int, index: int, program: Fd, name: str) -> RouteMessage:
+        return plain_route(prefix, table, index=index).encapsulated(bpf_encap(place, program.number, name, None), PROTOCOL)
+
+    return route_of
 
 
 def by_version(packet: bytes) -> int:
@@ -49,9 +60,9 @@ def _forwarded_before(sent: bytes, arrived: bytes, verdict: int | None) -> bytes
 
 
 HOOK_ROUTES: Mapping[str, HookRoute] = {
-    "lwt_seg6local": HookRoute(encode_end_bpf, _always_ipv6, _forwarded_after),
-    "lwt_in": HookRoute(encode_bpf_encap("LWT_BPF_IN"), by_version, _forwarded_after),
-    "lwt_out": HookRoute(encode_bpf_encap("LWT_BPF_OUT"), by_version, _forwarded_before),
-    "lwt_xmit": HookRoute(encode_bpf_encap("LWT_BPF_XMIT"), by_version, _forwarded_before),
+    "lwt_seg6local": HookRoute(end_bpf_route, _always_ipv6, _forwarded_after),
+    "lwt_in": HookRoute(_bpf_route("in"), by_version, _forwarded_after),
+    "lwt_out": HookRoute(_bpf_route("out"), by_version, _forwarded_before),
+    "lwt_xmit": HookRoute(_bpf_route("xmit"), by_version, _forwarded_before),
 }
 """By program type."""

@@ -14,9 +14,9 @@ from ipaddress import IPv4Address, IPv6Address
 from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.encap import PROTOCOL
-from pybpfnf.kernel.links import DELROUTE, NEWROUTE, Network, family_of
+from pybpfnf.kernel.links import DELROUTE, NEWROUTE, Network
 from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, explained
-from pybpfnf.kernel.route_message import DST, GATEWAY, NH_ID, OIF, TABLE, RouteMessage, bpf_encap
+from pybpfnf.kernel.route_message import NH_ID, RouteMessage, bpf_encap, plain_route
 from pybpfnf.kernel.routes import Route, detach_command, device_index, messages, route_of, routes, sid_text
 
 PLACES = {"lwt_in": "in", "lwt_out": "out", "lwt_xmit": "xmit"}
@@ -25,7 +25,6 @@ PLACES = {"lwt_in": "in", "lwt_out": "out", "lwt_xmit": "xmit"}
 MAX_HEADROOM = 256  # LWT_BPF_MAX_HEADROOM
 _RTN_UNICAST = 1
 _RTPROT_BOOT = 3
-_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _LONGEST_NAME = 255
 
 Address = IPv4Address | IPv6Address
@@ -70,14 +69,8 @@ def new_route(prefix: Network, table: int, device: str | None, via: Address | No
         )
     if via is not None and via.version != prefix.version:
         raise InputError(f"{via} is no gateway of an IPv{prefix.version} route")
-    attributes = [(DST, prefix.network_address.packed)] if prefix.prefixlen else []
-    attributes += [(GATEWAY, via.packed)] if via is not None else []
-    attributes += [(OIF, device_index(device).to_bytes(4, "little"))] if device is not None else []
-    scope = _SCOPE_LINK if via is None and prefix.version == 4 else _SCOPE_UNIVERSE
-    return RouteMessage(
-        family_of(prefix), prefix.prefixlen, 0, table if table < 256 else 0, PROTOCOL, scope, _RTN_UNICAST, 0,
-        (*attributes, (TABLE, table.to_bytes(4, "little"))),
-    )  # fmt: skip
+    index = None if device is None else device_index(device)
+    return plain_route(prefix, table, index=index, gateway=None if via is None else via.packed)
 
 
 def bind(

@@ -10,14 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import final
 
-from pybpfnf.kernel.encap import ENCAP_BPF
+from pybpfnf.kernel.encap import ENCAP_BPF, PROTOCOL
+from pybpfnf.kernel.links import Network, family_of
 from pybpfnf.records import dataclass
 
 # include/uapi/linux/rtnetlink.h, include/uapi/linux/lwtunnel.h
 DST, OIF, GATEWAY, PRIORITY, MULTIPATH, CACHEINFO, TABLE, ENCAP_TYPE, ENCAP, NH_ID = 1, 4, 5, 6, 9, 12, 15, 21, 22, 30
 BPF_PLACES = {1: "in", 2: "out", 3: "xmit"}  # LWT_BPF_IN, OUT, XMIT
 _XMIT_HEADROOM = 4
-_SEG6_LOCAL_BPF = 8
+_SEG6_LOCAL_ACTION, _SEG6_LOCAL_BPF = 1, 8  # include/uapi/linux/seg6_local.h
+_END_BPF = 15  # SEG6_LOCAL_ACTION_END_BPF
+_NESTED = 0x8000  # NLA_F_NESTED
+_RTN_UNICAST = 1
+_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _PROG_FD, _PROG_NAME = 1, 2
 _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _ONLINK = 4  # RTNH_F_ONLINK: the one flag of a next hop that is configuration, not state
@@ -92,9 +97,9 @@ class RouteMessage:
         several = tuple(_NEXT_HOP.unpack(head)[3] for head, _ in _next_hops(self.get(MULTIPATH) or b""))
         return several or ((self.integer(OIF),) if self.get(OIF) else ())
 
-    def encapsulated(self, encap: bytes, protocol: int) -> RouteMessage:
-        """The same route with a `bpf` encapsulation at each next hop."""
-        added = ((ENCAP_TYPE, ENCAP_BPF.to_bytes(2, "little")), (ENCAP, encap))
+    def encapsulated(self, encap: bytes, protocol: int, kind: int = ENCAP_BPF) -> RouteMessage:
+        """The same route with an encapsulation at each next hop."""
+        added = ((ENCAP_TYPE, kind.to_bytes(2, "little")), (ENCAP, encap))
         return self._changed(lambda attributes: (*attributes, *added), protocol)
 
     def bare(self, protocol: int) -> RouteMessage:
@@ -110,12 +115,32 @@ class RouteMessage:
         return replace(self, protocol=protocol, attributes=attributes)
 
 
+def plain_route(prefix: Network, table: int, *, index: int | None = None, gateway: bytes | None = None) -> RouteMessage:
+    """A route of ours to the prefix, through the device of that index, a gateway, or both."""
+    attributes = [(DST, prefix.network_address.packed)] if prefix.prefixlen else []
+    attributes += [(GATEWAY, gateway)] if gateway is not None else []
+    attributes += [(OIF, index.to_bytes(4, "little"))] if index is not None else []
+    scope = _SCOPE_LINK if gateway is None and prefix.version == 4 else _SCOPE_UNIVERSE
+    return RouteMessage(
+        family_of(prefix), prefix.prefixlen, 0, table if table < 256 else 0, PROTOCOL, scope, _RTN_UNICAST, 0,
+        (*attributes, (TABLE, table.to_bytes(4, "little"))),
+    )  # fmt: skip
+
+
 def bpf_encap(place: str, fd: int, name: str, headroom: int | None) -> bytes:
     """The data of a `bpf` encapsulation: one program, at "in", "out" or "xmit"."""
     number = next(number for number, known in BPF_PLACES.items() if known == place)
-    program = _encoded([(_PROG_FD, struct.pack("=I", fd)), (_PROG_NAME, name.encode() + b"\0")])
     room = [] if headroom is None else [(_XMIT_HEADROOM, struct.pack("=I", headroom))]
-    return _encoded([(number | 0x8000, program), *room])
+    return _encoded([(number | _NESTED, _program(fd, name)), *room])
+
+
+def end_bpf_encap(fd: int, name: str) -> bytes:
+    """The data of a seg6local End.BPF encapsulation."""
+    return _encoded([(_SEG6_LOCAL_ACTION, struct.pack("=I", _END_BPF)), (_SEG6_LOCAL_BPF | _NESTED, _program(fd, name))])
+
+
+def _program(fd: int, name: str) -> bytes:
+    return _encoded([(_PROG_FD, struct.pack("=I", fd)), (_PROG_NAME, name.encode() + b"\0")])
 
 
 def bpf_program(encap: bytes) -> tuple[str, str] | None:

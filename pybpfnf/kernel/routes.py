@@ -17,16 +17,15 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pybpfnf.errors import Error, InputError, KernelError, SystemLacksError
 from pybpfnf.kernel import netns
 from pybpfnf.kernel.bpf import Fd
-from pybpfnf.kernel.encap import ENCAP_BPF, PROTOCOL
+from pybpfnf.kernel.encap import ENCAP_BPF, ENCAP_SEG6_LOCAL, PROTOCOL
 from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE, Network, family_of
-from pybpfnf.kernel.netlink import CREATE, EXCL, Message, Netlink, NetlinkError, explained
-from pybpfnf.kernel.route_message import DST, TABLE, RouteMessage, bpf_program, end_bpf_program
+from pybpfnf.kernel.netlink import CREATE, EXCL, Netlink, NetlinkError, explained
+from pybpfnf.kernel.route_message import DST, TABLE, RouteMessage, bpf_program, end_bpf_encap, end_bpf_program, plain_route
 from pybpfnf.records import dataclass
 
 HOOK = "lwt_seg6local"  # the program type that an End.BPF route takes
 _LOCAL_TABLE = 255
-_RTN_UNICAST, _RTN_LOCAL = 1, 2
-_ENCAP_SEG6_LOCAL = 7  # LWTUNNEL_ENCAP_SEG6_LOCAL
+_RTN_LOCAL = 2
 # include/uapi/linux/rtnetlink.h; for telling whose a route is.
 _PROTOCOLS = {2: "the kernel", 3: "boot", 4: "an administrator (static)", 9: "ra", 11: "zebra", 12: "bird", 16: "dhcp",
               186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 191: "nhrp", 192: "eigrp", 196: "FRR (static)",
@@ -103,21 +102,9 @@ def device_index(name: str) -> int:
     return devices[name]
 
 
-def encode_end_bpf(sid: Network, table: int, index: int, program: Fd, name: str) -> Message:
-    """The request for an End.BPF route, without its netlink header."""
-    message = rtmsg()
-    message["family"], message["dst_len"], message["type"] = socket.AF_INET6, sid.prefixlen, _RTN_UNICAST
-    message["proto"], message["table"] = PROTOCOL, table if table < 256 else 0
-    bpf = {"attrs": [("LWT_BPF_PROG_FD", program.number), ("LWT_BPF_PROG_NAME", name)]}
-    encap = {"attrs": [("SEG6_LOCAL_ACTION", {"value": "End.BPF"}), ("SEG6_LOCAL_BPF", bpf)]}
-    message["attrs"] = [
-        ("RTA_DST", str(sid.network_address)),
-        ("RTA_OIF", index),
-        ("RTA_TABLE", table),
-        ("RTA_ENCAP_TYPE", _ENCAP_SEG6_LOCAL),
-        ("RTA_ENCAP", encap),
-    ]
-    return message
+def end_bpf_route(sid: Network, table: int, index: int, program: Fd, name: str) -> RouteMessage:
+    """An End.BPF route."""
+    return plain_route(sid, table, index=index).encapsulated(end_bpf_encap(program.number, name), PROTOCOL, ENCAP_SEG6_LOCAL)
 
 
 def bind(netlink: Netlink, sid: IPv6Network, device: str, program: Fd, program_id: int, name: str, *, table: int = MAIN_TABLE) -> Route:
@@ -128,7 +115,7 @@ def bind(netlink: Netlink, sid: IPv6Network, device: str, program: Fd, program_i
     refuse_taken(netlink, sid, table)
     attempt = f"bind {sid_text(sid)} to {device}"
     try:
-        netlink.request(encode_end_bpf(sid, table, index, program, name), NEWROUTE, CREATE | EXCL)
+        netlink.send(end_bpf_route(sid, table, index, program, name).encode(), NEWROUTE, CREATE | EXCL)
     except NetlinkError as error:
         raise _refusal(attempt, error) from None
     try:
@@ -268,7 +255,7 @@ def _prefix(message: RouteMessage) -> Network:
 def _program(message: RouteMessage) -> tuple[int | None, str | None, str | None]:
     """Its program's id, name and place. Of a `bpf` encapsulation the kernel tells the name alone: the id is in names of ours."""
     kind, encap = message.encapsulation or (0, b"")
-    if kind == _ENCAP_SEG6_LOCAL:
+    if kind == ENCAP_SEG6_LOCAL:
         found = end_bpf_program(encap)
         return (None, None, None) if found is None else (*found, None)
     bound = bpf_program(encap) if kind == ENCAP_BPF else None

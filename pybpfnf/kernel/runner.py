@@ -20,9 +20,8 @@ from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
-from pybpfnf.kernel.encap import Encode
 from pybpfnf.kernel.events import event_maps
-from pybpfnf.kernel.hook_routes import HOOK_ROUTES
+from pybpfnf.kernel.hook_routes import HOOK_ROUTES, RouteOf
 from pybpfnf.kernel.info import statistics
 from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
@@ -76,7 +75,7 @@ class KernelSession:
             self._router = stack.enter_context(Router(environment))
             if exact:
                 stack.enter_context(statistics())
-            self._binding = _Binding(self._router, self._hook.encode, self._loaded.fd, program.name)
+            self._binding = _Binding(self._router, self._hook.route_of, self._loaded.fd, program.name)
             self._follow_destination = environment.sid is None
             if environment.sid is not None:
                 self._binding.bind(environment.sid)
@@ -153,9 +152,9 @@ class _Binding:
     """The one route of a session that leads to its program. It moves with the packets' destinations where the SID is not fixed:
     were older ones left behind, a packet with one of them as its next segment would run the program again."""
 
-    def __init__(self, router: Router, encode: Encode, program: Fd, name: str) -> None:
+    def __init__(self, router: Router, route_of: RouteOf, program: Fd, name: str) -> None:
         self._router = router
-        self._encode = encode
+        self._route_of = route_of
         self._program = program
         self._name = name
         self._bound: Network | None = None
@@ -171,9 +170,9 @@ class _Binding:
         self._bound = prefix
 
     def _request(self, prefix: Network, kind: int, flags: int) -> None:
-        message = self._encode(prefix, MAIN_TABLE, self._router.out_index, self._program, self._name)
+        message = self._route_of(prefix, MAIN_TABLE, self._router.out_index, self._program, self._name)
         try:
-            self._router.netlink.request(message, kind, flags)
+            self._router.netlink.send(message.encode(), kind, flags)
         except NetlinkError as error:
             raise explained(f"bind {prefix} in the runner's namespace", error) from None
 
