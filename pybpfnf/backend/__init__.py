@@ -22,7 +22,6 @@ def build(module: ir.Module, *, fault_counters: bool = True) -> bytes:
 
     Raises CompileError for what LLVM or a loader would refuse, SystemLacksError without llvmlite.
     """
-    legal.check(module)
     try:
         return emit_object(lower_module(module, fault_counters=fault_counters))
     except LlvmDiedError as death:
@@ -31,6 +30,5 @@ def build(module: ir.Module, *, fault_counters: bool = True) -> bytes:
 
 def llvm_text(module: ir.Module, *, fault_counters: bool = True, optimised: bool = False) -> str:
     """The module as LLVM IR: as lowered, or after LLVM's passes. Raises as `build` does."""
-    legal.check(module)
     text = lower_module(module, fault_counters=fault_counters).text
     return llvm.optimised_text(text) if optimised else text

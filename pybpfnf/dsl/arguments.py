@@ -27,9 +27,14 @@ def bind(b: Builder, call: ast.Call, parameters: Sequence[Parameter], callee: st
     positional = [parameter.name for parameter in parameters if not parameter.keyword_only]
     shape = f"write {callee}({', '.join(_shown(parameter) for parameter in parameters)})"
     before = len(b.diagnostics)
+    by_name = [parameter.name for parameter in parameters if parameter.keyword_only and parameter.name not in _named(call)]
+    unnamed: set[str] = set()  # given without their names, and reported
     for index, argument in enumerate(call.args):
         if index < len(positional):
             bound[positional[index]] = argument
+        elif index - len(positional) < len(by_name):
+            unnamed.add(name := by_name[index - len(positional)])
+            b.error("arguments", f"`{name}` of `{callee}` is given by name", argument, f"write `{name}={b.text(argument)}`")
         else:
             b.error("arguments", f"`{callee}` takes {_count(len(positional))}, and this is one more", argument, shape)
     names = {parameter.name for parameter in parameters if not parameter.positional_only}
@@ -42,9 +47,13 @@ def bind(b: Builder, call: ast.Call, parameters: Sequence[Parameter], callee: st
         else:
             bound[keyword.arg] = keyword.value
     for parameter in parameters:
-        if parameter.required and parameter.name not in bound:
+        if parameter.required and parameter.name not in bound and parameter.name not in unnamed:
             b.error("arguments", f"`{callee}` needs `{parameter.name}`", call, shape)
     return bound if len(b.diagnostics) == before else None
+
+
+def _named(call: ast.Call) -> frozenset[str | None]:
+    return frozenset(keyword.arg for keyword in call.keywords)
 
 
 def _plain(b: Builder, call: ast.Call) -> bool:

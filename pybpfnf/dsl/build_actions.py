@@ -22,7 +22,7 @@ _HOP_LIMIT = 64  # of an outer header that the function makes (net.ipv6.conf.*.h
 def append(b: Builder, node: ast.Call) -> Value:
     """`srh.append(tlv)`. The packet moves."""
     bound = bind(b, node, (Parameter("tlv"),), b.text(node.func))
-    if bound is None or not _has_helper(b, APPEND_HELPER, node):
+    if bound is None or not has_helper(b, APPEND_HELPER, node):
         return POISON
     tlv = as_tlv(b, b.expr(bound["tlv"]), bound["tlv"])
     b.flow.move_packet(b.span(node))
@@ -33,7 +33,7 @@ def run_action(b: Builder, name: str, node: ast.Call) -> Value:
     """`pkt.end_t(table=...)` and its like: the verdict REDIRECT. The packet moves."""
     row = METHODS[name]
     bound = bind(b, node, (Parameter(row.parameter, keyword_only=row.keyword_only),), b.text(node.func))
-    if bound is None or not _has_helper(b, ACTION_HELPER, node):
+    if bound is None or not has_helper(b, ACTION_HELPER, node):
         return POISON
     argument = bound[row.parameter]
     parameter = _parameter(b, row.parameter, argument)
@@ -100,7 +100,8 @@ def _can_push(b: Builder, name: str, row: PushRow, node: ast.Call) -> bool:
     return True
 
 
-def _has_helper(b: Builder, helper: str, node: ast.Call) -> bool:
+def has_helper(b: Builder, helper: str, node: ast.Call) -> bool:
+    """Whether the hook has the helper that a method is made of; reported where it has not."""
     if helper in b.hook.helpers:
         return True
     method = node.func.attr if isinstance(node.func, ast.Attribute) else helper

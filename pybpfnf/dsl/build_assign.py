@@ -16,7 +16,7 @@ from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import PoisonBinding, ValueBinding, ViewBinding
 from pybpfnf.dsl.intervals import known_values
 from pybpfnf.dsl.locals import bound_names, optional_of
-from pybpfnf.dsl.operands import default_typed, describe, settle, to_type
+from pybpfnf.dsl.operands import default_typed, describe, settle, to_type, why_missing
 from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.surface.calls import HelperFunction
 from pybpfnf.dsl.surface.packets import Verdict
@@ -299,7 +299,8 @@ def _refuse_update(b: Builder, value: Value, target: ast.expr, node: ast.AugAssi
         return
     if isinstance(value, Typed) and isinstance(value.expr.type, OptionalType):
         text = b.text(target)
-        b.error("maybe-none", f"`{text}` can be None here: the key may be missing", target, f"write `if {text} is None: return DROP` first")
+        why = why_missing(b, value, target)
+        b.error("maybe-none", f"`{text}` can be None here: {why}", target, f"write `if {text} is None: return DROP` first")
     else:
         b.error("type", f"`{b.text(target)}` is {describe(value)}, and this changes integers", node, "assign the new value")
 

@@ -6,6 +6,7 @@ import ast
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
+from pybpfnf.dsl.build_actions import has_helper
 from pybpfnf.dsl.build_wire import as_tlv
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import APPEND_HELPER
@@ -17,7 +18,7 @@ from pybpfnf.dsl.values import POISON, Effect, Poison, Typed, Value
 def insert(b: Builder, node: ast.Call) -> Value:
     """`srh.insert(Hop(...), at=found)`. The packet moves."""
     bound = bind(b, node, (Parameter("tlv"), Parameter("at", keyword_only=True)), b.text(node.func))
-    if bound is None or not _may_edit(b, node):
+    if bound is None or not has_helper(b, APPEND_HELPER, node):
         return POISON
     tlv = as_tlv(b, b.expr(bound["tlv"]), bound["tlv"])
     at = _found(b, bound["at"])
@@ -28,7 +29,7 @@ def insert(b: Builder, node: ast.Call) -> Value:
 def remove(b: Builder, node: ast.Call) -> Value:
     """`srh.remove(found)`. The packet moves."""
     bound = bind(b, node, (Parameter("tlv"),), b.text(node.func))
-    if bound is None or not _may_edit(b, node):
+    if bound is None or not has_helper(b, APPEND_HELPER, node):
         return POISON
     at = _found(b, bound["tlv"])
     b.flow.move_packet(b.span(node))
@@ -44,10 +45,3 @@ def _found(b: Builder, node: ast.expr) -> ir.Expr | None:
         message = f"`{b.text(node)}` is {describe(value)}, not a TLV of the packet"
         b.error("type", message, node, "find it before: `found = pkt.srh.find(T)`")
     return None
-
-
-def _may_edit(b: Builder, node: ast.Call) -> bool:
-    if APPEND_HELPER in b.hook.helpers:
-        return True
-    b.error("not-here", f"{b.hook.name} has no helper `{APPEND_HELPER}`", node, "the kernel keeps this helper from this hook")
-    return False

@@ -18,7 +18,7 @@ from pybpfnf.dsl.hints import one_of_hint
 from pybpfnf.dsl.operands import article, describe, to_type, zero
 from pybpfnf.dsl.types import ADDRESS, OptionalType, StructType, ValueType, ViewType
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
-from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, Poison, ProgramsPlace, Segments, TlvItems, Typed, Value
+from pybpfnf.dsl.values import POISON, Constant, Literal, MapPlace, PacketView, Poison, ProgramsPlace, Segments, TlvItems, Typed, Value
 
 
 def build_subscript(b: Builder, node: ast.Subscript) -> Value:
@@ -43,6 +43,9 @@ def build_subscript(b: Builder, node: ast.Subscript) -> Value:
             return _element(b, items, node)
         case Poison():
             return POISON
+        case PacketView():
+            message = f"`{b.text(node.value)}` is {describe(holder)}, which has no elements"
+            return b.error("type", message, node, f"write `{b.packet_name}.load(u8, at={b.text(node.slice)})`")
         case _:
             return b.error("type", f"`{b.text(node.value)}` is {describe(holder)}, which has no elements", node, "read a map or a tuple")
 

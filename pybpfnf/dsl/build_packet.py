@@ -106,7 +106,10 @@ def _context_field(b: Builder, node: ast.Attribute) -> ContextField | Poison:
         return readable[node.attr]
     field = b.hook.context.fields.get(node.attr)
     if field is not None and not _is_integer(field):
-        return _later(b, node)
+        message = f"`{node.attr}` of {b.hook.context.name} is no integer that a function reads"
+        packet = b.text(node.value)
+        hint = f"read the packet with `{packet}.load(u32, at=...)`, or `{packet}.view(Header, at=...)`"
+        return b.error("unsupported", message, node, hint)
     if node.attr in _UPPER:
         header = _UPPER[node.attr]
         hint = f"write `{b.text(node.value)}.find({header})`, with `from pybpfnf.headers import {header}`"

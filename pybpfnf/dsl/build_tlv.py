@@ -24,7 +24,11 @@ def find(b: Builder, node: ast.Call) -> Value:
     bound = bind(b, node, (Parameter("tlv"),), b.text(node.func))
     if bound is None:
         return POISON
-    wanted = b.expr(bound["tlv"])
+    given = bound["tlv"]
+    if isinstance(given, ast.Call) and isinstance(b.expr(given.func), TlvClass):
+        cls = b.text(given.func)
+        return b.error("type", f"`{b.text(node.func)}` takes a class, and `{b.text(given)}` makes a TLV", given, f"write `find({cls})`")
+    wanted = b.expr(given)
     if isinstance(wanted, TlvClass):
         return Typed(ir.FindTlv(OptionalType(TlvViewType(wanted.layout)), b.span(node)))
     if isinstance(wanted, Poison):

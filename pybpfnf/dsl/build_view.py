@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from pybpfnf.abi.programs import PacketRights
@@ -12,6 +13,7 @@ from pybpfnf.dsl.build_index import build_index
 from pybpfnf.dsl.build_struct import field_value, hold_place
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import as_number, convert, describe, present, to_type
+from pybpfnf.dsl.surface.packets import Ipv6, Srh
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.types import (
     U8,
@@ -31,6 +33,12 @@ from pybpfnf.dsl.values import POISON, Constant, HeaderClass, Literal, Poison, T
 
 VIEW_METHODS = ("view", "get", "find", "load")
 _FARTHEST = 0x7FFF  # an offset that the verifier follows (include/linux/bpf_verifier.h: MAX_PACKET_OFF is 0xffff, for its sum)
+_DERIVED = "write a class derived from Header"
+# What annotates a packet's own headers; the first has the name of a class of headers.
+_NOT_HEADERS: Mapping[object, str] = {
+    Ipv6: "write `from pybpfnf.headers import Ipv6`: the one of `pybpfnf` is the type of `pkt.ipv6`",
+    Srh: "read `pkt.srh`",
+}
 _AT = Parameter("at", keyword_only=True)
 
 
@@ -58,7 +66,7 @@ def _header(b: Builder, node: ast.expr) -> HeaderType | None:
         return value.type
     if not isinstance(value, Poison):
         kind = value.value if isinstance(value, Constant) else None
-        hint = f"write `pkt.load({b.text(node)}, at=...)`" if value_type(kind) is not None else "write a class derived from Header"
+        hint = f"write `pkt.load({b.text(node)}, at=...)`" if value_type(kind) is not None else _NOT_HEADERS.get(kind, _DERIVED)
         b.error("type", f"`{b.text(node)}` is {describe(value)}, not a class of headers", node, hint)
     return None
 

@@ -118,9 +118,9 @@ class _Importing:
             return file.diagnostic(error.code if isinstance(error, DefinitionError) else "import", error.message, span, error.hint)
         if isinstance(error, NameError) and error.name is not None:
             return file.diagnostic("name", f"`{error.name}` is not known here", span, _nearest(error.name, vars(self._module)))
-        if isinstance(error, TypeError) and (call := _CALL_OF_OURS.match(str(error))):
-            called, hint = ("the decorator", _DECORATOR) if call[1] == "Hook" else (f"`{call[1]}`", f"`help({call[1]})` says what it takes")
-            return file.diagnostic("arguments", f"{called}: {call[2]}", span, hint)
+        if isinstance(error, TypeError) and (call := _WRONG_CALL.fullmatch(str(error))) and (name := _called(file.segment(span))):
+            hint = _DECORATOR if name in _HOOKS else f"`help({name})` says what it takes"
+            return file.diagnostic("arguments", f"`{name}`: {call[1]}", span, hint)
         text = str(error) or type(error).__name__
         named = isinstance(error, NameError | ImportError)
         message = _lower(text) if named else f"{type(error).__name__}: {text}"
@@ -146,8 +146,15 @@ class _Importing:
 
 # What Python says of a call with the wrong arguments, where what is called is the language's.
 _DECORATOR = "it takes `on_fault` and `license`, by name"
-_OURS = "Array|PerCpuArray|ProgArray|Hash|Config|State|Hook"
-_CALL_OF_OURS = re.compile(rf"^({_OURS})\.(?:__init__|__call__|__new__)\(\) (.*)$")
+_HOOKS = frozenset({"seg6local", "lwt_in", "lwt_out", "lwt_xmit"})
+_WRONG_CALL = re.compile(r"[\w.<>]+\(\) (.*)")
+_NAMED = re.compile(r"@?(?:class\s+\w+\s*\(\s*)?(?:\w+\s*\.\s*)*(\w+)")
+
+
+def _called(text: str) -> str | None:
+    """What a call or a class statement names, where it is the language's: Python's own word may be of a class behind it."""
+    found = _NAMED.match(text)
+    return found[1] if found is not None and found[1] in surface.__all__ else None
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:

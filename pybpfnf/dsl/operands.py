@@ -11,6 +11,7 @@ from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.conversions import common_type, literal_type, widens
 from pybpfnf.dsl.hints import conversion_hint, truth_hint
 from pybpfnf.dsl.surface.calls import HelperFunction
+from pybpfnf.dsl.surface.queues import QueueDefinition
 from pybpfnf.dsl.surface.scalars import Width
 from pybpfnf.dsl.types import (
     BOOL,
@@ -129,9 +130,27 @@ def present(b: Builder, value: Value, node: ast.expr) -> Value:
     if isinstance(value, Typed) and isinstance(value.expr.type, OptionalType):
         text = b.text(node)
         hint = f"write `if {text} is None: return DROP` first" if isinstance(node, ast.Name) else "give it a name, and ask `is None` first"
-        why = "there may be no value" if isinstance(value.expr, ir.QueueTake) else _why_missing(value.expr.type.inner)
-        return b.error("maybe-none", f"`{text}` can be None here: {why}", node, hint)
+        return b.error("maybe-none", f"`{text}` can be None here: {why_missing(b, value, node)}", node, hint)
     return value
+
+
+def why_missing(b: Builder, value: Typed, node: ast.expr) -> str:
+    """Why there may be nothing, of a value that can be None."""
+    kind = value.expr.queue.kind if isinstance(value.expr, ir.QueueTake) else _taken_from(b, node)
+    assert isinstance(value.expr.type, OptionalType)
+    return f"the {kind} may be empty" if kind else _why_missing(value.expr.type.inner)
+
+
+def _taken_from(b: Builder, node: ast.expr) -> str | None:
+    """What a local's value was taken from, as the function has it: a queue or a stack."""
+    wanted = node.id if isinstance(node, ast.Name) else None
+    for each in ast.walk(b.source.definition):
+        match each:
+            case ast.Assign([ast.Name(name)], ast.Call(ast.Attribute(ast.Name(queue)))) if name == wanted:
+                found = b.source.captured.get(queue)
+                if isinstance(found, QueueDefinition):
+                    return found.kind
+    return None
 
 
 def _why_missing(type_: Type) -> str:

@@ -22,7 +22,8 @@ _PATTERN = Refusal("a case is a constant, several with `|`, a name, or `_`", "wr
 _IMPORT = Refusal("imports stand at the top of the file", "move the import out of the function")
 _YIELD = Refusal("a network function is no generator", "end it with `return OK`")
 _TYPE_PARAMETER = Refusal("a network function has no type parameters", "write u8 to s64, bool or IPv6Address")
-_TEXT = Refusal("text is not a value here", "an assert's message is a plain string")
+_TEXT = Refusal("text is not a value here", 'write `log("...")`; the message of an assert is a string without `f`')
+_F_STRING = Refusal("an f-string stands only in log(...)", 'write `log(f"...")`; the message of an assert is a string without `f`')
 
 _NEWER_PYTHON: Mapping[str, Refusal] = {  # node classes that Python 3.11 does not have, by name
     "TypeAlias": Refusal("type aliases stand at module level", "move it out of the function"),
@@ -63,8 +64,8 @@ REFUSED: Mapping[type[ast.AST], Refusal] = {
     ast.Await: Refusal("`await` is not part of the language", "call the helper without it"),
     ast.Yield: _YIELD,
     ast.YieldFrom: _YIELD,
-    ast.JoinedStr: Refusal("an f-string stands only in log(...)", "an assert's message is a plain string"),
-    ast.FormattedValue: Refusal("an f-string stands only in log(...)", "an assert's message is a plain string"),
+    ast.JoinedStr: _F_STRING,
+    ast.FormattedValue: _F_STRING,
     ast.Starred: Refusal("`*` in a call, a list or an assignment is not part of the language", "write each value out"),
     ast.Slice: Refusal("slices are not part of the language", "read one element"),
     # Operators.

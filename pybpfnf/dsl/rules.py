@@ -8,7 +8,9 @@ from pybpfnf.abi.programs import PROGRAM_TYPES
 
 PREFIX = "__pybpfnf"  # of symbols that the compiler makes
 
-# What BTF and the kernel take as a name (kernel/bpf/btf.c, btf_name_valid_identifier).
+# What BTF and the kernel take as a name (kernel/bpf/btf.c, btf_name_valid_identifier), which ends within KSYM_NAME_LEN of
+# include/linux/kallsyms.h: 128 before Linux 6.1.
+_LONGEST = 127
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 # Sections that the object has besides the programs' own: a symbol of such a name makes LLVM give up.
@@ -20,11 +22,13 @@ _GPL_LICENSES = frozenset({"GPL", "GPL v2", "GPL and additional rights", "Dual B
 
 
 def symbol_problem(name: str) -> str | None:
-    """Why a program, map or variable cannot have this name, as a message; None where it can."""
+    """Why a program, map, queue, event buffer or variable cannot have this name, as a message; None where it can."""
     if name.startswith(PREFIX):
         return f"`{name}` is reserved: names with {PREFIX} are the compiler's"
     if _SYMBOL.fullmatch(name) is None:
         return f"`{name}` cannot be a name in an object: the kernel takes ASCII letters, digits and underscores"
+    if len(name) > _LONGEST:
+        return f"`{name[:16]}...` has {len(name)} letters, and the kernel takes names of at most {_LONGEST}"
     if name in _SECTIONS or name in _LIBRARY or any(name in row.sections for row in PROGRAM_TYPES.values()):
         return f"`{name}` is reserved: an object has a section or a function of that name"
     return None

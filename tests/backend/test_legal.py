@@ -1,4 +1,4 @@
-"""What LLVM would die of, and what the kernel would refuse, is a diagnostic at the author's line."""
+"""What LLVM dies of is a diagnostic at the author's line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pybpfnf import backend
 from pybpfnf.backend import legal
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.ir import Seg6Action
-from pybpfnf.dsl.types import ADDRESS, U32, U64
+from pybpfnf.dsl.types import ADDRESS, U64
 from pybpfnf.errors import CompileError
 from tests.backend.build_ir import SPAN, action, assign, at, binary, const, function, give, local, module, new_srh, read
 
@@ -18,39 +18,6 @@ def refused(wrong: ir.Module) -> list[tuple[str, str, int]]:
     with pytest.raises(CompileError) as caught:
         backend.build(wrong)
     return [(each.code, each.message, each.span.line) for each in caught.value.diagnostics]
-
-
-@pytest.mark.parametrize("name", ["lwt_seg6local", "license"])
-def test_a_function_named_as_a_section_is_refused(name: str) -> None:
-    assert refused(module(function(name, give(), span=at(12)))) == [
-        ("name", f"a function cannot be called {name!r}: a section of the object has that name", 12)
-    ]
-
-
-@pytest.mark.parametrize("name", ["lwt_seg6local", "license"])
-def test_so_are_a_map_and_a_variable(name: str) -> None:
-    counts, state = ir.Map(name, "array", U32, U64, 1), ir.State(name, U32, 1)
-    assert len(refused(module(function("f", give()), maps=(counts,)))) == 1
-    assert len(refused(module(function("f", give()), variables=(state,)))) == 1
-
-
-def test_names_that_btf_does_not_take_are_refused() -> None:
-    found = refused(module(function("größe", give()), function("x" * 200, give())))
-    assert [code for code, _, _ in found] == ["name", "name"]
-
-
-def test_the_names_that_the_backend_uses_itself_are_refused() -> None:
-    ((code, message, _),) = refused(module(function("f", give()), variables=(ir.State("__pybpfnf_faults", U64, 0),)))
-    assert (code, message) == ("name", "the variable '__pybpfnf_faults' has a name that is reserved")
-
-
-def test_one_name_for_two_things_is_refused() -> None:
-    counts = ir.Map("f", "array", U32, U64, 1)
-    assert refused(module(function("f", give()), maps=(counts,))) == [("name", "'f' names two things of one object", 7)]
-
-
-def test_all_that_is_wrong_is_said_at_once() -> None:
-    assert len(refused(module(function("license", give()), function("ä", give())))) == 2
 
 
 def test_a_parameter_may_have_any_name() -> None:

@@ -147,6 +147,8 @@ def _layout(cls: type[Struct], scope: Mapping[str, object]) -> StructType:
     end = 0  # in bits
     for name, annotation in get_annotations(cls).items():
         owner = f"struct {cls.__name__}"
+        if name in vars(Struct) or name in get_annotations(Struct):
+            raise DefinitionError(f"{owner}: every struct has a {name} of its own", code="name", hint="choose another name for the field")
         given = cls.__dict__.get(name)
         if isinstance(given, SpinLock):
             given = None
