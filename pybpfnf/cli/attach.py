@@ -20,7 +20,7 @@ from pybpfnf.verbs.attach import attach, detach
 @table_option
 def attach_command(
     target: str,
-    sid: str,
+    destination: str,
     program: str | None,
     type_name: str | None,
     config: Mapping[str, str],
@@ -35,20 +35,20 @@ def attach_command(
     packets go. A route that is there keeps its next hops and metric; where there is none, --dev and --via make one. The
     binding stays until `pybpfnf detach`, which puts such a route back as it was, or a reboot.
     """
-    made = attach(target, sid, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type_name, config=config)
+    made = attach(target, destination, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type_name, config=config)
     assert made.route is not None  # it was read back
     device = made.route.device
-    click.echo(f"{made.sid_text} on {device} runs {made.route.program_name} (program {made.program_id})")
-    for warning in warnings_for(device, made.sid) if made.sid.version == 6 else ():
+    click.echo(f"{made.destination_text} on {device} runs {made.route.program_name} (program {made.program_id})")
+    for warning in warnings_for(device, made.destination) if made.destination.version == 6 else ():
         click.echo(f"warning: {warning}", err=True)
 
 
 @click.command("detach")
 @destination_argument
 @table_option
-def detach_command(sid: str, table: int | None) -> None:
+def detach_command(destination: str, table: int | None) -> None:
     """Remove a binding made by attach (root).
 
     Only routes that are ours are touched. What stood there before stands there again.
     """
-    detach(sid, table=table)
+    detach(destination, table=table)

@@ -16,7 +16,7 @@ from pybpfnf.verbs.attach import attached
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @table_option
 @json_option
-def get_command(sid: str, names: tuple[str, ...], table: int | None, as_json: bool) -> None:
+def get_command(destination: str, names: tuple[str, ...], table: int | None, as_json: bool) -> None:
     """Show the variables and maps of an attached program (root).
 
     All of them, or those that are named. A map's entries come one a line; where each CPU has a value, the sum.
@@ -24,7 +24,7 @@ def get_command(sid: str, names: tuple[str, ...], table: int | None, as_json: bo
     With --json, an object for each: name, key (null for a variable) and value; an address is text, raw bytes are hex, a struct
     is an object of its fields.
     """
-    with attached(sid, table=table) as nf:
+    with attached(destination, table=table) as nf:
         print_contents(contents(nf, names or shown_names(nf)), as_json=as_json)
 
 
@@ -32,14 +32,14 @@ def get_command(sid: str, names: tuple[str, ...], table: int | None, as_json: bo
 @destination_argument
 @click.argument("changes", metavar="NAME=VALUE|NAME[KEY]=VALUE...", nargs=-1, required=True, callback=assignments)
 @table_option
-def set_command(sid: str, changes: Mapping[str, str], table: int | None) -> None:
+def set_command(destination: str, changes: Mapping[str, str], table: int | None) -> None:
     """Change States and map entries while packets flow (root).
 
     An entry is NAME[KEY]: an array's by its index, a trie's by its prefix; a value is written by its type, a struct as
     FIELD=VALUE,FIELD=VALUE, raw bytes as hexadecimal digits. Of several changes none is made where one cannot be. On a map with a
     value for each CPU the first CPU gets it, the others zero. In a shell an entry is quoted: 'allowed[fd00::1]=true'.
     """
-    with attached(sid, table=table) as nf:
+    with attached(destination, table=table) as nf:
         nf.update(changes)
 
 
@@ -47,10 +47,10 @@ def set_command(sid: str, changes: Mapping[str, str], table: int | None) -> None
 @destination_argument
 @click.argument("entries", metavar="NAME[KEY]...", nargs=-1, required=True)
 @table_option
-def unset_command(sid: str, entries: tuple[str, ...], table: int | None) -> None:
+def unset_command(destination: str, entries: tuple[str, ...], table: int | None) -> None:
     """Take map entries away while packets flow (root).
 
     Of several none is taken away where one cannot be. An array's entries stay: set them.
     """
-    with attached(sid, table=table) as nf:
+    with attached(destination, table=table) as nf:
         nf.remove(entries)

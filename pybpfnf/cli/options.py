@@ -35,7 +35,7 @@ def _assignment(text: str) -> tuple[str, str, str]:
     return (f"{entry}]", "=", value) if end else (text, "", "")
 
 
-destination_argument = click.argument("sid", metavar="DESTINATION")
+destination_argument = click.argument("destination", metavar="DESTINATION")
 target_argument = click.argument("target", metavar="TARGET")
 program_option = click.option("--program", metavar="NAME", help="One of several programs in the object.")
 type_option = click.option(

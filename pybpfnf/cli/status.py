@@ -56,14 +56,14 @@ def status_command(stats: bool, interval: float, as_json: bool) -> None:
     _print_faults(found)
     for each in found:
         for problem in each.problems:
-            click.echo(f"{each.attachment.sid_text}: {problem}")
+            click.echo(f"{each.attachment.destination_text}: {problem}")
 
 
 def _cells(row: Status) -> tuple[str, ...]:
     attachment, info, route = row.attachment, row.info, row.attachment.route
     program = attachment.record.program if attachment.record is not None else (route.program_name if route is not None else None)
     return (
-        attachment.sid_text,
+        attachment.destination_text,
         str(attachment.table),
         route.device if route is not None else _NOTHING,
         attachment.record.type.removeprefix("lwt_") if attachment.record is not None else _NOTHING,
@@ -82,7 +82,7 @@ def _statistics(row: Status) -> tuple[str, str]:
 
 def _print_faults(found: Sequence[Status]) -> None:
     rows = [
-        (row.attachment.sid_text, str(fault.count), _where(fault.site), fault.site.message)
+        (row.attachment.destination_text, str(fault.count), _where(fault.site), fault.site.message)
         for row in found
         for fault in row.faults
         if fault.count
@@ -100,7 +100,7 @@ def _document(row: Status, interval: float) -> dict[str, object]:
     attachment, info, route, record = row.attachment, row.info, row.attachment.route, row.attachment.record
     measured = None if row.runs is None else {"seconds": interval, "runs": row.runs, "ns": row.run_ns}
     return {
-        "sid": attachment.sid_text,
+        "destination": attachment.destination_text,
         "table": attachment.table,
         "dev": None if route is None else route.device,
         "program": None if record is None else record.program,

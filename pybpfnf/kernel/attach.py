@@ -1,6 +1,6 @@
 """Attachments: a program bound to a SID or a route that outlives the process, as pins under bpffs and that route. All or nothing.
 
-    <bpffs>/pybpfnf/<inode of the network namespace>/<sid>@<table>/   prog, record, map_<name> ...
+    <bpffs>/pybpfnf/<inode of the network namespace>/<destination>@<table>/   prog, record, map_<name> ...
 
 Everything here works in the network namespace of the calling thread.
 """
@@ -32,7 +32,7 @@ from pybpfnf.kernel.record import Record, keep, recall
 from pybpfnf.kernel.routes import Route, check_table, detach_command, sid_text
 from pybpfnf.records import dataclass
 
-Sid: TypeAlias = str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
+Destination: TypeAlias = str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
 
 _PROGRAM, _RECORD = "prog", "record"
 
@@ -42,7 +42,7 @@ _PROGRAM, _RECORD = "prog", "record"
 class Attachment:
     """One SID of ours. `record` and `route` are None where they are gone; `problems` says so in words."""
 
-    sid: Network
+    destination: Network
     table: int
     record: Record | None
     route: Route | None
@@ -51,8 +51,8 @@ class Attachment:
     directory: Path
 
     @property
-    def sid_text(self) -> str:
-        return sid_text(self.sid)
+    def destination_text(self) -> str:
+        return sid_text(self.destination)
 
     @property
     def can_be_opened(self) -> bool:
@@ -73,8 +73,8 @@ class OpenAttachment:
         record = attachment.record
         if record is None:
             raise InputError(
-                f"{attachment.sid_text} has no pins any more: its maps cannot be reached",
-                hint=detach_command(attachment.sid, attachment.table),
+                f"{attachment.destination_text} has no pins any more: its maps cannot be reached",
+                hint=detach_command(attachment.destination, attachment.table),
             )
         with ExitStack() as stack:
             self._program = stack.enter_context(bpffs.open_pin(attachment.directory / _PROGRAM, "program"))
@@ -101,7 +101,7 @@ class OpenAttachment:
 def attach(
     image: ObjectImage,
     program: ProgramImage,
-    sid: Sid,
+    destination: Destination,
     device: str | None = None,
     *,
     via: str | None = None,
@@ -119,7 +119,7 @@ def attach(
     route that was there is as it was. Raises InputError for a SID that is taken or no SID, a device that does not exist, a
     program of another hook; SystemLacksError; what `load_program` raises.
     """
-    prefix, number = _checked(sid, table)
+    prefix, number = _checked(destination, table)
     row = program_type(program, type_name)
     with Netlink() as netlink, ExitStack() as undo:
         planned = plan(netlink, row.name, Where(prefix, number, device, via, headroom))
@@ -148,10 +148,10 @@ def attach(
     return Attachment(prefix, number, record, route, program_id, (), directory)
 
 
-def detach(sid: Sid, table: int | None = None) -> None:
+def detach(destination: Destination, table: int | None = None) -> None:
     """Remove our route for the SID, or put the route back that ours took the place of; then remove the pins. What is missing of them
     is fine. Raises InputError where nothing there is ours."""
-    prefix, number = _checked(sid, table)
+    prefix, number = _checked(destination, table)
     directory = _directory(prefix, number)
     with Netlink() as netlink:
         found = [route for route in routes.routes(netlink, table=number, family=family_of(prefix)) if route.prefix == prefix]
@@ -180,18 +180,18 @@ def attachments() -> list[Attachment]:
     return [_attachment(*key, bound.get(key), pinned.get(key)) for key in keys]
 
 
-def find(sid: Sid, table: int | None = None) -> Attachment:
+def find(destination: Destination, table: int | None = None) -> Attachment:
     """The attachment of a SID. Raises InputError where there is none, with those that there are."""
-    prefix, number = _checked(sid, table)
+    prefix, number = _checked(destination, table)
     everything = attachments()
     for each in everything:
-        if (each.sid, each.table) == (prefix, number):
+        if (each.destination, each.table) == (prefix, number):
             return each
-    others = ", ".join(each.sid_text for each in everything)
+    others = ", ".join(each.destination_text for each in everything)
     raise InputError(f"nothing is attached to {sid_text(prefix)} in table {number}", hint=f"there is: {others}" if others else None)
 
 
-def _attachment(sid: Network, table: int, route: Route | None, directory: Path | None) -> Attachment:
+def _attachment(destination: Network, table: int, route: Route | None, directory: Path | None) -> Attachment:
     problems: list[str] = []
     record = program = None
     if route is None:
@@ -211,7 +211,7 @@ def _attachment(sid: Network, table: int, route: Route | None, directory: Path |
     if route is not None and program not in (None, route.program_id):
         problems.append(f"its route leads to program {route.program_id}, and {program} is pinned")
     identity = program if program is not None or route is None else route.program_id
-    return Attachment(sid, table, record, route, identity, tuple(problems), directory or _directory(sid, table))
+    return Attachment(destination, table, record, route, identity, tuple(problems), directory or _directory(destination, table))
 
 
 def _recalled(directory: Path) -> Record:
@@ -237,12 +237,12 @@ def _pin_all(directory: Path, loaded: LoadedProgram, record: Record) -> None:
         bpffs.pin(kept.fd, directory / _RECORD, "the record")
 
 
-def _make_directory(sid: Network, table: int) -> Path:
+def _make_directory(destination: Network, table: int) -> Path:
     """A directory for the pins, made by us alone: two that attach at once cannot both have it."""
-    directory = _directory(sid, table)
+    directory = _directory(destination, table)
     if not bpffs.make_directory(directory):
-        hint = f"remove what is left: {detach_command(sid, table)}"
-        raise InputError(f"there are pins for {sid_text(sid)} in table {table}, though no route", hint=hint)
+        hint = f"remove what is left: {detach_command(destination, table)}"
+        raise InputError(f"there are pins for {sid_text(destination)} in table {table}, though no route", hint=hint)
     return directory
 
 
@@ -257,9 +257,9 @@ def _namespace_directory() -> Path:
     return bpffs.mount_point() / "pybpfnf" / str(current_inode())
 
 
-def _directory(sid: Network, table: int) -> Path:
-    length = "" if sid.prefixlen == sid.max_prefixlen else f"-{sid.prefixlen}"
-    address = str(sid.network_address).replace(".", "_")  # bpffs takes no dots
+def _directory(destination: Network, table: int) -> Path:
+    length = "" if destination.prefixlen == destination.max_prefixlen else f"-{destination.prefixlen}"
+    address = str(destination.network_address).replace(".", "_")  # bpffs takes no dots
     return _namespace_directory() / f"{address}{length}@{table}"
 
 
@@ -282,8 +282,8 @@ def _pin_name(position: int, name: str) -> str:
     return f"map_{position}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
 
 
-def _checked(sid: Sid, table: int | None) -> tuple[Network, int]:
-    prefix = parse_destination(str(sid))
+def _checked(destination: Destination, table: int | None) -> tuple[Network, int]:
+    prefix = parse_destination(str(destination))
     number = MAIN_TABLE if table is None else table
     check_table(number)
     return prefix, number

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, final
 
 from pybpfnf.kernel import attach as attachments
-from pybpfnf.kernel.attach import Attachment, OpenAttachment, Sid
+from pybpfnf.kernel.attach import Attachment, Destination, OpenAttachment
 from pybpfnf.kernel.events import with_readers
 from pybpfnf.kernel.info import ProgramInfo, statistics
 from pybpfnf.kernel.load import LoadedProgram
@@ -64,7 +64,7 @@ class Status:
 
 def attach(
     target: Target,
-    sid: Sid,
+    destination: Destination,
     *,
     dev: str | None = None,
     via: str | None = None,
@@ -89,19 +89,19 @@ def attach(
         Live(loaded.image, loaded.maps).update(entries)
 
     return attachments.attach(
-        prepared.image, prepared.program, sid, dev, via=via, headroom=headroom, table=table, digest=prepared.digest, fill=fill
+        prepared.image, prepared.program, destination, dev, via=via, headroom=headroom, table=table, digest=prepared.digest, fill=fill
     )
 
 
-def attached(sid: Sid, *, table: int | None = None) -> Attached:
+def attached(destination: Destination, *, table: int | None = None) -> Attached:
     """The maps and variables of what is attached to a SID or a route; raises InputError where nothing is."""
-    return Attached(attachments.find(sid, table).open())
+    return Attached(attachments.find(destination, table).open())
 
 
-def detach(sid: Sid, *, table: int | None = None) -> None:
+def detach(destination: Destination, *, table: int | None = None) -> None:
     """Remove a binding made by `attach`, and nothing that is not ours; a route that was there before is there again. Raises InputError
     where there is none."""
-    attachments.detach(sid, table)
+    attachments.detach(destination, table)
 
 
 def status(*, interval: float | None = None) -> list[Status]:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, final
 
 from pybpfnf.image.model import ProgramImage
-from pybpfnf.kernel.attach import Sid
+from pybpfnf.kernel.attach import Destination
 from pybpfnf.kernel.binding import Where, parse_destination, plan, unbind
 from pybpfnf.kernel.events import with_readers
 from pybpfnf.kernel.info import ProgramInfo
@@ -42,13 +42,19 @@ class Loaded(Live):
         return self._loaded.info()
 
     def attach(
-        self, sid: Sid, *, dev: str | None = None, via: str | None = None, headroom: int | None = None, table: int | None = None
+        self,
+        destination: Destination,
+        *,
+        dev: str | None = None,
+        via: str | None = None,
+        headroom: int | None = None,
+        table: int | None = None,
     ) -> None:
         """Bind a destination (an address or a prefix) to the program in this network namespace, until this is closed.
 
         As `pybpfnf.attach` does: a SID on the device `dev`, or for the other hooks a route, which is as it was afterwards.
         """
-        where = Where(parse_destination(str(sid)), MAIN_TABLE if table is None else table, dev, via, headroom)
+        where = Where(parse_destination(str(destination)), MAIN_TABLE if table is None else table, dev, via, headroom)
         self._stack.enter_context(_bound(self._loaded, where))
 
     def close(self) -> None:

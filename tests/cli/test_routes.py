@@ -103,7 +103,7 @@ def test_attach_and_detach_leave_a_route_as_it_was(command: Command) -> None:
     found = command("status").out.splitlines()[1].split()
     assert found[:5] == [PREFIX, "254", "b1", "in", "srv6_encap"]
     (document,) = command("status", "--json").documents
-    assert (document["sid"], document["type"], document["problems"]) == (PREFIX, "lwt_in", [])
+    assert (document["destination"], document["type"], document["problems"]) == (PREFIX, "lwt_in", [])
     assert command("detach", PREFIX).status == 0
     assert route() == before
 

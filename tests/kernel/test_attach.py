@@ -52,7 +52,7 @@ def test_a_sid_is_bound_on_its_device_with_our_protocol_number(own_bpffs: Path, 
     assert ip("-6", "route", "show", SID).split() == (
         f"{SID} encap seg6local action End.BPF endpoint probe dev b0 proto {PROTOCOL} metric 1024 pref medium".split()
     )
-    assert (attached.problems, attached.table, attached.sid) == ((), 254, IPv6Network(SID))
+    assert (attached.problems, attached.table, attached.destination) == ((), 254, IPv6Network(SID))
 
 
 def test_another_process_finds_everything_that_it_needs(own_bpffs: Path, namespace: Namespace) -> None:
@@ -122,10 +122,10 @@ def test_tables_and_prefixes_are_told_apart(own_bpffs: Path, namespace: Namespac
     whole = image()
     for sid, table in ((SID, None), (SID, 1000), ("fc00:f::/64", None)):
         attach(whole, whole.program(), sid, "b0", table=table)
-    assert [(each.sid_text, each.table) for each in attachments()] == [("fc00:f::/64", 254), (SID, 254), (SID, 1000)]
+    assert [(each.destination_text, each.table) for each in attachments()] == [("fc00:f::/64", 254), (SID, 254), (SID, 1000)]
     detach(SID, 1000)
     detach("fc00:f::/64")
-    assert [(each.sid_text, each.table) for each in attachments()] == [(SID, 254)]
+    assert [(each.destination_text, each.table) for each in attachments()] == [(SID, 254)]
 
 
 def test_a_sid_is_bound_once(own_bpffs: Path, namespace: Namespace) -> None:
@@ -315,7 +315,7 @@ def test_garbage_in_our_directory_is_no_attachment(own_bpffs: Path, namespace: N
     directory = own_bpffs / "pybpfnf" / str(current_inode())
     (directory / "no sid at all").mkdir(parents=True)
     (directory / "fc00::1@254").mkdir()
-    assert [(each.sid_text, each.record) for each in attachments()] == [("fc00::1", None)]
+    assert [(each.destination_text, each.record) for each in attachments()] == [("fc00::1", None)]
 
 
 def test_a_route_to_another_program_is_not_removed(

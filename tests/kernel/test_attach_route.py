@@ -253,7 +253,7 @@ def test_all_hooks_and_both_versions_are_listed(own_bpffs: Path) -> None:
     for prefix, hook in ((FOUR, "lwt_in"), ("10.9.0.1", "lwt_out"), (PREFIX, "lwt_xmit"), ("fc00:f::2", "lwt_seg6local")):
         bind(prefix, hook, device="b0")
     found = attachments()
-    assert [(each.sid_text, each.record.type) for each in found if each.record] == [
+    assert [(each.destination_text, each.record.type) for each in found if each.record] == [
         ("10.9.0.1", "lwt_out"),
         (FOUR, "lwt_in"),
         (PREFIX, "lwt_xmit"),
