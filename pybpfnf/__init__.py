@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import monotonic as monotonic
     from pybpfnf.dsl.surface import octets as octets
     from pybpfnf.dsl.surface import random_u32 as random_u32
+    from pybpfnf.dsl.surface import realtime as realtime
     from pybpfnf.dsl.surface import s8 as s8
     from pybpfnf.dsl.surface import s16 as s16
     from pybpfnf.dsl.surface import s32 as s32
@@ -105,8 +106,8 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
         "Array Config DROP Hash Header Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
         "PerCpuArray PerCpuHash PerfEventArray Prefix ProgArray Program Queue REDIRECT REROUTE RingBuf Seg6Packet SpinLock Srh Stack State "
-        "Struct Tlv Verdict array bits cpu func helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 s16 s32 s64 s8 seg6local "
-        "u16 u32 u64 u8"
+        "Struct Tlv Verdict array bits cpu func helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 realtime s16 s32 s64 s8 "
+        "seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -199,6 +200,7 @@ __all__ = [
     "octets",
     "random_u32",
     "read",
+    "realtime",
     "run",
     "s16",
     "s32",

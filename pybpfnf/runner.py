@@ -25,7 +25,14 @@ HMAC_SECRET_SIZE = 64  # SEG6_HMAC_SECRET_LEN
 
 _S32, _U32, _U64 = (1 << 31) - 1, (1 << 32) - 1, (1 << 64) - 1
 # What an Environment's numbers may be, both ends included.
-_RANGES = (("ifindex", 1, _S32), ("mark", 0, _U32), ("fuel", 1, _U64), ("clock_tai", 0, _U64), ("clock_boot", 0, _U64))
+_RANGES = (
+    ("ifindex", 1, _S32),
+    ("mark", 0, _U32),
+    ("fuel", 1, _U64),
+    ("clock_tai", 0, _U64),
+    ("tai_offset", 0, _U64),
+    ("clock_boot", 0, _U64),
+)
 
 
 @cache
@@ -59,10 +66,12 @@ class HmacKey:
 class Environment:
     """Everything outside the packet that a run can depend on. The default is one fixed router: same run, same result.
 
-    Times are nanoseconds. `clock_tai` is CLOCK_TAI at the first packet, `clock_boot` CLOCK_MONOTONIC and BOOTTIME.
+    Times are nanoseconds. `clock_tai` is CLOCK_TAI at the first packet, `tai_offset` how far it is ahead of CLOCK_REALTIME (37 seconds
+    since 2017), `clock_boot` CLOCK_MONOTONIC and BOOTTIME.
     """
 
     clock_tai: int = 1_700_000_000_000_000_000
+    tai_offset: int = 37_000_000_000
     clock_boot: int = 1_000_000_000_000
     seed: int = 0
     cpu: int = 0

@@ -128,7 +128,7 @@ def _license(license_: str) -> str:
 def _meta(module: ir.Module, sites: FaultSites, counted: bool) -> Meta:
     return Meta(
         programs={function.name: MetaProgram(function.hook.name, function.on_fault, function.doc) for function in module.functions},
-        variables={variable.name: _meta_variable(variable) for variable in module.variables},
+        variables={variable.name: _meta_variable(variable) for variable in module.variables if variable is not ir.TAI_OFFSET},
         maps={map_.name: MetaMap(str(map_.key), str(map_.value), _default(map_)) for map_ in module.maps},
         sites=tuple(sites.sites),
         counted=counted,

@@ -27,7 +27,7 @@ from pybpfnf.dsl.hints import helper_hint
 from pybpfnf.dsl.hooks import PUSHES
 from pybpfnf.dsl.operands import as_number, convert, describe, present, settle
 from pybpfnf.dsl.rules import is_gpl_compatible
-from pybpfnf.dsl.surface.calls import FORMS, NAMED_HELPERS, HelperFunction, is_scalar_helper
+from pybpfnf.dsl.surface.calls import FORMS, NAMED_HELPERS, HelperFunction, is_scalar_helper, realtime
 from pybpfnf.dsl.surface.functions import Func
 from pybpfnf.dsl.surface.packets import Srh
 from pybpfnf.dsl.surface.programs import Program
@@ -117,6 +117,8 @@ def _call_object(b: Builder, thing: object, node: ast.Call) -> Value:
             name, type_ = NAMED_HELPERS[thing]
             called = call_helper(b, HELPERS[name], node)
             return Typed(convert(called.expr, type_)) if isinstance(called, Typed) else called
+        case FunctionType() if thing is realtime:
+            return _realtime(b, node)
         case FunctionType() if thing is log:
             return build_log(b, node)
         case type() if thing is Srh:
@@ -203,6 +205,14 @@ def call_helper(b: Builder, row: Helper, node: ast.Call) -> Value:
     if row.changes_packet:
         b.flow.move_packet(b.span(node))
     return Typed(ir.HelperCall(row, arguments, U64, b.span(node)))
+
+
+def _realtime(b: Builder, node: ast.Call) -> Value:
+    """No helper gives CLOCK_REALTIME: it is CLOCK_TAI less the offset between the two."""
+    tai, span = call_helper(b, HELPERS["ktime_get_tai_ns"], node), b.span(node)
+    if not isinstance(tai, Typed):
+        return tai
+    return Typed(ir.Binary(ir.BinaryOp.SUB, tai.expr, ir.VariableRead(ir.TAI_OFFSET, U64, span), U64, span))
 
 
 def _scalar(b: Builder, node: ast.expr) -> ir.Expr:

@@ -16,6 +16,7 @@ from pybpfnf.records import dataclass
 
 SECTION = ".pybpfnf"
 FAULTS_SYMBOL = "__pybpfnf_faults"  # u64 counters in .bss, one a site
+TAI_OFFSET_SYMBOL = "__pybpfnf_tai_offset"  # a u64 in .rodata: the nanoseconds that CLOCK_TAI is ahead of CLOCK_REALTIME
 _VERSION = 1
 
 

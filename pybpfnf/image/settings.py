@@ -26,6 +26,15 @@ def configure(image: ObjectImage, values: Mapping[str, object]) -> ObjectImage:
     return replace(image, maps=maps, variables=variables)
 
 
+def set_tai_offset(image: ObjectImage, nanoseconds: int) -> ObjectImage:
+    """The image as it is loaded where CLOCK_TAI is so far ahead of CLOCK_REALTIME; the same one where nothing reads the clock."""
+    variable = image.tai_offset
+    if variable is None:
+        return image
+    data = encode_scalar(variable.type, nanoseconds, variable.name)
+    return replace(image, maps={**image.maps, variable.map: _written(image.maps[variable.map], variable.offset, data)})
+
+
 def missing(image: ObjectImage, program: ProgramImage) -> tuple[Variable, ...]:
     """The Configs without value that this program reads, subprograms and programs that it goes on in included. What another program
     of the object reads is not asked for."""

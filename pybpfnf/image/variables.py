@@ -9,10 +9,10 @@ from pybpfnf.image.btf import Btf
 from pybpfnf.image.btftypes import read_scalar
 from pybpfnf.image.datasec import variable_offset
 from pybpfnf.image.maps import is_data
-from pybpfnf.image.meta import FAULTS_SYMBOL, SECTION, Meta, MetaVariable
+from pybpfnf.image.meta import FAULTS_SYMBOL, SECTION, TAI_OFFSET_SYMBOL, Meta, MetaVariable
 from pybpfnf.image.model import FaultCounters, FaultSite, Role, Variable
 from pybpfnf.image.objfile import ObjectFile, Section
-from pybpfnf.types.layout import SCALAR_TYPES, ValueType
+from pybpfnf.types.layout import SCALAR_TYPES, U64, ValueType
 
 _COUNTER_SIZE = 8
 _ROLES = frozenset(role.value for role in Role)
@@ -59,6 +59,14 @@ def _locate(obj: ObjectFile, name: str) -> tuple[Section, int]:
     if symbol is None or symbol.section is None or not is_data(obj.sections[symbol.section]):
         raise ObjectError(f"section {SECTION} lists {name!r}, but no data section has a symbol of that name")
     return obj.sections[symbol.section], symbol.value
+
+
+def read_tai_offset(obj: ObjectFile, meta: Meta | None) -> Variable | None:
+    """The offset that `realtime()` reads; None where no function asks for it, and for objects from elsewhere."""
+    if meta is None or TAI_OFFSET_SYMBOL not in obj.named_symbols:
+        return None
+    section, offset = _locate(obj, TAI_OFFSET_SYMBOL)
+    return _variable(section, TAI_OFFSET_SYMBOL, Role.CONFIG, U64, offset, False)
 
 
 def read_faults(obj: ObjectFile, meta: Meta | None) -> FaultCounters | None:

@@ -14,11 +14,13 @@ from typing import Self, final
 from pybpfnf.abi.codec import SLOT_SIZE, encode
 from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
 from pybpfnf.errors import Error, InputError, KernelError, VerifierError
+from pybpfnf.image import set_tai_offset
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.kernel import bpffs
 from pybpfnf.kernel.attrs import BtfLoad, ProgramLoad
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
+from pybpfnf.kernel.clock import tai_offset
 from pybpfnf.kernel.info import ProgramInfo, program_info
 from pybpfnf.kernel.maps import Map, address_of, create_map, kernel_name
 from pybpfnf.kernel.refuse import refuse_dangerous
@@ -84,6 +86,7 @@ def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | 
     reached = reached_programs(image, program)
     for each in (program, *reached):
         refuse_dangerous(each, row)
+    image = set_tai_offset(image, tai_offset()) if image.tai_offset is not None else image
     with ExitStack() as undo:
         btf, btf_refused = _load_btf(image.btf)
         if btf is not None:

@@ -10,6 +10,7 @@ from typing import Self, final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
+from pybpfnf.image import set_tai_offset
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
@@ -37,6 +38,7 @@ class VmSession:
             what = "says no program type" if program.type is None else f"is of type {program.type}"
             raise InputError(f"program {program.name!r} {what}; the VM runs {', '.join(_HOOKS)}", hint="name the type with --type")
         self._hook = _HOOKS[program.type]
+        image = set_tai_offset(image, environment.tai_offset)
         self._image = image
         self._program = program
         memory = Memory()

@@ -81,6 +81,7 @@ def test_the_right_sample_compiles(tmp_path: Path) -> None:
         "end",
         "end_t",
         "tag_increment",
+        "stamp",
         "add_tlv",
         "counted",
         "steer",

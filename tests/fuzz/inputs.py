@@ -44,7 +44,8 @@ def inputs(random: Random, module: ir.Module, count: int) -> list[Input]:
 
 def configs(random: Random, module: ir.Module) -> dict[str, Value]:
     """Other values than the defaults for some of the Configs."""
-    names = [variable for variable in module.variables if isinstance(variable, ir.Config) and random.randrange(2)]
+    configs = [variable for variable in module.variables if isinstance(variable, ir.Config) and variable is not ir.TAI_OFFSET]
+    names = [variable for variable in configs if random.randrange(2)]
     return {config.name: _value(random, config.type) for config in names}
 
 

@@ -39,7 +39,7 @@ from pybpfnf.dsl.ir.expressions import (
 )
 from pybpfnf.dsl.ir.locks import Locked
 from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
-from pybpfnf.dsl.ir.names import Config, EventBuffer, Local, Map, Queue, State, Variable
+from pybpfnf.dsl.ir.names import TAI_OFFSET, Config, EventBuffer, Local, Map, Queue, State, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
 from pybpfnf.dsl.ir.queues import QueuePush, QueueTake
 from pybpfnf.dsl.ir.statements import (
@@ -86,6 +86,7 @@ from pybpfnf.dsl.ir.wholes import Function, Module
 from pybpfnf.dsl.ir.words import Log, Shown
 
 __all__ = [
+    "TAI_OFFSET",
     "Absent",
     "AppendTlv",
     "Assert",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypeAlias, final
 
 from pybpfnf.abi.maps import MAP_TYPES, MapType
-from pybpfnf.dsl.types import StoredType, StructType, Type, ValueType
+from pybpfnf.dsl.types import U64, StoredType, StructType, Type, ValueType
+from pybpfnf.image.meta import TAI_OFFSET_SYMBOL
 from pybpfnf.records import dataclass
 
 
@@ -40,6 +41,9 @@ class State:
 
 
 Variable: TypeAlias = Config | State
+
+TAI_OFFSET = Config(TAI_OFFSET_SYMBOL, U64, 0)
+"""What `realtime()` takes off CLOCK_TAI, in nanoseconds. Whoever loads the program sets it; authors and operators do not see it."""
 
 
 @final

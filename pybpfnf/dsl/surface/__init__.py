@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from ipaddress import IPv6Network as Prefix
 
-from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32
+from pybpfnf.dsl.surface.calls import cpu, helpers, monotonic, random_u32, realtime
 from pybpfnf.dsl.surface.events import PerfEventArray, RingBuf
 from pybpfnf.dsl.surface.functions import func
 from pybpfnf.dsl.surface.hashes import Hash, LruHash, LruPerCpuHash, PerCpuHash
@@ -69,6 +69,7 @@ __all__ = [
     "monotonic",
     "octets",
     "random_u32",
+    "realtime",
     "s16",
     "s32",
     "s64",

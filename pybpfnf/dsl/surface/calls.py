@@ -65,6 +65,11 @@ def monotonic() -> u64:
     only_compiled("monotonic()")
 
 
+def realtime() -> u64:
+    """Nanoseconds since the Unix epoch, 1 January 1970 UTC, as `time.time_ns()` counts them (CLOCK_REALTIME)."""
+    only_compiled("realtime()")
+
+
 def random_u32() -> u32:
     """32 pseudo-random bits."""
     only_compiled("random_u32()")

@@ -106,6 +106,7 @@ class Evaluator:
         self.maps: dict[str, Contents] = {map_.name: empty_map(map_) for map_ in module.maps}
         self.maps |= {queue.name: QueueContents(queue) for queue in module.queues}
         self.variables: dict[str, Value] = {variable.name: _initial(variable, given) for variable in module.variables}
+        self.variables[ir.TAI_OFFSET.name] = environment.tai_offset
 
     def run(self, packet: bytes) -> Evaluation:
         """Evaluate on one packet, given as the function finds it: at the hook the next segment is the destination already."""
