@@ -1,6 +1,6 @@
 """Typed IR to an ELF object, through LLVM.
 
-legal         what LLVM would die of or the kernel refuse, said as diagnostics before
+legal         what LLVM died of, said in an author's words
 lower_module  the module as LLVM text: maps, variables, functions (lower_function and the other lower_*)
 emit          LLVM text to the object: stripped, with .pybpfnf, looked over
 """

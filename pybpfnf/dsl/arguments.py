@@ -27,7 +27,9 @@ def bind(b: Builder, call: ast.Call, parameters: Sequence[Parameter], callee: st
     positional = [parameter.name for parameter in parameters if not parameter.keyword_only]
     shape = f"write {callee}({', '.join(_shown(parameter) for parameter in parameters)})"
     before = len(b.diagnostics)
-    by_name = [parameter.name for parameter in parameters if parameter.keyword_only and parameter.name not in _named(call)]
+    by_name = [
+        parameter.name for parameter in parameters if parameter.keyword_only and parameter.required and parameter.name not in _named(call)
+    ]
     unnamed: set[str] = set()  # given without their names, and reported
     for index, argument in enumerate(call.args):
         if index < len(positional):

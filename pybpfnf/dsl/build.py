@@ -42,6 +42,7 @@ from pybpfnf.dsl.scope import ModuleScope, ScopeError
 from pybpfnf.dsl.signature import build_signature, name_span
 from pybpfnf.dsl.source import FunctionSource
 from pybpfnf.dsl.surface.programs import Program
+from pybpfnf.dsl.uncalled import check_uncalled
 from pybpfnf.dsl.walk import used_events, used_names, used_programs, used_queues
 from pybpfnf.dsl.work import check_work
 from pybpfnf.errors import CompileError, InputError, InternalError
@@ -101,6 +102,7 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
             function, found = _build_function(program, scope.source(program.function), scope)
             functions.append(function)
             diagnostics += found
+    diagnostics += check_uncalled(_TABLES, scope.reached, scope)
     if not diagnostics:
         built = list(zip(functions, sources, strict=True))
         diagnostics = [

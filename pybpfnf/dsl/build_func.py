@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from functools import reduce
 
+from pybpfnf.abi.headers import HEADERS
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import bind
 from pybpfnf.dsl.build_assign import Statements, declare
@@ -64,6 +65,42 @@ def build_func_call(b: Builder, function: Func[..., object], node: ast.Call) -> 
             b.flow.bound.pop(_waiting(first, formal.name), None)
         return POISON
     return _inlined(b, first, called, signature, arguments)
+
+
+def build_as_called(b: Builder, function: Func[..., object]) -> bool:
+    """Build a function that nothing calls, for what is said about it; False where it takes the packet of another hook.
+
+    Of its arguments their types are known, and that the packet has the headers that a caller can ask for.
+    """
+    called = Called(function, name_span_of(b), None, NONE, None)
+    first = b.inside(b.scope.source(function.function), called, Inferred(), b.scope.next_instance())
+    b.flow.headers = first.flow.headers = frozenset(HEADERS)
+    signature = build_formals(first, function)
+    if signature is None:
+        return True
+    here = PACKETS[b.hook.name].__name__
+    if any(isinstance(formal.slot, PacketSlot) and formal.slot.name != here for formal in signature.formals):
+        return False
+    called.result = signature.result
+    for formal in signature.formals:
+        b.flow.bound[_waiting(first, formal.name)] = _assumed(first, formal)
+    _inlined(b, first, called, signature, ())
+    return True
+
+
+def _assumed(b: Builder, formal: Formal) -> Binding:
+    """A parameter of which its type is known alone."""
+    match formal.slot:
+        case PacketSlot():
+            return ViewBinding(PacketView())
+        case HeaderSlot(header):
+            return ViewBinding(HeaderView(header))
+        case OptionalSlot(inner):
+            type_: Type = _optional(inner)
+        case slot:
+            type_ = slot
+    b.locals.declared[formal.name] = type_
+    return ValueBinding(b.locals.of(formal.name, type_))
 
 
 def _cycle(b: Builder, function: Func[..., object]) -> str | None:

@@ -40,6 +40,10 @@ class ModuleScope:
         """Of each function that was built or called."""
         return tuple(self._sources.values())
 
+    def was_read(self, function: FunctionType) -> bool:
+        """Whether it was built or called."""
+        return function in self._sources
+
     def source(self, function: FunctionType) -> FunctionSource:
         """A function's text and names. Raises InputError where Python does not know them."""
         if function not in self._sources:
