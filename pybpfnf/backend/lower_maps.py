@@ -26,7 +26,8 @@ def lower_map_read(frame: Frame, node: ir.MapRead) -> str:
         return _entry_or_new(frame, node.map, key, node.key)
     if node.map.default is None:
         return load_value(frame, _entry(frame, node.map, key, node.key), value_type)
-    result = frame.writer.slot(llvm_type(node.type), initial=literal(node.map.default))
+    result = frame.writer.slot(llvm_type(node.type))
+    frame.writer.store(llvm_type(node.type), literal(node.map.default), result)  # here: this may stand in a loop
     _when_there(frame, node.map, key, node.key, lambda entry: _keep(frame, result, value_type, entry))
     return frame.writer.load(llvm_type(node.type), result)
 

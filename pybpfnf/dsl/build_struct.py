@@ -140,7 +140,7 @@ def update_place(b: Builder, place: ir.Place, target: ast.expr, node: ast.AugAss
             "type",
             f"`{text}` is shared by all CPUs, and a bit field cannot change atomically",
             node,
-            f"widen `{text}` to {place.type} without bits(...)",
+            f"widen `{text}` to u32 without bits(...)",
         )
         return ()
     before, held = hold_place(b, place)

@@ -58,6 +58,15 @@ def test_a_missing_key_reads_as_the_default_and_an_update_makes_it(runner: Runne
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_missing_key_reads_as_the_default_each_time_round_a_loop(runner: Runner, tmp_path: Path, kind: str) -> None:
+    body = "m[1] = 1000\nfor i in range(4):\n    m[i] *= 3\nreturn OK"
+    with opened(runner, tmp_path, f"{kind}(u16, u32, 64, default={0 if kind in PER_CPU else 7})", body) as (nf, run):
+        assert fault_of(run(packet())) is None
+        default = 0 if kind in PER_CPU else 21
+        assert dict(nf["m"]) == {0: default, 1: 3000, 2: default, 3: default}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_view_of_an_entry_writes_through(runner: Runner, tmp_path: Path, kind: str) -> None:
     body = (
         "count = m[pkt.srh.tag]\ncount.packets += 1\ncount.last = pkt.srh.flags\n"
