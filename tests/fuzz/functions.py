@@ -32,12 +32,11 @@ def _definition(scope: Scope, callee: Callee) -> list[str]:
     names = [inner.fresh("p") for _ in callee.parameters]
     inner.locals.update(zip(names, callee.parameters, strict=True))
     written = ", ".join(f"{name}: {type_name(type_)}" for name, type_ in inner.locals.items())
+    early = [f"if {condition(inner, 1)}:", f"{_INDENT}return None"] if callee.optional else []  # before the body has names of its own
     body = block(inner, inner.random.randint(1, 4), 1)
     last = typed(inner, callee.result, 2) if callee.result is not None else None
     states = [each.name for each in scope.globals if each.kind == "State"]
-    head = [f"global {', '.join(states)}"] if states else []
-    if callee.optional:
-        head += [f"if {condition(inner, 1)}:", f"{_INDENT}return None"]
+    head = [*([f"global {', '.join(states)}"] if states else []), *early]
     return [
         "",
         "",
