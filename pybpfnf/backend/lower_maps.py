@@ -83,8 +83,8 @@ def lower_update_map(frame: Frame, node: ir.UpdateMap) -> None:
     type_ = node.map.value
     if not isinstance(type_, IntType):
         raise InternalError(f"{node.op.value}= on a map of {type_}")
-    if _is_array(node.map):
-        entry = _entry(frame, node.map, key, node.key)  # before the right side, as in Python
+    if _is_array(node.map) or node.map.default is None:
+        entry = _entry(frame, node.map, key, node.key)  # before the right side, as in Python: a missing one is the first to fault
         value = frame.value(node.value)
     else:
         value = frame.value(node.value)

@@ -159,6 +159,9 @@ def _iterations(start: int, stop: int, step: int) -> int:
 
 def _values(first: Interval, last: Interval, step: int) -> Interval:
     """Of the counter, when the body runs at all."""
+    if first.low == first.high:  # then each value is known, and steps may end before the stop
+        farthest = first.low + step * (max(1, _iterations(first.low, last.high if step > 0 else last.low, step)) - 1)
+        return Interval(min(first.low, farthest), max(first.low, farthest))
     if step > 0:
         return Interval(first.low, max(last.high - 1, first.low))
     return Interval(min(last.low + 1, first.high), first.high)

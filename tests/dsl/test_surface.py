@@ -51,6 +51,7 @@ from pybpfnf.dsl.surface import (
     u32,
 )
 from pybpfnf.dsl.surface.calls import NAMED_HELPERS, is_scalar_helper
+from pybpfnf.dsl.surface.context import ContextPacket
 from pybpfnf.dsl.surface.definitions import DefinitionError, NotCompiledError
 from pybpfnf.dsl.surface.route_packets import RoutePacket
 from pybpfnf.errors import InputError
@@ -96,8 +97,9 @@ def test_a_header_class_has_the_fields_of_its_row_and_writes_what_the_hook_may(h
 
 
 def test_the_packet_has_the_integer_fields_of_the_context_that_the_hook_may_read() -> None:
-    read_only = {name for name, member in vars(Seg6Packet).items() if isinstance(member, property)} - {"ipv6", "srh"}
-    writable = set(Seg6Packet.__annotations__)
+    read_only = {name for name, member in (vars(ContextPacket) | vars(Seg6Packet)).items() if isinstance(member, property)}
+    read_only -= {"ipv6", "srh"}
+    writable = set(ContextPacket.__annotations__)
     fields = readable_fields(SEG6LOCAL)
     assert read_only | writable == set(fields)
     assert writable == {name for name, field in fields.items() if SEG6LOCAL.name in field.writable}
@@ -117,9 +119,9 @@ def test_verdicts_are_those_of_the_rows() -> None:
 @pytest.mark.parametrize("hook", [lwt_in, lwt_out, lwt_xmit])
 def test_the_packet_of_a_route_has_the_fields_of_its_row_and_the_encapsulations_of_its_hook(hook: Hook[Any]) -> None:
     row = PROGRAM_TYPES[hook.name]
-    members = vars(RoutePacket) | vars(hook.packet)
+    members = vars(ContextPacket) | vars(RoutePacket) | vars(hook.packet)
     read_only = {name for name, member in members.items() if isinstance(member, property)} - {"ipv6", "srh"}
-    writable = set(RoutePacket.__annotations__)
+    writable = set(ContextPacket.__annotations__)
     fields = readable_fields(row)
     assert read_only | writable == set(fields)
     assert writable == {name for name, field in fields.items() if row.name in field.writable}

@@ -11,9 +11,9 @@ from enum import IntEnum
 from ipaddress import IPv6Address
 from typing import TypeVar, final
 
+from pybpfnf.dsl.surface.context import ContextPacket
 from pybpfnf.dsl.surface.definitions import only_compiled
 from pybpfnf.dsl.surface.scalars import u8, u16, u32
-from pybpfnf.dsl.surface.views import ViewedPacket
 from pybpfnf.dsl.surface.wire import Tlv
 
 
@@ -142,11 +142,8 @@ class Srh:
 
 
 @final
-class Seg6Packet(ViewedPacket):
+class Seg6Packet(ContextPacket):
     """A packet at a local SID, from its IPv6 header on. `mark` and what follows the headers are fields of `__sk_buff`."""
-
-    mark: u32
-    priority: u32
 
     @property
     def ipv6(self) -> Ipv6:
@@ -156,66 +153,6 @@ class Seg6Packet(ViewedPacket):
     @property
     def srh(self) -> Srh:
         """The SRH, past hop-by-hop and destination options. The kernel has checked it."""
-        only_compiled("a packet")
-
-    @property
-    def len(self) -> u32:
-        """Bytes of the packet, from its IPv6 header on."""
-        only_compiled("a packet")
-
-    @property
-    def pkt_type(self) -> u32:
-        """Whom the frame is for: 0 this host, 1 all, 2 a group, 3 another host."""
-        only_compiled("a packet")
-
-    @property
-    def queue_mapping(self) -> u32:
-        """The queue."""
-        only_compiled("a packet")
-
-    @property
-    def vlan_present(self) -> u32:
-        """1 where a VLAN tag was taken off, else 0."""
-        only_compiled("a packet")
-
-    @property
-    def vlan_tci(self) -> u32:
-        """The VLAN tag that was taken off."""
-        only_compiled("a packet")
-
-    @property
-    def ingress_ifindex(self) -> u32:
-        """The device that the packet came in on."""
-        only_compiled("a packet")
-
-    @property
-    def ifindex(self) -> u32:
-        """The device that the packet is on."""
-        only_compiled("a packet")
-
-    @property
-    def tc_index(self) -> u32:
-        """Traffic control's class index."""
-        only_compiled("a packet")
-
-    @property
-    def hash(self) -> u32:
-        """The flow hash, 0 where the kernel has computed none."""
-        only_compiled("a packet")
-
-    @property
-    def napi_id(self) -> u32:
-        """The NAPI instance that received the packet."""
-        only_compiled("a packet")
-
-    @property
-    def gso_segs(self) -> u32:
-        """Segments that the packet stands for."""
-        only_compiled("a packet")
-
-    @property
-    def gso_size(self) -> u32:
-        """Payload bytes in each segment."""
         only_compiled("a packet")
 
     def end_x(self, *, nexthop: IPv6Address) -> Verdict:

@@ -8,17 +8,14 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import final
 
+from pybpfnf.dsl.surface.context import ContextPacket
 from pybpfnf.dsl.surface.definitions import only_compiled
 from pybpfnf.dsl.surface.packets import Ipv6, Srh
-from pybpfnf.dsl.surface.scalars import u8, u32
-from pybpfnf.dsl.surface.views import ViewedPacket
+from pybpfnf.dsl.surface.scalars import u8
 
 
-class RoutePacket(ViewedPacket):
+class RoutePacket(ContextPacket):
     """A packet on a route, from its IP header on: IPv6, or IPv4 on a route of IPv4."""
-
-    mark: u32
-    priority: u32
 
     @property
     def ipv6(self) -> Ipv6 | None:
@@ -28,66 +25,6 @@ class RoutePacket(ViewedPacket):
     @property
     def srh(self) -> Srh | None:
         """The SRH, past hop-by-hop and destination options; None for a packet without one. Nobody has checked it."""
-        only_compiled("a packet")
-
-    @property
-    def len(self) -> u32:
-        """Bytes of the packet, from its IP header on."""
-        only_compiled("a packet")
-
-    @property
-    def pkt_type(self) -> u32:
-        """Whom the frame is for: 0 this host, 1 all, 2 a group, 3 another host."""
-        only_compiled("a packet")
-
-    @property
-    def queue_mapping(self) -> u32:
-        """The queue."""
-        only_compiled("a packet")
-
-    @property
-    def vlan_present(self) -> u32:
-        """1 where a VLAN tag was taken off, else 0."""
-        only_compiled("a packet")
-
-    @property
-    def vlan_tci(self) -> u32:
-        """The VLAN tag that was taken off."""
-        only_compiled("a packet")
-
-    @property
-    def ingress_ifindex(self) -> u32:
-        """The device that the packet came in on."""
-        only_compiled("a packet")
-
-    @property
-    def ifindex(self) -> u32:
-        """The device that the packet is on."""
-        only_compiled("a packet")
-
-    @property
-    def tc_index(self) -> u32:
-        """Traffic control's class index."""
-        only_compiled("a packet")
-
-    @property
-    def hash(self) -> u32:
-        """The flow hash, 0 where the kernel has computed none."""
-        only_compiled("a packet")
-
-    @property
-    def napi_id(self) -> u32:
-        """The NAPI instance that received the packet."""
-        only_compiled("a packet")
-
-    @property
-    def gso_segs(self) -> u32:
-        """Segments that the packet stands for."""
-        only_compiled("a packet")
-
-    @property
-    def gso_size(self) -> u32:
-        """Payload bytes in each segment."""
         only_compiled("a packet")
 
 
