@@ -59,8 +59,9 @@ def measure(rounds: int, count: int, *, has_clang: bool, has_kernel: bool, where
         for index, (variant, image) in enumerate(images.items()):
             executed = _executed(yardstick, image, _address(index))
             info, times = asked.get(variant, (None, None))
-            sizes = (None, None) if info is None else (info.xlated_size // _SLOT, info.jited_size)
-            yield CodeFigures(yardstick.name, variant, image.program().slots, executed, *sizes, times)
+            loaded = None if info is None else info.xlated_size // _SLOT
+            machine_code = None if info is None else info.jited_size
+            yield CodeFigures(yardstick.name, variant, image.program().slots, executed, loaded, machine_code, times)
 
 
 def variants(yardstick: Yardstick, where: Path | None) -> Mapping[str, ObjectImage]:
@@ -101,9 +102,9 @@ def _in_kernel(
 
 
 def _bind(router: Router, program: LoadedProgram, address: IPv6Address) -> None:
-    encode = HOOK_ROUTES[program.info().type].encode
-    message = encode(IPv6Network(address), MAIN_TABLE, router.out_index, program.fd, program.program.name)
-    router.netlink.request(message, NEWROUTE, CREATE | EXCL)
+    route_of = HOOK_ROUTES[program.info().type].route_of
+    message = route_of(IPv6Network(address), MAIN_TABLE, router.out_index, program.fd, program.program.name)
+    router.netlink.send(message.encode(), NEWROUTE, CREATE | EXCL)
 
 
 def _nanoseconds(program: LoadedProgram, wire: Sender, frame: bytes, count: int) -> float:
