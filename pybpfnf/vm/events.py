@@ -6,6 +6,7 @@ The session reads them after each packet, as a reader does that keeps up; within
 from __future__ import annotations
 
 import errno
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, final
@@ -44,8 +45,9 @@ class EventMap(VmMap):
         """Nothing runs meanwhile, so that it never waits."""
         return bool(self._unread)
 
+    @abstractmethod
     def _collect(self) -> Iterator[bytes]:
-        raise NotImplementedError
+        """The records that came since the last time, taken out."""
 
     def find(self, key: bytes, cpu: int | None = None) -> int:
         return 0
