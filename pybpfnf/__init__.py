@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from pybpfnf.verbs.run import Simulation as Simulation
     from pybpfnf.verbs.run import run as run
     from pybpfnf.verbs.run import simulate as simulate
+    from pybpfnf.vm import Engine as Engine
     from pybpfnf.vm import VmRunner as VmRunner
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
@@ -119,7 +120,7 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.verbs.load": "load",
     "pybpfnf.verbs.read": "read",
     "pybpfnf.verbs.run": "Simulation run simulate",
-    "pybpfnf.vm": "VmRunner",
+    "pybpfnf.vm": "Engine VmRunner",
 }
 _MODULE_OF: Mapping[str, str] = {name: module for module, names in _NAMES.items() for name in names.split()}
 
@@ -128,6 +129,7 @@ __all__ = [
     "CompileError",
     "Config",
     "DROP",
+    "Engine",
     "Diagnostic",
     "Environment",
     "Error",

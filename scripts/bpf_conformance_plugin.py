@@ -7,8 +7,8 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from pybpfnf.abi.codec import decode
-from pybpfnf.errors import InputError
-from pybpfnf.vm import run_program
+from pybpfnf.errors import InputError, SystemLacksError
+from pybpfnf.vm import Engine, run_program
 
 
 def octets(text: str, what: str) -> bytes:
@@ -25,11 +25,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("memory", nargs="?", default="", help="what r1 points to, as hex bytes; r2 is their count")
     parser.add_argument("--program", metavar="HEX", help="the program, instead of stdin")
     parser.add_argument("--debug", action="store_true", help="say on stderr how many instructions ran")
+    engines = [engine.value for engine in Engine if engine is not Engine.AUTO]
+    parser.add_argument("--engine", choices=engines, default=engines[0], help="which of the VM's engines runs it")
     given = parser.parse_args(arguments)
     try:
         program = octets(given.program if given.program is not None else sys.stdin.read(), "the program")
-        result = run_program(decode(program), memory=octets(given.memory, "the memory"))
-    except InputError as error:
+        result = run_program(decode(program), memory=octets(given.memory, "the memory"), engine=Engine(given.engine))
+    except (InputError, SystemLacksError) as error:
         print(error, file=sys.stderr)
         return 1
     if given.debug:

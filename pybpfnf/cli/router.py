@@ -10,6 +10,7 @@ import click
 
 from pybpfnf.lazy import load_module
 from pybpfnf.runner import Environment, Runner
+from pybpfnf.vm import Engine, VmRunner
 
 F = TypeVar("F", bound=Callable[..., Any])
 _U32 = 0xFFFFFFFF
@@ -25,8 +26,12 @@ def _address(_context: click.Context, parameter: click.Parameter, given: str | N
 
 
 _OPTIONS = (
+    click.option("--runner", type=click.Choice(["vm", "kernel"]), default="vm", help="In this process, or across a real route (root)."),
     click.option(
-        "--runner", "engine", type=click.Choice(["vm", "kernel"]), default="vm", help="In this process, or across a real route (root)."
+        "--engine",
+        type=click.Choice(["auto", "reference", "compiled"]),
+        default="auto",
+        help="What the VM runs it by; auto compiles a program that has run for long.",
     ),
     click.option(
         "--table", "tables", metavar="N", type=click.IntRange(1, _U32), multiple=True, help="A table with a default route; may be repeated."
@@ -42,12 +47,14 @@ def router_options(command: F) -> F:
     return command
 
 
-def runner_of(engine: str) -> Runner | None:
-    """The kernel's, whose imports cost, only where it is asked for; None stands for the VM."""
-    if engine == "vm":
-        return None
-    runner: Runner = load_module("pybpfnf.kernel.runner").KernelRunner()
-    return runner
+def runner_of(runner: str, engine: str) -> Runner:
+    """The VM with that engine, or the kernel's, whose imports cost, only where it is asked for."""
+    if runner == "vm":
+        return VmRunner(engine=Engine(engine))
+    if engine != "auto":
+        raise click.BadParameter("it is the VM's, and the packets go to the kernel", param_hint="--engine")
+    kernel: Runner = load_module("pybpfnf.kernel.runner").KernelRunner()
+    return kernel
 
 
 def environment_of(tables: tuple[int, ...], sid: IPv4Address | IPv6Address | None, mark: int) -> Environment:

@@ -37,6 +37,7 @@ def run_command(
     pcap: Path,
     output: Path | None,
     names: tuple[str, ...],
+    runner: str,
     engine: str,
     tables: tuple[int, ...],
     sid: IPv4Address | IPv6Address | None,
@@ -58,16 +59,16 @@ def run_command(
     if str(output) == "-":
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
     with ExitStack() as stack:
-        runner, router = runner_of(engine), environment_of(tables, sid, mark)
+        chosen_runner, router = runner_of(runner, engine), environment_of(tables, sid, mark)
         simulation = stack.enter_context(
-            simulate(target, program=program, type=type_name, config=config, runner=runner, environment=router)
+            simulate(target, program=program, type=type_name, config=config, runner=chosen_runner, environment=router)
         )
         for name in names:
             simulation[name]  # a wrong name is found before a long capture is run
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
         writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
-        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, engine)
+        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner)
         link = None
         for record, outcome in _outcomes(simulation, records):
             link = link or record.link

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pybpfnf.vm.machine import Result, run_program
+from pybpfnf.vm.engines import Engine, run_program
+from pybpfnf.vm.machine import Result
 from pybpfnf.vm.session import VmRunner, VmSession
 from pybpfnf.vm.trace import SlotRecorder, Tracer
 
-__all__ = ["Result", "SlotRecorder", "Tracer", "VmRunner", "VmSession", "run_program"]
+__all__ = ["Engine", "Result", "SlotRecorder", "Tracer", "VmRunner", "VmSession", "run_program"]

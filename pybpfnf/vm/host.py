@@ -67,6 +67,11 @@ class Host:
         return self.context.skb
 
     @property
+    def packet_region(self) -> Region | None:
+        """Where programs find the packet's bytes; None between packets."""
+        return self._packet
+
+    @property
     def elapsed(self) -> int:
         """Nanoseconds since the session's first packet."""
         return max(0, self.packets - 1) * _PACKET_GAP_NS

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
-from pybpfnf.abi.forms import Insn
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.records import dataclass
-from pybpfnf.runner import Environment, Fault, FaultKind
+from pybpfnf.runner import Fault, FaultKind
 from pybpfnf.vm.alu import U64
 from pybpfnf.vm.decode import Registers, decode_steps
 from pybpfnf.vm.faults import AFTER_CALL, UNWRITTEN, GuestFault
 from pybpfnf.vm.host import Host
-from pybpfnf.vm.memory import STACK_SIZE, Memory, Region, StackFrame
+from pybpfnf.vm.memory import STACK_SIZE, StackFrame
 from pybpfnf.vm.trace import Tracer
 
 MAX_FRAMES = 8  # MAX_CALL_FRAMES, include/linux/bpf_verifier.h
@@ -40,7 +39,6 @@ class _Frame:
     stack: StackFrame
 
 
-@final
 class Machine:
     """One program, decoded, that runs as often as wanted. `host` is what is around it."""
 
@@ -73,7 +71,7 @@ class Machine:
 
     def _call(self, slot: int, arguments: tuple[int, ...]) -> int:
         registers: Registers = list(UNWRITTEN)
-        registers[1 : 1 + len(arguments)] = arguments
+        registers[1 : 1 + len(arguments)] = [argument & U64 for argument in arguments]
         self.enter(registers, _NO_RETURN)
         self._loop(slot, registers)
         return registers[0]
@@ -101,11 +99,14 @@ class Machine:
         """Begin a function: a stack of its own, and only its arguments to read."""
         if len(self._frames) == MAX_FRAMES:
             raise GuestFault(FaultKind.INSTRUCTION, f"more than {MAX_FRAMES} nested calls")
-        stack = StackFrame()
+        stack = self.new_stack()
         self._frames.append(_Frame(return_slot, registers[6:11], stack))
         registers[0] = UNWRITTEN[0]
         registers[6:10] = UNWRITTEN[6:10]
         registers[10] = self.host.memory.add(stack) + STACK_SIZE
+
+    def new_stack(self) -> StackFrame:
+        return StackFrame()
 
     def leave(self, registers: Registers) -> int:
         """End the function; gives the slot to return to. The r0 of a program, and of a callback, must have a value."""
@@ -123,7 +124,7 @@ class Machine:
         assert self.host.context is not None
         frame = self._frames.pop()
         self.host.memory.retire(frame.stack, "it points into the stack of a program that has gone on in another")
-        stack = StackFrame()
+        stack = self.new_stack()
         self._frames.append(_Frame(frame.return_slot, frame.saved, stack))
         registers[:10] = UNWRITTEN[:10]
         registers[1] = self.host.context.address
@@ -151,19 +152,3 @@ class Machine:
         before = [(start, name) for name, start in self.host.starts.items() if start <= (self._fault_slot or 0)]
         start, name = max(before, default=(0, None))
         return name, start
-
-
-def run_program(
-    insns: Sequence[Insn],
-    arguments: Sequence[int] = (),
-    *,
-    memory: bytes | None = None,
-    fuel: int = 1_000_000,
-    tracer: Tracer | None = None,
-) -> Result:
-    """Run bare instructions: no packet, no maps. `arguments` are r1 and on; with `memory`, r1 is instead the address of a copy of it that
-    the program may write, and r2 its size."""
-    host = Host(Memory(), {}, Environment(fuel=fuel), None)
-    if memory is not None:
-        arguments = (host.memory.add(Region("the memory", bytearray(memory))), len(memory))
-    return Machine(ProgramImage("program", "", None, tuple(insns)), host, tracer).run(arguments)

@@ -69,15 +69,14 @@ class Region:
         raise memory_fault(f"write to {self.name}, which is read-only here")
 
 
-@final
 class StackFrame(Region):
     """A function's 512 bytes of stack, which remembers which of them have been written."""
 
-    __slots__ = ("_written",)
+    __slots__ = ("written",)
 
     def __init__(self) -> None:
         super().__init__("the stack", bytearray(STACK_SIZE))
-        self._written = bytearray(STACK_SIZE)
+        self.written = bytearray(STACK_SIZE)
 
     def load(self, offset: int, size: int) -> int:
         self._check_read(offset, size)
@@ -87,7 +86,7 @@ class StackFrame(Region):
         if offset + size > STACK_SIZE:
             self.out_of_bounds("write", offset, size)
         self.data[offset : offset + size] = value.to_bytes(size, "little")
-        self._written[offset : offset + size] = _WRITTEN[size]
+        self.written[offset : offset + size] = _WRITTEN[size]
 
     def read(self, offset: int, size: int) -> bytes:
         self._check_read(offset, size)
@@ -95,12 +94,12 @@ class StackFrame(Region):
 
     def write(self, offset: int, data: bytes) -> None:
         super().write(offset, data)
-        self._written[offset : offset + len(data)] = b"\1" * len(data)
+        self.written[offset : offset + len(data)] = b"\1" * len(data)
 
     def _check_read(self, offset: int, size: int) -> None:
         if offset + size > STACK_SIZE:
             self.out_of_bounds("read", offset, size)
-        if self._written.find(0, offset, offset + size) >= 0:
+        if self.written.find(0, offset, offset + size) >= 0:
             raise memory_fault(f"read of {_count(size)} of the stack at r10{offset - STACK_SIZE}, not all of which have been written")
 
     def out_of_bounds(self, verb: str, offset: int, size: int) -> NoReturn:
@@ -124,7 +123,6 @@ class Handle(Region):
         raise memory_fault(f"{verb} of {_count(size)} of {self.name}, which a program cannot look into")
 
 
-@final
 class Memory:
     """The address space of a session: regions of maps live as long as it, those of a run are retired by `end_run`."""
 

@@ -15,13 +15,13 @@ from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
 from pybpfnf.vm import lwt, seg6
+from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
 from pybpfnf.vm.hooks import Hook
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ipv6 import Drop
-from pybpfnf.vm.machine import Machine, Result
+from pybpfnf.vm.machine import Result
 from pybpfnf.vm.map_types import MAP_CLASSES, make_map
-from pybpfnf.vm.memory import Memory
 from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer
 
@@ -33,7 +33,14 @@ _HOOKS: Mapping[str, Hook] = {"lwt_seg6local": seg6.HOOK, "lwt_in": lwt.IN, "lwt
 class VmSession:
     """A `runner.Session`. Nothing outside the process is touched; closing it only ends its use."""
 
-    def __init__(self, image: ObjectImage, program: ProgramImage, environment: Environment, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self,
+        image: ObjectImage,
+        program: ProgramImage,
+        environment: Environment,
+        tracer: Tracer | None = None,
+        engine: Engine = Engine.AUTO,
+    ) -> None:
         if program.type is None or program.type not in _HOOKS:
             what = "says no program type" if program.type is None else f"is of type {program.type}"
             raise InputError(f"program {program.name!r} {what}; the VM runs {', '.join(_HOOKS)}", hint="name the type with --type")
@@ -41,7 +48,8 @@ class VmSession:
         image = set_tai_offset(image, environment.tai_offset)
         self._image = image
         self._program = program
-        memory = Memory()
+        self._engines = Engines(engine, tracer)
+        memory = self._engines.memory
         chained = chain(program, reached_programs(image, program))
         needed = set(chained.program.map_names) | ({image.faults.map} if image.faults is not None else set())
         specs = {name: spec for name, spec in image.maps.items() if name in needed or spec.type in MAP_CLASSES}
@@ -49,7 +57,7 @@ class VmSession:
         self._maps = maps
         self._host = Host(memory, maps, environment, PROGRAM_TYPES[program.type])
         self._host.starts = chained.starts
-        self._machine = Machine(chained.program, self._host, tracer)
+        self._engines.start(chained.program, self._host)
         self._executed = 0
 
     @property
@@ -100,7 +108,7 @@ class VmSession:
 
     def _run_program(self) -> Result:
         assert self._host.context is not None
-        result = self._machine.run((self._host.context.address,))
+        result = self._engines.run((self._host.context.address,))
         self._executed += result.instructions
         return result
 
@@ -138,13 +146,16 @@ class VmSession:
 
 @final
 class VmRunner:
-    """A `runner.Runner` for the four lightweight-tunnel hooks. `tracer` watches every session that it opens."""
+    """A `runner.Runner` for the four lightweight-tunnel hooks. `tracer` watches every session that it opens, which the reference
+    engine runs then."""
 
     name = "vm"
 
-    def __init__(self, tracer: Tracer | None = None) -> None:
+    def __init__(self, tracer: Tracer | None = None, engine: Engine = Engine.AUTO) -> None:
         self._tracer = tracer
+        self._engine = engine
 
     def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> VmSession:
-        """Raises InputError for a program of another type, or for maps that the VM does not have."""
-        return VmSession(image, program, environment, self._tracer)
+        """Raises InputError for a program of another type, or for maps that the VM does not have; SystemLacksError where the compiled
+        engine is asked for and cannot be had."""
+        return VmSession(image, program, environment, self._tracer, self._engine)

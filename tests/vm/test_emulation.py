@@ -9,12 +9,11 @@ from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES
 from pybpfnf.abi.seg6 import ACTIONS
 from pybpfnf.runner import Environment
-from pybpfnf.vm import VmRunner
 from pybpfnf.vm.arguments import UNPACKED
 from pybpfnf.vm.helpers import EMULATED, NOT_EMULATED, WITHDRAWN
 from pybpfnf.vm.map_types import MAP_CLASSES
 from pybpfnf.vm.seg6_helpers import ACTION_FUNCTIONS
-from tests.vm.programs import PACKET, image
+from tests.vm.programs import PACKET, image, runner
 
 
 def test_every_helper_of_the_hooks_is_emulated_or_says_why_not() -> None:
@@ -49,7 +48,7 @@ def test_what_is_withdrawn_from_a_hook_says_why() -> None:
 
 def _message(name: str, hook: str) -> str | None:
     built = image(f"call {name}\nr0 = 0\nexit", type_name=hook)
-    fault = VmRunner().open(built, built.program(), Environment()).run(PACKET).fault
+    fault = runner().open(built, built.program(), Environment()).run(PACKET).fault
     return None if fault is None else fault.message
 
 

@@ -14,8 +14,7 @@ from pybpfnf.image.model import LineRecord, MapSpec
 from pybpfnf.kernel.load import load_program
 from pybpfnf.runner import Environment, FaultKind
 from pybpfnf.types.layout import SPIN_LOCK, U64, StructField, StructType
-from pybpfnf.vm import VmRunner
-from tests.vm.programs import PACKET, array, image, session
+from tests.vm.programs import PACKET, array, image, runner, session
 
 
 @final
@@ -69,7 +68,7 @@ def test_the_verifier_refuses_it_too(wrong: Wrong) -> None:
 def test_a_fault_names_the_instruction_and_its_source_line() -> None:
     lines = (LineRecord(0, "probe.py", 7, 5, "a = 1"), LineRecord(1, "probe.py", 8, 9, "b = a[9]"))
     built = image("r0 = 0\nr0 = *(u64 *)(r10 + 8)\nexit", lines=lines)
-    fault = VmRunner().open(built, built.programs[0], Environment()).run(PACKET).fault
+    fault = runner().open(built, built.programs[0], Environment()).run(PACKET).fault
     assert fault is not None
     assert (fault.file, fault.line, fault.column, fault.slot) == ("probe.py", 8, 9, 1)
 

@@ -10,8 +10,8 @@ from pybpfnf.abi.text import parse
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultCounters, FaultSite, MapSpec, ObjectImage, ProgramImage
 from pybpfnf.runner import Environment, Event, FaultKind
-from pybpfnf.vm import SlotRecorder, VmRunner, run_program
-from tests.vm.programs import PACKET, image, session
+from pybpfnf.vm import SlotRecorder, run_program
+from tests.vm.programs import PACKET, image, runner, session
 
 BSS = MapSpec(".bss", "array", 4, 24, 1, initial=bytes(24))
 SITES = (FaultSite(0, "f.py", 10, 5, "the first", "f"), FaultSite(1, "f.py", 20, 9, "the second", "f"))
@@ -20,7 +20,7 @@ COUNT_THE_SECOND = "r1 = map[.bss]+16\nr2 = 1\nlock *(u64 *)(r1 + 0) += r2\nr0 =
 
 def test_a_fault_exit_names_its_site_and_keeps_the_verdict() -> None:
     built = image(COUNT_THE_SECOND, BSS, faults=FaultCounters(".bss", 8, SITES))
-    outcome = VmRunner().open(built, built.programs[0], Environment()).run(PACKET)
+    outcome = runner().open(built, built.programs[0], Environment()).run(PACKET)
     fault = outcome.fault
     assert fault is not None
     assert (fault.kind, fault.site, fault.message, fault.file, fault.line, fault.column) == (FaultKind.EXIT, 1, "the second", "f.py", 20, 9)
@@ -29,7 +29,7 @@ def test_a_fault_exit_names_its_site_and_keeps_the_verdict() -> None:
 
 def test_a_packet_without_a_fault_exit_has_no_fault() -> None:
     built = image("r0 = 0\nexit", BSS, faults=FaultCounters(".bss", 8, SITES))
-    assert VmRunner().open(built, built.programs[0], Environment()).run(PACKET).fault is None
+    assert runner().open(built, built.programs[0], Environment()).run(PACKET).fault is None
 
 
 def test_instructions_are_counted_over_all_runs() -> None:
@@ -190,7 +190,7 @@ def test_a_bare_program_has_no_packet_for_helpers() -> None:
 def test_programs_of_other_types_are_refused(type_name: str | None, message: str) -> None:
     built = image("r0 = 0\nexit", type_name=type_name)
     with pytest.raises(InputError, match=message):
-        VmRunner().open(built, built.programs[0], Environment())
+        runner().open(built, built.programs[0], Environment())
 
 
 def test_a_map_type_that_is_not_emulated_is_refused_by_name() -> None:
@@ -201,7 +201,7 @@ def test_a_map_type_that_is_not_emulated_is_refused_by_name() -> None:
 def test_a_map_that_the_program_does_not_name_is_no_hindrance() -> None:
     program = ProgramImage("sample", "lwt_seg6local", "lwt_seg6local", parse("r0 = 0\nexit"))
     built = ObjectImage((program,), {"s": MapSpec("s", "stack_trace", 4, 8, 1)})
-    assert VmRunner().open(built, program, Environment()).run(PACKET).forwarded
+    assert runner().open(built, program, Environment()).run(PACKET).forwarded
 
 
 def test_the_flow_hash_is_that_of_the_flow() -> None:

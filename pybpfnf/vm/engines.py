@@ -1,0 +1,82 @@
+"""Which machine runs a session's programs: the reference, the compiled one, or first the one and then the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import final
+
+from pybpfnf.abi.forms import Insn
+from pybpfnf.errors import SystemLacksError
+from pybpfnf.image.model import ProgramImage
+from pybpfnf.runner import Environment
+from pybpfnf.vm.host import Host
+from pybpfnf.vm.machine import Machine, Result
+from pybpfnf.vm.memory import Memory, Region
+from pybpfnf.vm.native.jit import why_not
+from pybpfnf.vm.native.machine import NativeMachine
+from pybpfnf.vm.native.regions import NativeMemory
+from pybpfnf.vm.trace import Tracer
+
+_WORTH_COMPILING = 400_000
+"""Instructions after which `auto` compiles: what the reference runs in about the time that LLVM takes to load."""
+
+
+class Engine(Enum):
+    """`AUTO` begins with the reference, and compiles a program that has run for long. Results are the same in any case."""
+
+    AUTO = "auto"
+    REFERENCE = "reference"
+    COMPILED = "compiled"
+
+
+@final
+class Engines:
+    """The machine of one session. Only the reference shows a tracer each instruction."""
+
+    def __init__(self, engine: Engine, tracer: Tracer | None) -> None:
+        """Raises SystemLacksError where a compiled engine is asked for and cannot be had."""
+        if engine is Engine.COMPILED and tracer is None:
+            reason = why_not()
+            if reason is not None:
+                raise SystemLacksError(reason, hint="run it with the reference engine")
+        self._engine = Engine.REFERENCE if tracer is not None else engine
+        self._tracer = tracer
+        self._executed = 0
+        self.memory: Memory = Memory() if self._engine is Engine.REFERENCE else NativeMemory()
+
+    def start(self, program: ProgramImage, host: Host) -> None:
+        self._program, self._host = program, host
+        self._machine = self._compiled() if self._engine is Engine.COMPILED else Machine(program, host, self._tracer)
+
+    def run(self, arguments: tuple[int, ...]) -> Result:
+        if self._engine is Engine.AUTO and self._executed > _WORTH_COMPILING:
+            self._engine = Engine.REFERENCE if why_not() is not None else Engine.COMPILED
+            if self._engine is Engine.COMPILED:
+                self._machine = self._compiled()
+        result = self._machine.run(arguments)
+        self._executed += result.instructions
+        return result
+
+    def _compiled(self) -> NativeMachine:
+        assert isinstance(self.memory, NativeMemory)
+        return NativeMachine(self._program, self._host, self.memory)
+
+
+def run_program(
+    insns: Sequence[Insn],
+    arguments: Sequence[int] = (),
+    *,
+    memory: bytes | None = None,
+    fuel: int = 1_000_000,
+    tracer: Tracer | None = None,
+    engine: Engine = Engine.REFERENCE,
+) -> Result:
+    """Run bare instructions: no packet, no maps. `arguments` are r1 and on; with `memory`, r1 is instead the address of a copy of it that
+    the program may write, and r2 its size."""
+    engines = Engines(engine, tracer)
+    host = Host(engines.memory, {}, Environment(fuel=fuel), None)
+    if memory is not None:
+        arguments = (host.memory.add(Region("the memory", bytearray(memory))), len(memory))
+    engines.start(ProgramImage("program", "", None, tuple(insns)), host)
+    return engines.run(tuple(arguments))
