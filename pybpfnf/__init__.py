@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import Hash as Hash
     from pybpfnf.dsl.surface import Header as Header
     from pybpfnf.dsl.surface import Hook as Hook
+    from pybpfnf.dsl.surface import Ipv4 as Ipv4
     from pybpfnf.dsl.surface import Ipv6 as Ipv6
     from pybpfnf.dsl.surface import IPv6Address as IPv6Address
     from pybpfnf.dsl.surface import LpmTrie as LpmTrie
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import Struct as Struct
     from pybpfnf.dsl.surface import Tlv as Tlv
     from pybpfnf.dsl.surface import Verdict as Verdict
+    from pybpfnf.dsl.surface import XmitIpv4 as XmitIpv4
+    from pybpfnf.dsl.surface import XmitIpv6 as XmitIpv6
     from pybpfnf.dsl.surface import array as array
     from pybpfnf.dsl.surface import bits as bits
     from pybpfnf.dsl.surface import cpu as cpu
@@ -105,10 +108,10 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.dsl.surface": (
-        "Array Config DROP Hash Header Hook IPv6Address Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket LwtXmitPacket OK "
-        "PerCpuArray PerCpuHash PerfEventArray Prefix ProgArray Program Queue REDIRECT REROUTE RingBuf Seg6Packet SpinLock Srh Stack State "
-        "Struct Tlv Verdict array bits cpu func helpers log lwt_in lwt_out lwt_xmit monotonic octets random_u32 realtime s16 s32 s64 s8 "
-        "seg6local u16 u32 u64 u8"
+        "Array Config DROP Hash Header Hook IPv6Address Ipv4 Ipv6 LpmTrie LruHash LruPerCpuHash LwtInPacket LwtOutPacket "
+        "LwtXmitPacket OK PerCpuArray PerCpuHash PerfEventArray Prefix ProgArray Program Queue REDIRECT REROUTE RingBuf "
+        "Seg6Packet SpinLock Srh Stack State Struct Tlv Verdict XmitIpv4 XmitIpv6 array bits cpu func helpers log lwt_in "
+        "lwt_out lwt_xmit monotonic octets random_u32 realtime s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -143,6 +146,7 @@ __all__ = [
     "IPv6Address",
     "InputError",
     "InternalError",
+    "Ipv4",
     "Ipv6",
     "KernelError",
     "KernelRunner",
@@ -184,6 +188,8 @@ __all__ = [
     "Verdict",
     "VerifierError",
     "VmRunner",
+    "XmitIpv4",
+    "XmitIpv6",
     "array",
     "attach",
     "attached",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Callable
+from typing import TypeAlias, final
 
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS
 from pybpfnf.backend.frame import Frame
@@ -22,6 +23,8 @@ _FRAGMENT, _AUTHENTICATION = NEXT_HEADERS["fragment"], NEXT_HEADERS["ah"]
 _EXTENSIONS = sum(1 << NEXT_HEADERS[name] for name in ("hop_by_hop", "routing", "fragment", "ah", "destination_options"))
 _OFFSET_OF_FRAGMENT = 0xFFF8  # in the fragment header's third and fourth byte
 _NO_IP = "no IP header in the packet"
+Look: TypeAlias = Callable[[str, str], None]
+"""Is given the pointer to a header, its first 8 bytes in the packet, and its number, an i64. To emit no branch."""
 TOO_MANY = f"more than {_MOST_HEADERS} extension headers in the packet"
 
 
@@ -38,10 +41,10 @@ def lower_find_header(frame: Frame, node: ir.FindHeader) -> str:
     require(frame, data, _IPV4.size, _NO_IP)
     version = w.op("lshr", "i8", w.load("i8", data), _IPV4.fields["version"].shift)
     frame.leave_if(w.icmp("ne", "i8", w.barrier("i8", version), 6), other)
-    _walk_ipv6(frame, data, growth, offset, number, upper, done)
+    walk_ipv6(frame, data, growth, offset, number, upper, done)
     frame.place(other)
     frame.fault_if(w.icmp("ne", "i8", w.barrier("i8", version), 4), _NO_IP)
-    _begin_ipv4(frame, data, offset, number, done)
+    begin_ipv4(frame, data, offset, number, done)
     frame.jump(upper)
     frame.place(upper)
     frame.leave_if(w.icmp("ne", "i32", w.load("i32", number), str(view.of.number)), done)
@@ -53,8 +56,11 @@ def lower_find_header(frame: Frame, node: ir.FindHeader) -> str:
     return w.load("i64", found)
 
 
-def _walk_ipv6(frame: Frame, data: str, growth: Growth | None, offset: str, number: str, upper: str, missing: str) -> None:
-    """To `upper` with the upper layer's number and offset; to `missing` in a fragment that is not the first.
+def walk_ipv6(
+    frame: Frame, data: str, growth: Growth | None, offset: str, number: str, upper: str, missing: str, look: Look | None = None
+) -> None:
+    """To `upper` with the upper layer's number and offset; to `missing` in a fragment that is not the first. `look` sees each header
+    on the way.
 
     No branch but those that leave: the verifier follows each way through the iterations by itself. The offset stays far below
     the 0x7fff that it follows: 40 + 8 * 2048.
@@ -70,17 +76,19 @@ def _walk_ipv6(frame: Frame, data: str, growth: Growth | None, offset: str, numb
     kind = w.load("i32", number)
     wide = w.cast("zext", "i32", kind, "i64")
     known = w.op("lshr", "i64", _EXTENSIONS, w.op("and", "i64", wide, 63))
-    is_extension = w.op("and", "i64", w.op("and", "i64", known, _zero_mask(frame, w.op("lshr", "i64", wide, 6))), 1)
+    is_extension = w.op("and", "i64", w.op("and", "i64", known, zero_mask(frame, w.op("lshr", "i64", wide, 6))), 1)
     frame.leave_if(w.icmp("eq", "i64", w.barrier("i64", is_extension), 0), upper)
     tries = w.op("sub", "i64", w.barrier("i64", w.load("i64", left)), 1)
     w.store("i64", tries, left)
     frame.fault_if(w.icmp("eq", "i64", tries, 0), TOO_MANY)
     here = pointer_at(frame, data, w.load("i64", offset))
     require(frame, here, _SHORTEST, PAST_THE_END)
-    is_fragment = _zero_mask(frame, w.op("xor", "i64", wide, _FRAGMENT))
+    is_fragment = zero_mask(frame, w.op("xor", "i64", wide, _FRAGMENT))
     place = w.cast("zext", "i16", _swapped(frame, w.load("i16", w.offset(here, 2), 1)), "i64")
     later = w.op("and", "i64", w.op("and", "i64", place, _OFFSET_OF_FRAGMENT), is_fragment)
     frame.leave_if(w.icmp("ne", "i64", w.barrier("i64", later), 0), missing)
+    if look is not None:
+        look(here, wide)
     units = _units(frame, here, growth, w.load("i64", offset))
     w.store("i64", w.op("add", "i64", w.load("i64", offset), _length(frame, units, wide, is_fragment)), offset)
     w.store("i32", _number(frame, here), number)
@@ -112,7 +120,7 @@ def _units(frame: Frame, here: str, growth: Growth | None, offset: str) -> str:
     units = w.cast("zext", "i8", w.load("i8", w.offset(here, 1)), "i64")
     if growth is None:
         return units
-    grown = w.op("and", "i64", growth.units, _zero_mask(frame, w.op("xor", "i64", offset, growth.place)))
+    grown = w.op("and", "i64", growth.units, zero_mask(frame, w.op("xor", "i64", offset, growth.place)))
     return w.op("and", "i64", w.op("add", "i64", units, grown), 0xFF)
 
 
@@ -121,13 +129,13 @@ def _length(frame: Frame, units: str, kind: str, is_fragment: str) -> str:
     an authentication header counts 4, without the first 8 (RFC 4302 section 2.2). Sums alone, so that the verifier sees a bound."""
     w = frame.writer
     counted = w.op("and", "i64", units, w.op("xor", "i64", is_fragment, -1))
-    is_authentication = _zero_mask(frame, w.op("xor", "i64", kind, _AUTHENTICATION))
+    is_authentication = zero_mask(frame, w.op("xor", "i64", kind, _AUTHENTICATION))
     half = w.op("shl", "i64", counted, 2)
     other_half = w.op("and", "i64", half, w.op("xor", "i64", is_authentication, -1))
     return w.op("add", "i64", w.op("add", "i64", half, other_half), _SHORTEST)
 
 
-def _begin_ipv4(frame: Frame, data: str, offset: str, number: str, missing: str) -> None:
+def begin_ipv4(frame: Frame, data: str, offset: str, number: str, missing: str) -> None:
     """The header's length counts 4 bytes, and at least 5 (RFC 791 section 3.1)."""
     w = frame.writer
     place = _swapped(frame, w.load("i16", w.offset(data, _IPV4.fields["fragment_offset"].offset), 1))
@@ -149,7 +157,7 @@ def _swapped(frame: Frame, value: str) -> str:
     return frame.writer.value(f"call i16 @llvm.bswap.i16(i16 {value})")
 
 
-def _zero_mask(frame: Frame, value: str) -> str:
+def zero_mask(frame: Frame, value: str) -> str:
     """All ones where an i64 below 2**63 is zero, else zero; without a branch, which LLVM would make of a comparison."""
     w = frame.writer
     return w.op("ashr", "i64", w.op("sub", "i64", w.barrier("i64", value), 1), 63)

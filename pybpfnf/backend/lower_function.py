@@ -20,11 +20,10 @@ from pybpfnf.backend.lower_log import lower_log
 from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_exhausted, lower_for_range
 from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
 from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, lower_update_state
-from pybpfnf.backend.lower_packet import lower_set_header
+from pybpfnf.backend.lower_packet_write import lower_set_header, lower_set_wire
 from pybpfnf.backend.lower_queues import lower_queue_push
 from pybpfnf.backend.lower_struct import copy, lower_set_place, lower_update_place, place_of
 from pybpfnf.backend.lower_tails import lower_tail_call
-from pybpfnf.backend.lower_view import lower_set_wire
 from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import is_in_memory, llvm_type, string
 from pybpfnf.dsl import ir

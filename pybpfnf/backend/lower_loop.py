@@ -13,6 +13,7 @@ from pybpfnf.backend.hide import hide
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.checksums import checksum_over
 from pybpfnf.dsl.types import IntType
 from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
@@ -31,7 +32,7 @@ _STILL = (
     ir.If, ir.ForRange, ir.Locked, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall, ir.Assert, ir.Evaluate,
     ir.InlinedCall, ir.Leave, ir.Absent, ir.Present,
 )  # fmt: skip
-# These move it, and leave its headers in their order.
+# These move it, and leave its headers in their order. So does a write that a checksum follows, to the verifier.
 _MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.TlvValue)
 
 # LLVM may write out loops of so few iterations, where it finds that they become shorter.
@@ -102,7 +103,7 @@ def _at_head(packet: Packet, body: tuple[ir.Stmt, ...]) -> Packet:
     for node in walk(body):
         if isinstance(node, ir.HelperCall) and not node.helper.changes_packet:
             continue
-        if isinstance(node, _MOVING):
+        if isinstance(node, _MOVING) or (isinstance(node, ir.SetWire) and checksum_over(node.place) is not None):
             packet = packet.moved()
         elif not isinstance(node, _STILL):
             return packet.with_new_headers()

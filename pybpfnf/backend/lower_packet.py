@@ -13,7 +13,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import AddressType, IntType
 from pybpfnf.errors import InternalError
 
-_IPV6, _SRH = HEADERS["ipv6"], HEADERS["srh"]
+_IPV6, _IPV4, _SRH = HEADERS["ipv6"], HEADERS["ipv4"], HEADERS["srh"]
 _OPTIONS = (NEXT_HEADERS["hop_by_hop"], NEXT_HEADERS["destination_options"])
 _MOST_HEADERS = 4  # extension headers looked at, the SRH included
 _NO_SRH = "no SRH in the packet"
@@ -25,7 +25,7 @@ _WRITABLE = range(_SRH.fields["flags"].offset, _SRH.size)
 
 
 def lower_header_read(frame: Frame, node: ir.HeaderRead) -> str:
-    value = read_field(frame, _view(frame, node.header.name), node.field, node.type)
+    value = read_field(frame, header_view(frame, node.header.name), node.field, node.type)
     if (node.header.name, node.field.name) != (_SRH.name, "hdr_ext_len"):
         return value
     # What was appended counts too, whether or not the kernel has written it down by now.
@@ -60,7 +60,8 @@ def swap(frame: Frame, bits: int, value: str) -> str:
     return value if bits == 8 else frame.writer.value(f"call i{bits} @llvm.bswap.i{bits}(i{bits} {value})")
 
 
-def lower_set_header(frame: Frame, node: ir.SetHeader) -> None:
+def store_srh_field(frame: Frame, node: ir.SetHeader) -> None:
+    """A field of the SRH, by the kernel's helper for it."""
     field = node.field
     if node.header.name != _SRH.name or field.offset not in _WRITABLE or field.offset + field.storage > _WRITABLE.stop:
         raise InternalError(f"{node.header.name}.{field.name} cannot be written")
@@ -99,10 +100,14 @@ def lower_has_header(frame: Frame, node: ir.HasHeader, yes: str, no: str) -> Non
     """Branch on whether the packet has the header. The pointers that are checked on the way stay checked where it has."""
     w = frame.writer
     data, _ = packet_memory(frame)
+    if node.header.name == _IPV4.name:
+        leave_unless_there(frame, data, _IPV4.size, no)
+        frame.packet = frame.packet.with_view(_IPV4.name, data)
+        frame.branch(_is_version(frame, data, 4), yes, no)
+        return
     leave_unless_there(frame, data, _IPV6.size, no)
     frame.packet = frame.packet.with_ipv6()
-    version = w.op("lshr", "i8", w.load("i8", data), _IPV6.fields["version"].shift)
-    is_ipv6 = w.icmp("eq", "i8", version, 6)
+    is_ipv6 = _is_version(frame, data, 6)
     if node.header.name == _IPV6.name:
         frame.branch(is_ipv6, yes, no)
         return
@@ -111,11 +116,19 @@ def lower_has_header(frame: Frame, node: ir.HasHeader, yes: str, no: str) -> Non
     frame.jump(yes)
 
 
+def _is_version(frame: Frame, data: str, version: int) -> str:
+    w = frame.writer
+    return w.icmp("eq", "i8", w.op("lshr", "i8", w.load("i8", data), _IPV6.fields["version"].shift), version)
+
+
 # ------------------------------------------------------------------------------------------------------------- views
 
 
-def _view(frame: Frame, header: str) -> str:
+def header_view(frame: Frame, header: str) -> str:
+    """A pointer to the header, its fixed part shown to be in the packet; faults where it is not."""
     match header:
+        case "ipv4":
+            return _ipv4_view(frame)
         case "ipv6":
             return _ipv6_view(frame)
         case "srh":
@@ -165,6 +178,15 @@ def _ipv6_view(frame: Frame) -> str:
     if not frame.packet.ipv6:
         require(frame, data, _IPV6.size, "no IPv6 header in the packet")
         frame.packet = frame.packet.with_ipv6()
+    return data
+
+
+def _ipv4_view(frame: Frame) -> str:
+    """The IPv4 header, its first 20 bytes proven to be there."""
+    data, _ = packet_memory(frame)
+    if _IPV4.name not in frame.packet.views:
+        require(frame, data, _IPV4.size, "no IPv4 header in the packet")
+        frame.packet = frame.packet.with_view(_IPV4.name, data)
     return data
 
 

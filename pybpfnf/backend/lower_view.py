@@ -1,4 +1,4 @@
-"""Headers anywhere in the packet: finding them, reading their fields and items, writing those.
+"""Headers anywhere in the packet: their places, reading their fields and items. Writing them is in `lower_packet_write`.
 
 A view is its offset from the packet's first byte, an i64; all ones stand for None. An offset outlives what takes pointers away;
 what the verifier was shown of it is kept in `Packet.views`, by the view's value and by the local that holds it, for as long as
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pybpfnf.backend.frame import Frame, ViewKey
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.lower_packet import FARTHEST, leave_unless_there, packet_memory, pointer_at
-from pybpfnf.backend.lower_struct import OUT_OF_RANGE, place_of
+from pybpfnf.backend.lower_struct import OUT_OF_RANGE
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import interval_of
@@ -42,11 +42,11 @@ def lower_view_at(frame: Frame, node: ir.ViewAt) -> str:
         view = node.type.inner
         found, missing = w.slot("i64"), w.label("missing")
         w.store("i64", NONE, found)
-        place, _ = _shown(frame, offset, _size(view), lambda: missing)
+        place, _ = shown(frame, offset, _size(view), lambda: missing)
         w.store("i64", place, found)
         frame.place(missing)
         return w.load("i64", found)
-    place, pointer = _shown(frame, offset, _size(node.type), lambda: frame.fault(PAST_THE_END), interval_of(node.offset).high)
+    place, pointer = shown(frame, offset, _size(node.type), lambda: frame.fault(PAST_THE_END), interval_of(node.offset).high)
     frame.packet = frame.packet.with_view(place, pointer)
     return place
 
@@ -57,7 +57,7 @@ def _size(view: object) -> int:
     return view.of.size
 
 
-def _shown(frame: Frame, offset: str, size: int, elsewhere: Callable[[], str], most: int | None = None) -> tuple[str, str]:
+def shown(frame: Frame, offset: str, size: int, elsewhere: Callable[[], str], most: int | None = None) -> tuple[str, str]:
     """The offset, and the pointer there, `size` bytes shown to be in the packet; leaves for the label `elsewhere` where they are not.
 
     `most`: the largest value that the offset has, where the compiler knows.
@@ -79,16 +79,16 @@ def _shown(frame: Frame, offset: str, size: int, elsewhere: Callable[[], str], m
 # ------------------------------------------------------------------------------------------------------------- places
 
 
-def _pointer(frame: Frame, node: ir.Expr) -> str:
+def place_pointer(frame: Frame, node: ir.Expr) -> str:
     """The first byte of a place, all its bytes known to the verifier to be in the packet."""
     match node:
         case ir.WireRead(base, field):
-            return frame.writer.offset(_pointer(frame, base), field.offset)
-        case ir.WireItem(index=ir.Const(int() as index)) if 0 <= index < _items(node.base)[1]:
-            return frame.writer.offset(_pointer(frame, node.base), index * _items(node.base)[0].size)
+            return frame.writer.offset(place_pointer(frame, base), field.offset)
+        case ir.WireItem(index=ir.Const(int() as index)) if 0 <= index < items_of(node.base)[1]:
+            return frame.writer.offset(place_pointer(frame, node.base), index * items_of(node.base)[0].size)
         case ir.WireItem():
             # A pointer to which an unknown number is added has to be shown to the verifier again.
-            _, pointer = _shown(frame, lower_place_offset(frame, node), _items(node.base)[0].size, frame.never)
+            _, pointer = shown(frame, lower_place_offset(frame, node), items_of(node.base)[0].size, frame.never)
             return pointer
         case _:
             return _view_pointer(frame, node)
@@ -102,9 +102,27 @@ def _view_pointer(frame: Frame, node: ir.Expr) -> str:
     offset = frame.value(node)
     known = frame.packet.views.get(offset)
     if known is None:
-        _, known = _shown(frame, offset, _size(node.type), frame.never)
+        _, known = shown(frame, offset, _size(node.type), frame.never)
     frame.packet = frame.packet.with_view(offset if local is None else local, known)
     return known
+
+
+def view_at(frame: Frame, node: ir.Expr) -> tuple[str, str]:
+    """A header: the offset of its first byte, an i64, and the pointer there. Each part of the expression is worked out once."""
+    w = frame.writer
+    match node:
+        case ir.WireRead(base, field):
+            offset, pointer = view_at(frame, base)
+            return w.op("add", "i64", offset, field.offset), w.offset(pointer, field.offset)
+        case ir.WireItem(base, index):
+            item, count = items_of(base)
+            offset, _ = view_at(frame, base)
+            return shown(frame, w.op("add", "i64", offset, item_offset(frame, index, item.size, count)), item.size, frame.never)
+        case _ if _local(node) is not None:
+            return frame.value(node), _view_pointer(frame, node)
+        case _:
+            offset = frame.value(node)
+            return offset, frame.packet.views[offset]
 
 
 def _local(node: ir.Expr) -> ViewKey | None:
@@ -124,13 +142,13 @@ def lower_place_offset(frame: Frame, node: ir.Expr) -> str:
         case ir.WireRead(base, field):
             return w.op("add", "i64", lower_place_offset(frame, base), field.offset)
         case ir.WireItem(base, index):
-            item, count = _items(base)
-            return w.op("add", "i64", lower_place_offset(frame, base), _item_offset(frame, index, item.size, count))
+            item, count = items_of(base)
+            return w.op("add", "i64", lower_place_offset(frame, base), item_offset(frame, index, item.size, count))
         case _:
             return frame.value(node)
 
 
-def _items(base: ir.Expr) -> tuple[WireType, int]:
+def items_of(base: ir.Expr) -> tuple[WireType, int]:
     match base.type:
         case PacketViewType(WireArrayType(item, count)):
             return item, count
@@ -139,7 +157,7 @@ def _items(base: ir.Expr) -> tuple[WireType, int]:
     raise InternalError(f"an item of a {base.type}")
 
 
-def _item_offset(frame: Frame, index: ir.Expr, size: int, count: int) -> str | int:
+def item_offset(frame: Frame, index: ir.Expr, size: int, count: int) -> str | int:
     if isinstance(index, ir.Const) and isinstance(index.value, int):
         return index.value * size
     type_ = index.type
@@ -160,8 +178,8 @@ def lower_wire_read(frame: Frame, node: ir.WireRead | ir.WireItem) -> str:
     """The value of a scalar, octets copied to the stack, the offset of what has fields or items."""
     if isinstance(node.type, PacketViewType):
         return lower_place_offset(frame, node)
-    pointer, w = _pointer(frame, node), frame.writer
-    field = _field(node)
+    pointer, w = place_pointer(frame, node), frame.writer
+    field = field_of(node)
     match node.type:
         case IntType(width=width):
             return _read_integer(frame, pointer, field, width)
@@ -174,17 +192,17 @@ def lower_wire_read(frame: Frame, node: ir.WireRead | ir.WireItem) -> str:
     raise InternalError(f"a field of type {node.type} in a header")
 
 
-def _field(node: ir.WireRead | ir.WireItem) -> WireField:
+def field_of(node: ir.WireRead | ir.WireItem) -> WireField:
     """The field; an item as a field that is whole."""
     if isinstance(node, ir.WireRead):
         return node.field
-    item, _ = _items(node.base)
+    item, _ = items_of(node.base)
     return WireField("", 0, item, item.size)
 
 
 def _read_integer(frame: Frame, pointer: str, field: WireField, width: int) -> str:
     w = frame.writer
-    whole, wide = _load_big_endian(frame, pointer, field.size)
+    whole, wide = load_big_endian(frame, pointer, field.size)
     if field.shift:
         whole = w.op("lshr", f"i{wide}", whole, field.shift)
     if field.bits and field.shift + field.bits < field.size * 8:
@@ -194,7 +212,7 @@ def _read_integer(frame: Frame, pointer: str, field: WireField, width: int) -> s
     return w.cast("zext" if width > wide else "trunc", f"i{wide}", whole, f"i{width}")
 
 
-def _load_big_endian(frame: Frame, pointer: str, size: int) -> tuple[str, int]:
+def load_big_endian(frame: Frame, pointer: str, size: int) -> tuple[str, int]:
     """The integer that `size` bytes are, and how many bits it has: 8, 16, 32 or 64."""
     w, bits = frame.writer, size * 8
     wide = 1 << (bits - 1).bit_length()
@@ -206,7 +224,7 @@ def _load_big_endian(frame: Frame, pointer: str, size: int) -> tuple[str, int]:
     return (w.op("lshr", f"i{wide}", value, wide - bits) if wide != bits else value), wide
 
 
-def _chunks(size: int) -> list[tuple[int, int]]:
+def word_chunks(size: int) -> list[tuple[int, int]]:
     """(start, width) of accesses that cover `size` bytes, each as wide as what is left."""
     chunks, start = [], 0
     while start < size:
@@ -218,62 +236,7 @@ def _chunks(size: int) -> list[tuple[int, int]]:
 
 def _copy_out(frame: Frame, pointer: str, size: int) -> str:
     w, room = frame.writer, frame.room(size)
-    for start, width in _chunks(size):
+    for start, width in word_chunks(size):
         value = w.load(f"i{width * 8}", w.offset(pointer, start), 1)
         w.store(f"i{width * 8}", value, w.offset(room, start), width)
     return room
-
-
-# ------------------------------------------------------------------------------------------------------------- writes
-
-
-def lower_set_wire(frame: Frame, node: ir.SetWire) -> None:
-    w, type_ = frame.writer, node.place.type
-    if isinstance(type_, OctetsType):
-        source, alignment = place_of(frame, node.value)
-        _copy_in(frame, source, alignment, node.place, type_.size)
-        return
-    value = frame.value(node.value)  # Python evaluates the right side first
-    pointer = _pointer(frame, node.place)
-    match type_:
-        case IntType(width=width):
-            _write_integer(frame, pointer, _field(node.place), value, width)
-        case BoolType():
-            w.store("i8", w.cast("zext", "i1", value, "i8"), pointer)
-        case AddressType():
-            w.store(llvm_type(type_), value, pointer, 1)
-        case _:
-            raise InternalError(f"a field of type {type_} in a header")
-
-
-def _copy_in(frame: Frame, source: str, alignment: int, place: ir.WirePlace, size: int) -> None:
-    w, step = frame.writer, min(alignment, _WORD)
-    chunks = [(at, width) for start, whole in _chunks(size) for at, width in _split(start, whole, step)]
-    values = [w.load(f"i{width * 8}", w.offset(source, start), width) for start, width in chunks]
-    pointer = _pointer(frame, place)
-    for (start, width), value in zip(chunks, values, strict=True):
-        w.store(f"i{width * 8}", value, w.offset(pointer, start), 1)
-
-
-def _split(start: int, width: int, step: int) -> list[tuple[int, int]]:
-    narrow = min(width, step)
-    return [(at, narrow) for at in range(start, start + width, narrow)]
-
-
-def _write_integer(frame: Frame, pointer: str, field: WireField, value: str, width: int) -> None:
-    w, bits = frame.writer, field.size * 8
-    wide = 1 << (bits - 1).bit_length()
-    if width != wide:
-        value = w.cast("zext" if width < wide else "trunc", f"i{width}", value, f"i{wide}")
-    if field.bits:
-        mask = ((1 << field.bits) - 1) << field.shift
-        others, _ = _load_big_endian(frame, pointer, field.size)
-        shifted = w.op("and", f"i{wide}", w.op("shl", f"i{wide}", value, field.shift), mask)
-        value = w.op("or", f"i{wide}", w.op("and", f"i{wide}", others, ~mask), shifted)
-    if wide != bits:
-        value = w.op("shl", f"i{wide}", value, wide - bits)
-    if wide > 8:
-        value = w.value(f"call i{wide} @llvm.bswap.i{wide}(i{wide} {value})")
-    if wide != bits:
-        value = w.cast("trunc", f"i{wide}", value, f"i{bits}")
-    w.store(f"i{bits}", value, pointer, 1)

@@ -13,12 +13,12 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_events import events_method
 from pybpfnf.dsl.build_name import member
 from pybpfnf.dsl.build_queue import queue_method
-from pybpfnf.dsl.build_struct import build_member, has_fields, store_place, update_place
+from pybpfnf.dsl.build_struct import build_member, field_value, has_fields, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_tlv_field, is_found_tlv, store_tlv, update_tlv
 from pybpfnf.dsl.build_view import VIEW_METHODS, build_wire_field, is_header_view, store_wire, update_wire
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
-from pybpfnf.dsl.operands import describe, to_type
+from pybpfnf.dsl.operands import describe
 from pybpfnf.dsl.types import ADDRESS, INT_TYPES, ValueType
 from pybpfnf.dsl.updates import updated
 from pybpfnf.dsl.values import (
@@ -40,14 +40,12 @@ from pybpfnf.dsl.values import (
 
 # Of the context, what is a pointer in disguise (include/uapi/linux/bpf.h, struct __sk_buff).
 _POINTERS = frozenset({"data", "data_end", "data_meta", "sk", "flow_keys"})
-_VIEWS = ("ipv6", "srh")
 
 _UPPER: Mapping[str, str] = {"udp": "Udp", "tcp": "Tcp", "icmpv6": "Icmpv6"}  # headers that are found, by the name of their class
 
 # What the language is going to have.
 _LATER: Mapping[str, frozenset[str]] = {
     "srh": frozenset({"path"}),
-    "ipv6": frozenset(),
 }
 
 
@@ -81,7 +79,7 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
 
 def _of_packet(b: Builder, node: ast.Attribute) -> Value:
     name = node.attr
-    if name in _VIEWS:
+    if name in HOOKS[b.hook.name].headers:
         return HeaderView(HEADERS[name])
     if name in METHODS or name in PUSHES or name in VIEW_METHODS:
         return Method(PacketView(), name)
@@ -110,12 +108,15 @@ def _context_field(b: Builder, node: ast.Attribute) -> ContextField | Poison:
         packet = b.text(node.value)
         hint = f"read the packet with `{packet}.load(u32, at=...)`, or `{packet}.view(Header, at=...)`"
         return b.error("unsupported", message, node, hint)
+    if node.attr == "ipv4":
+        hint = "the outermost header is `pkt.ipv6`; `pkt.find(Ipv4)`, with `from pybpfnf.headers import Ipv4`, is the packet inside"
+        return b.error("not-here", "a packet at a SID is one of IPv6", node, hint)
     if node.attr in _UPPER:
         header = _UPPER[node.attr]
         hint = f"write `{b.text(node.value)}.find({header})`, with `from pybpfnf.headers import {header}`"
         return b.error("name", f"the packet has no `{node.attr}`", node, hint)
     if field is None:
-        return _unknown(b, node, "the packet", (*_VIEWS, *VIEW_METHODS, *METHODS, *readable))
+        return _unknown(b, node, "the packet", (*HOOKS[b.hook.name].headers, *VIEW_METHODS, *METHODS, *readable))
     verb = "write" if isinstance(node.ctx, ast.Store) else "read"
     message = f"{b.hook.name} cannot {verb} `{node.attr}` of {b.hook.context.name}"
     return b.error("not-here", message, node, "the kernel keeps this field from this hook")
@@ -145,7 +146,7 @@ def _is_there(b: Builder, view: HeaderView, node: ast.Attribute) -> bool:
     name = view.header.name
     if name in HOOKS[b.hook.name].always | b.flow.headers:
         return True
-    what = {"ipv6": "an IPv4 packet", "srh": "a packet without an SRH"}[name]
+    what = {"ipv6": "an IPv4 packet", "ipv4": "an IPv6 packet", "srh": "a packet without an SRH"}[name]
     text = b.text(node.value)
     b.error("maybe-none", f"`{text}` is None for {what}, which {b.hook.name} sees too", node, f"ask `if {text} is None` before")
     return False
@@ -164,7 +165,7 @@ def _header_field(b: Builder, header: Header, node: ast.Attribute) -> Field | Po
     field = header.fields.get(node.attr)
     if field is not None:
         return field
-    if node.attr in _LATER[header.name]:
+    if node.attr in _LATER.get(header.name, ()):
         return _later(b, node)
     methods = ("append", "find", "insert", "remove") if header.name == "srh" else ()
     return _unknown(b, node, f"the {header.name} header", (*header.fields, *methods))
@@ -204,7 +205,9 @@ def store_attribute(b: Builder, target: ast.Attribute, value: Value, node: ast.e
         return store_tlv(b, place, value, target, node)
     if isinstance(place, ir.WireRead):
         return store_wire(b, place, value, target, node)
-    return (_write(b, place, to_type(b, value, place.type, node, f"`{b.text(target)}`"), target),)
+    bits = place.field.width % (place.field.storage * 8) if isinstance(place, ir.HeaderRead) else 0
+    stored = field_value(b, place.type, bits, value, node, f"`{b.text(target)}`")
+    return () if isinstance(stored, bytes) else (_write(b, place, stored, target),)
 
 
 def update_attribute(b: Builder, target: ast.Attribute, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:

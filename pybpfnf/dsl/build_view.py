@@ -14,6 +14,7 @@ from pybpfnf.dsl.build_struct import field_value, hold_place
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import as_number, convert, describe, present, to_type
 from pybpfnf.dsl.surface.packets import Ipv6, Srh
+from pybpfnf.dsl.surface.route_headers import Ipv4, XmitIpv4, XmitIpv6
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.types import (
     U8,
@@ -36,7 +37,8 @@ _FARTHEST = 0x7FFF  # an offset that the verifier follows (include/linux/bpf_ver
 _DERIVED = "write a class derived from Header"
 # What annotates a packet's own headers; the first has the name of a class of headers.
 _NOT_HEADERS: Mapping[object, str] = {
-    Ipv6: "write `from pybpfnf.headers import Ipv6`: the one of `pybpfnf` is the type of `pkt.ipv6`",
+    **dict.fromkeys((Ipv6, XmitIpv6), "write `from pybpfnf.headers import Ipv6`: the one of `pybpfnf` is the type of `pkt.ipv6`"),
+    **dict.fromkeys((Ipv4, XmitIpv4), "write `from pybpfnf.headers import Ipv4`: the one of `pybpfnf` is the type of `pkt.ipv4`"),
     Srh: "read `pkt.srh`",
 }
 _AT = Parameter("at", keyword_only=True)

@@ -145,10 +145,11 @@ def _const(node: ir.Const) -> bool:
             return False
 
 
-def _field_type_fits(node: ir.HeaderRead) -> bool:
-    if isinstance(node.type, IntType):
-        return not node.type.signed and node.type.width >= node.field.width
-    return node.type == ADDRESS and node.field.width == ADDRESS.size * 8
+def _field_type_fits(node: ir.HeaderRead | ir.SetHeader) -> bool:
+    type_ = node.value.type if isinstance(node, ir.SetHeader) else node.type
+    if isinstance(type_, IntType):
+        return not type_.signed and type_.width >= node.field.width
+    return type_ == ADDRESS and node.field.width == ADDRESS.size * 8
 
 
 def _binary(node: ir.Binary) -> bool:
@@ -328,7 +329,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Assign: lambda node: _fits(node.value.type, node.local.type),
     ir.SetState: lambda node: node.value.type == node.state.type,
     ir.UpdateState: lambda node: node.value.type == node.state.type and isinstance(node.value.type, IntType),
-    ir.SetHeader: lambda node: isinstance(node.value.type, IntType) and node.value.type.width >= node.field.width,
+    ir.SetHeader: _field_type_fits,
     ir.SetContext: lambda node: isinstance(node.value.type, IntType) and node.value.type.size == node.field.size,
     ir.SetMap: lambda node: _fits(node.key.type, node.map.key) and _fits(node.value.type, node.map.value),
     ir.UpdateMap: _update_map,

@@ -13,6 +13,13 @@ from pybpfnf.dsl.types import OptionalType, PacketViewType, TlvLayout, TlvViewTy
 from pybpfnf.dsl.values import HeaderView, PacketView
 from pybpfnf.records import dataclass
 
+# What a packet has that has this header.
+_IMPLIED: Mapping[str, frozenset[str]] = {
+    "srh": frozenset({"srh", "ipv6"}),
+    "ipv6": frozenset({"ipv6"}),
+    "ipv4": frozenset({"ipv4"}),
+}
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,7 @@ class Flow:
             return frozenset()
         if isinstance(binding.view, HeaderView):
             header = "" if header or binding.moved else binding.view.header.name
-        return {"srh": frozenset({"srh", "ipv6"}), "ipv6": frozenset({"ipv6"})}.get(header, frozenset())
+        return _IMPLIED.get(header, frozenset())
 
     def move_packet(self, span: Span) -> None:
         """The packet may have moved at `span`: views of its headers are stale, and it may have others."""

@@ -15,6 +15,7 @@ from pybpfnf.dsl.slots import HeaderSlot, OptionalSlot, PacketSlot, Slot
 from pybpfnf.dsl.surface.functions import Func
 from pybpfnf.dsl.surface.packets import Ipv6, Srh, Verdict
 from pybpfnf.dsl.surface.programs import lwt_in, lwt_out, lwt_xmit, seg6local
+from pybpfnf.dsl.surface.route_headers import Ipv4, XmitIpv4, XmitIpv6
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.types import NONE, VERDICT, NoneType, TlvViewType, VerdictType
 from pybpfnf.dsl.values import Constant, Nothing, Poison, StructClass, TlvClass, Value
@@ -23,7 +24,7 @@ from pybpfnf.records import dataclass
 PACKETS: Mapping[str, type] = {hook.name: hook.packet for hook in (seg6local, lwt_in, lwt_out, lwt_xmit)}
 """The class of each hook's packet."""
 
-_HEADERS: Mapping[type, str] = {Ipv6: "ipv6", Srh: "srh"}
+_HEADERS: Mapping[type, str] = {Ipv6: "ipv6", XmitIpv6: "ipv6", Ipv4: "ipv4", XmitIpv4: "ipv4", Srh: "srh"}
 _TYPES = "u8 to u64, s8 to s64, bool, IPv6Address, Verdict, a Struct, a Tlv"
 
 

@@ -13,16 +13,28 @@ from pybpfnf.records import dataclass
 @dataclass(frozen=True, slots=True)
 class HookRow:
     """`always`: the headers that every packet has there; of the others a function must ask. `writable`: header name to the fields
-    that its helpers can write (for seg6local: net/core/filter.c, bpf_lwt_seg6_store_bytes, from `flags` to before the segments, and
-    the TLVs)."""
+    that it can write: in seg6local with a helper (net/core/filter.c, bpf_lwt_seg6_store_bytes, from `flags` to before the segments,
+    and the TLVs), in lwt_xmit where they lie. `headers`: what a packet there may have, by attribute."""
 
     writable: Mapping[str, tuple[str, ...]]
+    headers: tuple[str, ...]
     always: frozenset[str] = frozenset()
 
 
+_ROUTE_HEADERS = ("ipv6", "ipv4", "srh")
+# All but what says what the header is (its version and length), and a checksum, which follows by itself.
+_XMIT_WRITABLE = {
+    "ipv6": ("traffic_class", "flow_label", "payload_length", "next_header", "hop_limit", "source", "destination"),
+    "ipv4": (
+        "dscp", "ecn", "total_length", "identification", "flags", "fragment_offset", "ttl", "protocol", "source", "destination",
+    ),
+    "srh": ("flags", "tag"),
+}  # fmt: skip
+
 HOOKS: Mapping[str, HookRow] = {
-    "lwt_seg6local": HookRow(writable={"srh": ("flags", "tag")}, always=frozenset({"ipv6", "srh"})),
-    **dict.fromkeys(("lwt_in", "lwt_out", "lwt_xmit"), HookRow(writable={})),
+    "lwt_seg6local": HookRow({"srh": ("flags", "tag")}, ("ipv6", "srh"), always=frozenset({"ipv6", "srh"})),
+    **dict.fromkeys(("lwt_in", "lwt_out"), HookRow({}, _ROUTE_HEADERS)),
+    "lwt_xmit": HookRow(_XMIT_WRITABLE, _ROUTE_HEADERS),
 }
 
 

@@ -13,6 +13,7 @@ from typing import final
 from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.scope import ModuleScope
+from pybpfnf.dsl.types import ADDRESS
 from pybpfnf.dsl.walk import children
 from pybpfnf.records import dataclass
 
@@ -112,4 +113,6 @@ def _of(node: object) -> Work:
 def _forks(node: object) -> int:
     if isinstance(node, ir.Binary):
         return int(node.op in _DIVISIONS)
+    if isinstance(node, ir.SetHeader) and node.value.type == ADDRESS:
+        return _FORKS[ir.FindHeader]  # of the header whose checksum has the address
     return _FORKS.get(type(node), 1)

@@ -51,6 +51,19 @@ def _after_ipv6(packet: bytes) -> tuple[int, int] | None:
     return number, at
 
 
+def routing_segments_left(packet: bytes) -> int:
+    """Of the routing headers before the upper layer of a packet that has one, whatever their type (RFC 8200 section 4.4)."""
+    if packet[0] >> 4 == 4:
+        return 0
+    number, at, left = packet[6], 40, 0
+    while number in (*_OPTIONS, _FRAGMENT, _AUTHENTICATION):
+        if number == NEXT_HEADERS["routing"]:
+            left |= packet[at + 3]
+        length = {_FRAGMENT: 8, _AUTHENTICATION: (packet[at + 1] + 2) * 4}.get(number, (packet[at + 1] + 1) * 8)
+        number, at = packet[at], at + length
+    return left
+
+
 def require(packet: bytes, offset: int, size: int) -> int:
     """The offset, where so many bytes are there."""
     if offset + size > len(packet):

@@ -9,10 +9,11 @@ from typing import final
 
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_TLVS, Field, Header
 
-_IPV6, _SRH = HEADERS["ipv6"], HEADERS["srh"]
+_IPV6, _IPV4, _SRH = HEADERS["ipv6"], HEADERS["ipv4"], HEADERS["srh"]
 _OPTIONS = (NEXT_HEADERS["hop_by_hop"], NEXT_HEADERS["destination_options"])
 _NO_SRH = "no SRH in the packet"
 _UNIT = 8
+_CALLED = {"ipv6": "IPv6 header", "ipv4": "IPv4 header", "srh": "SRH"}
 _LONGEST_SRH = 256 * _UNIT  # its length field counts the units after the first in 8 bits
 
 
@@ -22,7 +23,7 @@ class PacketError(Exception):
 
 @final
 class ModelPacket:
-    """From the IPv6 header on. Raises PacketError where a header is not there."""
+    """From the IP header on. Raises PacketError where a header is not there."""
 
     def __init__(self, data: bytes) -> None:
         self._data = bytearray(data)
@@ -37,15 +38,28 @@ class ModelPacket:
             return bytes(raw)
         return int.from_bytes(raw, "big") >> field.shift & _mask(field)
 
-    def write(self, header: Header, field: Field, value: int) -> None:
+    def has(self, header: Header) -> bool:
+        """Whether the packet has its fixed part: of the IP version that it says, the SRH behind an IPv6 header."""
+        version = self._data[0] >> 4 if self._data else 0
+        if version != (4 if header.name == _IPV4.name else 6):
+            return False
+        try:
+            return len(self._data) >= _IPV6.size and self._find_srh() > 0 if header.name == _SRH.name else len(self._data) >= header.size
+        except PacketError:
+            return False
+
+    def write(self, header: Header, field: Field, value: int | bytes) -> None:
         place = self._place(header, field)
+        if isinstance(value, bytes):
+            self._data[place] = value
+            return
         others = int.from_bytes(self._data[place], "big") & ~(_mask(field) << field.shift)
         self._data[place] = (others | (value & _mask(field)) << field.shift).to_bytes(field.storage, "big")
 
     def _place(self, header: Header, field: Field) -> slice:
         start = self._find_srh() if header.name == _SRH.name else 0
         if start + header.size > len(self._data):
-            raise PacketError(f"no {'SRH' if header.name == _SRH.name else 'IPv6 header'} in the packet")
+            raise PacketError(f"no {_CALLED[header.name]} in the packet")
         return slice(start + field.offset, start + field.offset + field.storage)
 
     def _find_srh(self) -> int:

@@ -26,6 +26,7 @@ from pybpfnf.dsl.surface import (
     Hash,
     Header,
     Hook,
+    Ipv4,
     Ipv6,
     LpmTrie,
     LruHash,
@@ -40,12 +41,15 @@ from pybpfnf.dsl.surface import (
     Struct,
     Tlv,
     Verdict,
+    XmitIpv4,
+    XmitIpv6,
     array,
     bits,
     lwt_in,
     lwt_out,
     lwt_xmit,
     octets,
+    seg6local,
     u8,
     u16,
     u32,
@@ -96,6 +100,19 @@ def test_a_header_class_has_the_fields_of_its_row_and_writes_what_the_hook_may(h
     assert writable == set(HOOKS["lwt_seg6local"].writable.get(header, ()))
 
 
+@pytest.mark.parametrize(("header", "seen", "written"), [("ipv4", Ipv4, XmitIpv4), ("ipv6", Ipv6, XmitIpv6)])
+def test_a_header_of_a_route_s_packet_has_the_fields_of_its_row_and_lwt_xmit_writes_some(header: str, seen: type, written: type) -> None:
+    read_only = {name for name, member in vars(seen).items() if isinstance(member, property)}
+    assert read_only == set(HEADERS[header].fields)
+    assert set(written.__annotations__) == set(HOOKS["lwt_xmit"].writable[header])
+    assert not {hook for hook in ("lwt_in", "lwt_out") if HOOKS[hook].writable}
+
+
+@pytest.mark.parametrize("hook", [seg6local, lwt_in, lwt_out, lwt_xmit])
+def test_the_packet_has_the_headers_of_its_hook(hook: Hook[Any]) -> None:
+    assert {name for name in HEADERS if hasattr(hook.packet, name)} == set(HOOKS[hook.name].headers)
+
+
 def test_the_packet_has_the_integer_fields_of_the_context_that_the_hook_may_read() -> None:
     read_only = {name for name, member in (vars(ContextPacket) | vars(Seg6Packet)).items() if isinstance(member, property)}
     read_only -= {"ipv6", "srh"}
@@ -120,7 +137,7 @@ def test_verdicts_are_those_of_the_rows() -> None:
 def test_the_packet_of_a_route_has_the_fields_of_its_row_and_the_encapsulations_of_its_hook(hook: Hook[Any]) -> None:
     row = PROGRAM_TYPES[hook.name]
     members = vars(ContextPacket) | vars(RoutePacket) | vars(hook.packet)
-    read_only = {name for name, member in members.items() if isinstance(member, property)} - {"ipv6", "srh"}
+    read_only = {name for name, member in members.items() if isinstance(member, property)} - {"ipv6", "ipv4", "srh"}
     writable = set(ContextPacket.__annotations__)
     fields = readable_fields(row)
     assert read_only | writable == set(fields)

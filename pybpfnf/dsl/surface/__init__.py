@@ -14,6 +14,7 @@ from pybpfnf.dsl.surface.locks import SpinLock
 from pybpfnf.dsl.surface.packets import Ipv6, Seg6Packet, Srh, Verdict
 from pybpfnf.dsl.surface.programs import DROP, OK, REDIRECT, REROUTE, Hook, Program, lwt_in, lwt_out, lwt_xmit, seg6local
 from pybpfnf.dsl.surface.queues import Queue, Stack
+from pybpfnf.dsl.surface.route_headers import Ipv4, XmitIpv4, XmitIpv6
 from pybpfnf.dsl.surface.route_packets import LwtInPacket, LwtOutPacket, LwtXmitPacket
 from pybpfnf.dsl.surface.scalars import s8, s16, s32, s64, u8, u16, u32, u64
 from pybpfnf.dsl.surface.stores import Array, Config, PerCpuArray, State
@@ -31,6 +32,7 @@ __all__ = [
     "Header",
     "Hook",
     "IPv6Address",
+    "Ipv4",
     "Ipv6",
     "LpmTrie",
     "LruHash",
@@ -57,6 +59,8 @@ __all__ = [
     "Struct",
     "Tlv",
     "Verdict",
+    "XmitIpv4",
+    "XmitIpv6",
     "array",
     "bits",
     "cpu",

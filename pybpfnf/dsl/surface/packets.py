@@ -29,9 +29,8 @@ class Verdict(IntEnum):
 T = TypeVar("T", bound=Tlv)
 
 
-@final
 class Ipv6:
-    """The IPv6 header (RFC 8200 section 3), read-only in seg6local."""
+    """The IPv6 header (RFC 8200 section 3), read-only but in lwt_xmit."""
 
     @property
     def version(self) -> u8:

@@ -11,6 +11,7 @@ from typing import final
 from pybpfnf.dsl.surface.context import ContextPacket
 from pybpfnf.dsl.surface.definitions import only_compiled
 from pybpfnf.dsl.surface.packets import Ipv6, Srh
+from pybpfnf.dsl.surface.route_headers import Ipv4, XmitIpv4, XmitIpv6
 from pybpfnf.dsl.surface.scalars import u8
 
 
@@ -20,6 +21,11 @@ class RoutePacket(ContextPacket):
     @property
     def ipv6(self) -> Ipv6 | None:
         """The outermost IPv6 header; None for an IPv4 packet."""
+        only_compiled("a packet")
+
+    @property
+    def ipv4(self) -> Ipv4 | None:
+        """The outermost IPv4 header; None for an IPv6 packet."""
         only_compiled("a packet")
 
     @property
@@ -52,7 +58,17 @@ class LwtOutPacket(RoutePacket):
 
 @final
 class LwtXmitPacket(RoutePacket):
-    """A packet just before the link layer, forwarded or made here."""
+    """A packet just before the link layer, forwarded or made here. Its bytes can be written."""
+
+    @property
+    def ipv6(self) -> XmitIpv6 | None:
+        """The outermost IPv6 header; None for an IPv4 packet."""
+        only_compiled("a packet")
+
+    @property
+    def ipv4(self) -> XmitIpv4 | None:
+        """The outermost IPv4 header; None for an IPv6 packet."""
+        only_compiled("a packet")
 
     def push_ip(self, srh: Srh, *, source: IPv6Address, hop_limit: u8 = 64) -> None:
         """Put an IPv6 header from `source` with a new SRH around any packet. Return REROUTE after it. A failure is a fault."""

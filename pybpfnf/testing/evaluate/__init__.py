@@ -67,7 +67,6 @@ STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
 }
 
 NOT_EVALUATED: Mapping[type, str] = {
-    ir.HasHeader: "packets here are those of seg6local, which have every header",
     ir.PushEncap: "what an encapsulation leads to is the router's: its routes, and its own addresses",
     ir.Seg6ActionCall: "what an action does is the router's: its routes, and the headers that it adds and takes off",
 }

@@ -7,11 +7,16 @@ from typing import Any
 
 from pybpfnf.dsl import ir
 from pybpfnf.testing.evaluate.run import Look, Run, faulting
+from pybpfnf.testing.model_checksums import write_header
 
 
 def _header_read(run: Run, node: ir.HeaderRead) -> Look:
     with faulting(node.span):
         return run.packet.read(node.header, node.field)
+
+
+def _has_header(run: Run, node: ir.HasHeader) -> Look:
+    return run.packet.has(node.header)
 
 
 def _segment_count(run: Run, node: ir.SegmentCount) -> Look:
@@ -30,11 +35,15 @@ def _segment_read(run: Run, node: ir.SegmentRead) -> Look:
 def _set_header(run: Run, node: ir.SetHeader) -> None:
     value = run.value(node.value)
     with faulting(node.span):
-        run.packet.write(node.header, node.field, value)
+        if run.writes_packet:
+            write_header(run.packet, node.header, node.field, value)
+        else:
+            run.packet.write(node.header, node.field, value)
 
 
 EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     ir.HeaderRead: _header_read,
+    ir.HasHeader: _has_header,
     ir.SegmentCount: _segment_count,
     ir.SegmentRead: _segment_read,
 }

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
-from pybpfnf.abi.programs import ProgramType
+from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.runner import Environment, Fault, FaultKind
@@ -79,6 +79,7 @@ class Run:
         self.environment = environment
         self.packet = packet
         self.locals: dict[ir.Local, Look] = {}
+        self.writes_packet = hook.packet is PacketRights.READ_WRITE
         self.verdicts = {number: name for name, number in hook.verdicts.items()}
         self.log: list[str] = []
         self.tail_calls = 0

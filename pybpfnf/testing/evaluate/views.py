@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pybpfnf.abi.checksums import CHECKSUM_SIZE
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.checksums import checksum_over
 from pybpfnf.dsl.types import HeaderType, OctetsType, OptionalType, PacketViewType, WireArrayType, WireField
 from pybpfnf.testing.evaluate.run import Look, Run, faulting
+from pybpfnf.testing.model_checksums import mend
+from pybpfnf.testing.model_packet import PacketError
 from pybpfnf.testing.model_headers import read_wire, require, upper_layer, write_wire
 
 
@@ -69,7 +73,20 @@ def _read(run: Run, node: ir.WirePlace) -> Look:
 def _set(run: Run, node: ir.SetWire) -> None:
     value = run.value(node.value)  # before the place, as in Python
     offset, field = _place(run, node.place)
-    run.packet.write_at(offset, write_wire(run.packet.read_at(offset, field.size), field, value))
+    covered = checksum_over(node.place)
+    if covered is None:
+        run.packet.write_at(offset, write_wire(run.packet.read_at(offset, field.size), field, value))
+        return
+    header = _start(run, covered.header)
+    with faulting(node.span):
+        place = require(run.packet.encode(), header + covered.row.offset, CHECKSUM_SIZE)
+    before = run.packet.read_at(offset, field.size)
+    after = write_wire(before, field, value)
+    run.packet.write_at(offset, after)
+    with faulting(node.span):
+        if covered.row.covers is None and place % 2:
+            raise PacketError("the kernel refused to mend the checksum")
+        mend(run.packet, place, (offset - header) % 2, before, after, optional=covered.row.optional)
 
 
 EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
