@@ -11,8 +11,8 @@ from pybpfnf.dsl.checksums import checksum_over
 from pybpfnf.dsl.types import HeaderType, OctetsType, OptionalType, PacketViewType, WireArrayType, WireField
 from pybpfnf.testing.evaluate.run import Look, Run, faulting
 from pybpfnf.testing.model_checksums import mend
-from pybpfnf.testing.model_packet import PacketError
 from pybpfnf.testing.model_headers import read_wire, require, upper_layer, write_wire
+from pybpfnf.testing.model_packet import PacketError
 
 
 def _view_at(run: Run, node: ir.ViewAt) -> Look:
