@@ -42,7 +42,7 @@ AT: Final = {6: 16, 17: 6, 58: 2}
 
 def summed(data: bytes) -> int:
     """0xffff where a checksum in the data is right (RFC 1071 section 1)."""
-    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    total: int = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total
