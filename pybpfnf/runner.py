@@ -5,7 +5,7 @@ Neither is imported here. A function's tests are written against `Session`, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import Enum
 from functools import cache
@@ -227,6 +227,10 @@ class Session(Protocol):
     def maps(self) -> Mapping[str, MapAccess]: ...
     def run(self, packet: bytes) -> Outcome:
         """Run on one packet, given from its IP header on, as it comes in at a device."""
+        ...
+
+    def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
+        """As `run` on each in turn."""
         ...
 
     def close(self) -> None: ...

@@ -30,7 +30,7 @@ _ENGINES = {"vm": "the VM", "kernel": "the kernel"}
 
 
 class Report(Protocol):
-    """Told of each packet in turn, and then of the end."""
+    """Told of each packet in turn, and then of the end. A quiet one counts packets without printing them."""
 
     def packet(self, record: Record, outcome: Outcome) -> None: ...
     def finish(self, contents: Sequence[Content]) -> None: ...
@@ -38,14 +38,19 @@ class Report(Protocol):
 
 @final
 class JsonReport:
-    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], engine: str) -> None:
+    def __init__(
+        self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], engine: str, *, quiet: bool
+    ) -> None:
         self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self._tally = _Tally()
+        self._quiet = quiet
         _print_json({"program": program.name, "type": program.type, "engine": engine})
 
     def packet(self, record: Record, outcome: Outcome) -> None:
         self._tally.count(outcome)
+        if self._quiet:
+            return
         verdict = outcome.verdict
         _print_json(
             {
@@ -72,15 +77,20 @@ class JsonReport:
 class TextReport:
     """A line for each packet, then the sums and a table of faults."""
 
-    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], engine: str) -> None:
+    def __init__(
+        self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], engine: str, *, quiet: bool
+    ) -> None:
         self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self._width = max(map(len, verdicts))
         self._tally = _Tally()
+        self._quiet = quiet
         click.echo(f"{program.name} ({program.type}) in {_ENGINES[engine]}")
 
     def packet(self, record: Record, outcome: Outcome) -> None:
         self._tally.count(outcome)
+        if self._quiet:
+            return
         verdict = outcome.verdict
         name = "-" if verdict is None else self._names.get(verdict, str(verdict))
         click.echo(f"{record.index:>6}  {name:<{self._width}}  {_fate(outcome)}")

@@ -21,11 +21,14 @@ from pybpfnf.testing.capture import Record
 from pybpfnf.testing.pcap import Writer, read_capture
 from pybpfnf.verbs.run import Simulation, simulate
 
+_AT_ONCE = 4096
+
 
 @click.command("run")
 @chosen
 @click.argument("pcap", metavar="PCAP", type=click.Path(path_type=Path))
 @output_option("Write the packets that leave, with their times and link headers.", "-w", "--write")
+@click.option("-q", "--quiet", is_flag=True, help="Print the sums alone, no line for each packet.")
 @click.option("--get", "names", metavar="NAME", multiple=True, help="Show this variable or map at the end; may be repeated.")
 @router_options
 @json_option
@@ -36,6 +39,7 @@ def run_command(
     config: Mapping[str, str],
     pcap: Path,
     output: Path | None,
+    quiet: bool,
     names: tuple[str, ...],
     runner: str,
     engine: str,
@@ -68,9 +72,10 @@ def run_command(
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
         writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
-        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner)
+        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner, quiet=quiet)
         link = None
-        for record, outcome in _outcomes(simulation, records):
+        at_once = _AT_ONCE if pcap.is_file() else 1  # packets of a pipe are run as they come
+        for record, outcome in _outcomes(simulation, records, at_once):
             link = link or record.link
             report.packet(record, outcome)
             if writer is not None and outcome.packet is not None and outcome.forwarded:
@@ -80,12 +85,30 @@ def run_command(
         report.finish(tuple(contents(simulation, names)))
 
 
-def _outcomes(simulation: Simulation, records: Iterator[Record]) -> Iterator[tuple[Record, Outcome]]:
+def _outcomes(simulation: Simulation, records: Iterator[Record], at_once: int) -> Iterator[tuple[Record, Outcome]]:
     """Each record with what became of it; what is no packet for the hook never reaches the program, and says so."""
     takes_ipv4 = simulation.program.type != "lwt_seg6local"
-    for record in records:
-        packet = record.packet if record.packet is not None or not takes_ipv4 else record.ipv4
-        if packet is None:
-            yield record, Outcome(None, None, forwarded=False, reason=record.reason, instructions=0, runs=0)
-        else:
-            yield record, simulation.run(packet)
+    for some in _chunks(records, at_once):
+        packets = [record.packet if record.packet is not None or not takes_ipv4 else record.ipv4 for record in some]
+        run = iter(simulation.run_many([packet for packet in packets if packet is not None]))
+        for record, packet in zip(some, packets, strict=True):
+            yield record, _not_for_the_hook(record) if packet is None else next(run)
+
+
+def _chunks(records: Iterator[Record], at_once: int) -> Iterator[list[Record]]:
+    """As many as may be run at once; those before a part that cannot be read are run before it is reported."""
+    some: list[Record] = []
+    try:
+        for record in records:
+            some.append(record)
+            if len(some) == at_once:
+                yield some
+                some = []
+    except InputError:
+        yield some
+        raise
+    yield some
+
+
+def _not_for_the_hook(record: Record) -> Outcome:
+    return Outcome(None, None, forwarded=False, reason=record.reason, instructions=0, runs=0)

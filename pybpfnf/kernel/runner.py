@@ -8,7 +8,7 @@ is how the kernel runs one packet and shows what became of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from types import TracebackType
@@ -107,6 +107,9 @@ class KernelSession:
             runs=runs,
             mark=mark,
         )
+
+    def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
+        return [self.run(packet) for packet in packets]
 
     def _start(self) -> int:
         """How often the program had run before, where that is what is counted."""

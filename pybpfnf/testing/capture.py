@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, final
 
@@ -12,7 +13,7 @@ LONGEST_RECORD = 262_144  # bytes; what tcpdump captures at most (MAXIMUM_SNAPLE
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would cost as much as reading it
 class Record:
     """One captured frame.
 
@@ -44,6 +45,9 @@ class Record:
         return cls(index, timestamp, link, frame, packet, None, frame[:start])
 
 
+_BLOCK = 1 << 16
+
+
 class Source:
     """A stream read forward, that knows its name, the offset and which record is being read."""
 
@@ -51,7 +55,9 @@ class Source:
         self.name = name
         self.record = 0  # index of the record being read; the file's own header comes before record 0
         self.offset = 0  # of the next byte
-        self._stream = stream
+        # What is there, without waiting for more than that: packets of a pipe are run as they come.
+        self._more: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+        self._ahead, self._used = b"", 0  # bytes read, and how many of them were taken
 
     def take(self, size: int, what: str) -> bytes:
         """Exactly `size` bytes; raises InputError where the file ends before."""
@@ -62,16 +68,10 @@ class Source:
 
     def take_or_end(self, size: int, what: str) -> bytes | None:
         """Exactly `size` bytes, or None where the file ends before the first of them."""
-        first = self._read(1)
-        if not first:
-            return None
-        if size == 1:
-            return first
-        rest = self._read(size - 1)
-        if len(rest) < size - 1:
-            got = 1 + len(rest)
-            raise self.error(f"the file ends inside {what} ({got} of {size} bytes)", at=self.offset - got)
-        return first + rest
+        data = self._read(size)
+        if len(data) < size and data:
+            raise self.error(f"the file ends inside {what} ({len(data)} of {size} bytes)", at=self.offset - len(data))
+        return data or None
 
     def skip(self, size: int, what: str) -> None:
         while size:
@@ -89,12 +89,12 @@ class Source:
 
     def _read(self, size: int) -> bytes:
         """As much of `size` bytes as the stream has: a pipe may give less at a time."""
-        pieces = []
-        while size:
-            piece = self._stream.read(size)
+        while len(self._ahead) - self._used < size:
+            piece = self._more(max(size, _BLOCK))
             if not piece:
                 break
-            pieces.append(piece)
-            size -= len(piece)
-            self.offset += len(piece)
-        return b"".join(pieces)
+            self._ahead, self._used = self._ahead[self._used :] + piece, 0
+        data = self._ahead[self._used : self._used + size]
+        self._used += len(data)
+        self.offset += len(data)
+        return data

@@ -47,8 +47,9 @@ def read_capture(stream: BinaryIO, name: str) -> Iterator[Record]:
 
 
 def _pcap_records(source: Source, order: str, unit: int, link: LinkType) -> Iterator[Record]:
+    parse = struct.Struct(f"{order}IIII").unpack
     while (head := source.take_or_end(16, "a record's header")) is not None:
-        seconds, fraction, captured, original = struct.unpack(f"{order}IIII", head)
+        seconds, fraction, captured, original = parse(head)
         if captured > LONGEST_RECORD:
             raise source.error(f"a record of {captured} bytes is longer than any packet", at=source.offset - 16)
         frame = source.take(captured, "a record")

@@ -210,7 +210,7 @@ def _atomic(insn: Insn, slot: int, calls: Calls) -> Step:
 
 
 def _load_imm64(insn: Insn, slot: int, calls: Calls) -> Step:
-    constant = _CONSTANTS[insn.form.op](insn, slot, calls.host)
+    constant = constant_of(insn, slot, calls.host)
     if isinstance(constant, str):
         return _faulting(FaultKind.INSTRUCTION, constant)
     dst, following, value = insn.dst, slot + 2, constant
@@ -220,6 +220,11 @@ def _load_imm64(insn: Insn, slot: int, calls: Calls) -> Step:
         return following
 
     return step
+
+
+def constant_of(insn: Insn, slot: int, host: Host) -> int | str:
+    """What a 64-bit load gives, or why it cannot be had."""
+    return _CONSTANTS[insn.form.op](insn, slot, host)
 
 
 def _number(insn: Insn, slot: int, host: Host) -> int | str:

@@ -13,6 +13,7 @@ from pybpfnf.runner import Environment
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.machine import Machine, Result
 from pybpfnf.vm.memory import Memory, Region
+from pybpfnf.vm.native.batch import Batch, Begun, is_possible
 from pybpfnf.vm.native.jit import why_not
 from pybpfnf.vm.native.machine import NativeMachine
 from pybpfnf.vm.native.regions import NativeMemory
@@ -20,6 +21,8 @@ from pybpfnf.vm.trace import Tracer
 
 _WORTH_COMPILING = 400_000
 """Instructions after which `auto` compiles: what the reference runs in about the time that LLVM takes to load."""
+_WORTH_A_BATCH = 4_000
+"""Packets at once for which it does."""
 
 
 class Engine(Enum):
@@ -43,20 +46,41 @@ class Engines:
         self._engine = Engine.REFERENCE if tracer is not None else engine
         self._tracer = tracer
         self._executed = 0
+        self._batch: Batch | None = None
         self.memory: Memory = Memory() if self._engine is Engine.REFERENCE else NativeMemory()
 
     def start(self, program: ProgramImage, host: Host) -> None:
         self._program, self._host = program, host
-        self._machine = self._compiled() if self._engine is Engine.COMPILED else Machine(program, host, self._tracer)
+        self._machine: Machine = self._compiled() if self._engine is Engine.COMPILED else Machine(program, host, self._tracer)
 
     def run(self, arguments: tuple[int, ...]) -> Result:
         if self._engine is Engine.AUTO and self._executed > _WORTH_COMPILING:
-            self._engine = Engine.REFERENCE if why_not() is not None else Engine.COMPILED
-            if self._engine is Engine.COMPILED:
-                self._machine = self._compiled()
+            self._is_native()
         result = self._machine.run(arguments)
         self._executed += result.instructions
         return result
+
+    def resume(self, begun: Begun) -> Result:
+        """Go on with a packet of a batch; the host has it already."""
+        return self._machine.resume(begun.slot, begun.registers, begun.stack, begun.executed)
+
+    def batch(self, packets: int, counters: tuple[Region, int, int] | None) -> Batch | None:
+        """What runs so many packets at once; None where one after the other will do, or must."""
+        if self._engine is Engine.REFERENCE or not is_possible(self._host) or (self._engine is Engine.AUTO and packets < _WORTH_A_BATCH):
+            return None
+        if self._batch is None and self._is_native():
+            assert isinstance(self.memory, NativeMemory)
+            self._batch = Batch(self._program, self._host, self.memory, counters)
+        return self._batch
+
+    def _is_native(self) -> bool:
+        """Whether native code runs the program, from now on at the latest."""
+        if not isinstance(self._machine, NativeMachine):
+            if why_not() is not None:
+                self._engine = Engine.REFERENCE
+                return False
+            self._engine, self._machine = Engine.COMPILED, self._compiled()
+        return self._machine.is_compiled
 
     def _compiled(self) -> NativeMachine:
         assert isinstance(self.memory, NativeMemory)

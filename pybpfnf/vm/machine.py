@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 from pybpfnf.image.model import ProgramImage
@@ -54,12 +54,26 @@ class Machine:
 
     def run(self, arguments: Sequence[int] = ()) -> Result:
         """Run from the first instruction, with these values in r1 and on."""
+        return self._complete(lambda: self._call(0, tuple(arguments)), 0)
+
+    def resume(self, slot: int, registers: Registers, stack: StackFrame, executed: int) -> Result:
+        """Go on with a run that someone else has begun, in the program's first function: at `slot`, after `executed` instructions. `stack`
+        is the function's, and has its address."""
+
+        def rest() -> int:
+            self._frames.append(_Frame(_NO_RETURN, list(UNWRITTEN[6:11]), stack))
+            self._loop(slot, registers)
+            return registers[0]
+
+        return self._complete(rest, executed)
+
+    def _complete(self, work: Callable[[], int], executed: int) -> Result:
         self._frames.clear()
-        self._executed = 0
+        self._executed = executed
         self._fault_slot = None
         self.host.tail_calls, self.host.lock = 0, None
         try:
-            r0 = self._call(0, tuple(arguments))
+            r0 = work()
             if self.host.lock is not None:
                 raise GuestFault(FaultKind.HELPER, "a spin lock is held when the program ends")
             if self.host.records:

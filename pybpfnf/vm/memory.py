@@ -139,6 +139,15 @@ class Memory:
         self._next += 2  # so that one step below a region's start is no other region
         return region.address
 
+    @property
+    def next_number(self) -> int:
+        """Of the next region. To be set by who has given numbers out beside `add`."""
+        return self._next
+
+    @next_number.setter
+    def next_number(self, number: int) -> None:
+        self._next = number
+
     def retire(self, region: Region, reason: str) -> None:
         """From now on the region's addresses are faults, which say `reason`."""
         del self._regions[region.address >> 32]

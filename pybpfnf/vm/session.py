@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, final
 
@@ -17,11 +17,15 @@ from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outc
 from pybpfnf.vm import lwt, seg6
 from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
-from pybpfnf.vm.hooks import Hook
+from pybpfnf.vm.hooks import Hook, RunProgram
 from pybpfnf.vm.host import Host
+from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.machine import Result
 from pybpfnf.vm.map_types import MAP_CLASSES, make_map
+from pybpfnf.vm.memory import Region
+from pybpfnf.vm.native.batch import Begun
+from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer
 
@@ -77,10 +81,35 @@ class VmSession:
             skb, sid = self._hook.receive(packet, self._host.environment)
         except Drop as drop:
             return Outcome(None, None, False, reason=drop.reason, instructions=0, runs=0)
-        before = self._fault_counts()
+        return self._pass_through(skb, sid, self._run_program, self._fault_counts())
+
+    def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
+        """As `run` on each in turn; where there are many, at once in machine code."""
+        batch = self._engines.batch(len(packets), self._fault_counters())
+        return [self.run(packet) for packet in packets] if batch is None else batch.run(packets, self.run, self._go_on)
+
+    def _go_on(self, packet: bytes, begun: Begun) -> Outcome:
+        """A packet of a batch, from where machine code has stopped."""
+        skb, sid = self._hook.receive(packet, self._host.environment)
+        runs = iter((lambda: self._resume(begun),))
+        return self._pass_through(skb, sid, lambda: next(runs, self._run_program)(), begun.fault_counts())
+
+    def _resume(self, begun: Begun) -> Result:
+        """The hook has done what comes before the program; now the packet is as the program has left it so far."""
+        host = self._host
+        host.skb.data[:], host.skb.transport = begun.data, begun.transport
+        host.srh = begun.srh
+        host.memory.add(begun.stack)
+        for _ in range(begun.moves):
+            host.map_packet()
+        result = self._engines.resume(begun)
+        self._executed += result.instructions
+        return result
+
+    def _pass_through(self, skb: Skb, sid: Address, run_program: RunProgram, before: tuple[int, ...]) -> Outcome:
         self._executed = 0
         self._host.begin_packet(skb, sid)
-        passage = self._hook.input_packet(self._host, skb, self._run_program)
+        passage = self._hook.input_packet(self._host, skb, run_program)
         self._host.end_packet()
         fault = passage.fault or self._fault_exit(before)
         events = [Event(name, data) for name, map_ in self._maps.items() if isinstance(map_, EventMap) for data in map_.read_records()]
@@ -131,6 +160,14 @@ class VmSession:
             return ()
         value = self._maps[faults.map].lookup(bytes(4)) or b""
         return struct.unpack_from(f"<{len(faults.sites)}Q", value, faults.offset)
+
+    def _fault_counters(self) -> tuple[Region, int, int] | None:
+        """The region that has the counters, their offset and size in it."""
+        faults = self._image.faults
+        if faults is None:
+            return None
+        place = self._maps[faults.map].find(bytes(4))
+        return self._host.memory.region(place), faults.offset, 8 * len(faults.sites)
 
     def _fault_exit(self, before: tuple[int, ...]) -> Fault | None:
         """The first site whose counter moved."""

@@ -1,4 +1,4 @@
-"""Every test of the VM runs once by each engine; what is about the kernel alone, once."""
+"""Every test of the VM runs once by each engine; what is about the kernel alone or runs both itself (COMPARES_ENGINES), once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.vm import programs
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
-        of_the_kernel = any(mark.name == "kernel" for mark in metafunc.definition.iter_markers())
-        engines = [Engine.REFERENCE] if of_the_kernel else [Engine.REFERENCE, Engine.COMPILED]
+        once = any(mark.name == "kernel" for mark in metafunc.definition.iter_markers()) or hasattr(metafunc.module, "COMPARES_ENGINES")
+        engines = [Engine.REFERENCE] if once else [Engine.REFERENCE, Engine.COMPILED]
         metafunc.parametrize("engine", engines, indirect=True, ids=lambda engine: engine.value)
 
 

@@ -85,10 +85,11 @@ class Accesses:
         w = self._w
         if verb == "write" and not self._packet_writable:
             self.unless("false", failed)
-            return "%bytes"
-        offset = w.give(f"sub i64 {address}, %packet")
-        self.unless(w.give(f"icmp ult i64 {offset}, %room{size}"), failed)
-        return w.give(f"getelementptr i8, ptr %bytes, i64 {offset}")
+            return "%stack"  # not reached
+        offset = w.give(f"sub i64 {address}, {w.give('load i64, ptr %packet')}")
+        room = w.give(f"load i64, ptr %room{size}")
+        self.unless(w.give(f"icmp ult i64 {offset}, {room}"), failed)
+        return w.give(f"getelementptr i8, ptr {w.give('load ptr, ptr %bytes')}, i64 {offset}")
 
     def unless(self, condition: str, failed: str) -> None:
         label = self._w.label()

@@ -18,7 +18,7 @@ _STEPPED = frozenset({Kind.CALL_HELPER, Kind.CALL_LOCAL, Kind.CALL_KFUNC, Kind.C
 @dataclass(frozen=True, slots=True)
 class Code:
     """`insns`: what can be reached, by slot. `stepped`: the slots that the reference machine executes. `functions`: where functions begin.
-    `entries`: where native code can be entered, which is at functions, after stepped instructions, and at the heads of loops."""
+    `entries`: where native code can be entered: at functions, after stepped instructions and helpers, and at the heads of loops."""
 
     insns: Mapping[int, Insn]
     stepped: frozenset[int]
@@ -30,14 +30,16 @@ class Code:
         return _following(self.insns[slot], slot)
 
 
-def analyse(insns: Sequence[Insn], starts: Iterable[int], unresolved: frozenset[int]) -> Code:
-    """`starts`: slots at which other programs begin. `unresolved`: slots of 64-bit loads whose value cannot be had."""
+def analyse(insns: Sequence[Insn], starts: Iterable[int], unresolved: frozenset[int], fast_helpers: frozenset[int]) -> Code:
+    """`starts`: slots at which other programs begin. `unresolved`: slots of 64-bit loads whose value cannot be had. `fast_helpers`:
+    numbers of those that native code has, for most calls."""
     by_slot = _by_slot(insns)
     targets = {target for slot, insn in by_slot.items() if (target := function_target(insn, slot)) in by_slot}
     functions = frozenset({0, *starts, *targets}) & by_slot.keys()
     reached = _reached(by_slot, functions)
-    stepped = frozenset(slot for slot, insn in reached.items() if slot in unresolved or _is_stepped(insn, slot, by_slot))
-    after = {slot + reached[slot].slots for slot in stepped}
+    helped = frozenset(slot for slot, insn in reached.items() if insn.form.kind is Kind.CALL_HELPER and insn.imm in fast_helpers)
+    stepped = frozenset(slot for slot, insn in reached.items() if slot in unresolved or _is_stepped(insn, slot, by_slot)) - helped
+    after = {slot + reached[slot].slots for slot in stepped | helped}
     heads = {to for slot, insn in reached.items() for to in _following(insn, slot) if to <= slot}
     return Code(reached, stepped, functions, frozenset((functions | after | heads) & reached.keys()) - stepped)
 

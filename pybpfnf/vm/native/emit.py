@@ -7,16 +7,21 @@ was not run of a block is given back, so that instructions are counted as the re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import final
 
 from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.helpers import HELPERS_BY_ID
 from pybpfnf.records import dataclass
 from pybpfnf.vm.alu import U64
+from pybpfnf.vm.native import fast_helpers, fast_path
 from pybpfnf.vm.native.access import TBAA, Accesses, finders, load_word
 from pybpfnf.vm.native.code import Code, jump_target
 from pybpfnf.vm.native.compute import ATOMICS, alu, narrowed, swap, test, widened
 from pybpfnf.vm.native.facts import Facts, Status, Table, Where, reads
+from pybpfnf.vm.native.fast_helpers import FAST_HELPERS
 from pybpfnf.vm.native.layout import Word
+from pybpfnf.vm.native.words import RUNTIME, compile_words
 from pybpfnf.vm.native.writer import Writer
 
 _SIZES = (1, 2, 4, 8)
@@ -36,21 +41,37 @@ class ContextLayout:
     len: int
 
 
-def emit(code: Code, table: Table, constants: Mapping[int, int], context: ContextLayout | None, *, packet_writable: bool) -> str:
-    """The module's text. `constants`: where each 64-bit load that depends on the session finds its value, by slot."""
-    return _Emitter(code, table, constants, context, packet_writable).module()
+def emit(
+    code: Code, table: Table, constants: Mapping[int, int], context: ContextLayout | None, *, packet_writable: bool, around_hook: bool
+) -> str:
+    """The module's text. `constants`: where each 64-bit load that depends on the session finds its value, by slot.
+    `around_hook`: with `batch`, which brings packets through the hook."""
+    return _Emitter(code, table, constants, context, packet_writable, around_hook).module()
+
+
+@cache
+def _hook_text() -> str:
+    functions = (*fast_helpers.WORDS, *fast_path.WORDS)
+    return compile_words(functions, elsewhere=(fast_path.is_end,), kept=frozenset({"batch", "admit", "dismiss", *FAST_HELPERS}))
 
 
 @final
 class _Emitter:
     def __init__(
-        self, code: Code, table: Table, constants: Mapping[int, int], context: ContextLayout | None, packet_writable: bool
+        self,
+        code: Code,
+        table: Table,
+        constants: Mapping[int, int],
+        context: ContextLayout | None,
+        packet_writable: bool,
+        around_hook: bool,
     ) -> None:
         self._code = code
         self._table = table
         self._constants = constants
         self._context = context
         self._packet_writable = packet_writable
+        self._around_hook = around_hook
         self._w = Writer()
         self._accesses = Accesses(self._w, packet_writable=packet_writable)
         self._exits: list[tuple[str, int, int]] = []  # label, slot, instructions to give back
@@ -63,10 +84,29 @@ class _Emitter:
             self._block(block)
         self._epilogue()
         body = "\n".join(self._w.lines)
-        run = f"define i64 @run(ptr %state) {{\n{body}\n}}"
-        return "\n".join(
-            (_DECLARATIONS, finders(self._accesses.finders, packet_writable=self._packet_writable), run, TBAA, _BRANCH_WEIGHTS)
-        )
+        run = f"define i64 @run(ptr %state) noinline {{\n{body}\n}}"
+        found = finders(self._accesses.finders, packet_writable=self._packet_writable)
+        around = self._around() if self._around_hook else ""
+        return "\n".join((_DECLARATIONS, found, run, around, TBAA, _BRANCH_WEIGHTS))
+
+    def _around(self) -> str:
+        """The hook and its helpers, and at which slots the program ends with a result."""
+        ends = [
+            slot
+            for slot, insn in self._code.insns.items()
+            if insn.form.kind is Kind.EXIT and self._table[slot].registers[0].status is Status.SET
+        ]
+        cases = " ".join(f"i64 {slot}, label %yes" for slot in ends)
+        is_end = f"""\
+define internal i64 @is_end(i64 %slot) alwaysinline {{
+entry:
+  switch i64 %slot, label %no [ {cases} ]
+yes:
+  ret i64 1
+no:
+  ret i64 0
+}}"""
+        return "\n".join((RUNTIME, is_end, _hook_text()))
 
     # ------------------------------------------------------------------------------------------- in and out
 
@@ -81,17 +121,27 @@ class _Emitter:
         w.do("%out = alloca i64")
         # By name, since accesses speak of them.
         w.do(f"%frame = add i64 {load_word(w, 10)}, 0")
-        w.do(f"%packet = add i64 {load_word(w, Word.PACKET)}, 0")
-        w.do(f"%length = add i64 {load_word(w, Word.LENGTH)}, 0")
         w.do(f"%context = add i64 {load_word(w, Word.CONTEXT)}, 0")
-        for name, word in (("bytes", Word.PACKET_BYTES), ("stack", Word.STACK_BYTES), ("written", Word.STACK_WRITTEN)):
+        w.do("%self = ptrtoint ptr %state to i64")
+        for name, word in (("stack", Word.STACK_BYTES), ("written", Word.STACK_WRITTEN)):
             w.do(f"%{name} = inttoptr i64 {load_word(w, word)} to ptr")
-        for size in _SIZES:
-            w.do(f"%room{size} = call i64 @llvm.usub.sat.i64(i64 %length, i64 {size - 1})")
+        for name in ("packet", "length", "bytes", *(f"room{size}" for size in _SIZES)):
+            w.do(f"%{name} = alloca i64")
+        self._find_packet()
         cases = " ".join(f"i64 {slot}, label %s{slot}" for slot in sorted(self._code.entries))
         w.do(f"switch i64 {load_word(w, Word.SLOT)}, label %nowhere [ {cases} ]")
         w.begin("nowhere")
         w.do("unreachable")
+
+    def _find_packet(self) -> None:
+        """Where the packet is: at the beginning, and after what may have moved it."""
+        w = self._w
+        length = load_word(w, Word.LENGTH)
+        w.do(f"store i64 {load_word(w, Word.PACKET)}, ptr %packet")
+        w.do(f"store i64 {length}, ptr %length")
+        w.do(f"store ptr {w.give(f'inttoptr i64 {load_word(w, Word.PACKET_BYTES)} to ptr')}, ptr %bytes")
+        for size in _SIZES:
+            w.do(f"store i64 {w.give(f'call i64 @llvm.usub.sat.i64(i64 {length}, i64 {size - 1})')}, ptr %room{size}")
 
     def _epilogue(self) -> None:
         w = self._w
@@ -196,16 +246,15 @@ class _Emitter:
         is_context = w.give(f"icmp eq i64 {self.register(insn.src)}, %context")
         self._accesses.unless("false" if known is None else is_context, self._leave())
         if known is not None:
-            self.set_register(insn.dst, w.give(known))
+            values = [w.give(f"load i64, ptr %{name}") for name in known]
+            self.set_register(insn.dst, values[0] if len(values) == 1 else w.give(f"add i64 {', '.join(values)}"))
 
-    def _context_values(self) -> Mapping[int, str]:
-        if self._context is None:
+    def _context_values(self) -> Mapping[int, tuple[str, ...]]:
+        """What is added up to give a field's value, by its offset."""
+        context = self._context
+        if context is None:
             return {}
-        return {
-            self._context.data: "add i64 %packet, 0",
-            self._context.data_end: "add i64 %packet, %length",
-            self._context.len: "add i64 %length, 0",
-        }
+        return {context.data: ("packet",), context.data_end: ("packet", "length"), context.len: ("length",)}
 
     def store_register(self, insn: Insn, facts: Facts) -> None:
         self._store(insn, facts, self.register(insn.src))
@@ -252,6 +301,17 @@ class _Emitter:
     def goto(self, insn: Insn, facts: Facts) -> None:
         self._w.do(f"br label %s{jump_target(insn, self._slot)}")
 
+    def call_helper(self, insn: Insn, facts: Facts) -> None:
+        """A helper that machine code has; where it does not decide, the reference machine's."""
+        w, failed = self._w, self._leave()
+        row = HELPERS_BY_ID[insn.imm]
+        self._accesses.unless(w.give(f"icmp eq i64 {self.register(1)}, %context"), failed)
+        arguments = [f"i64 {self.register(2 + number)}" for number in range(FAST_HELPERS[row.name])]
+        done = w.give(f"call i64 @{row.name}({', '.join(['i64 %self', *arguments])})")
+        self._accesses.unless(w.give(f"icmp ne i64 {done}, 0"), failed)
+        self.set_register(0, load_word(w, Word.RESULT))
+        self._find_packet()
+
     def load_constant(self, insn: Insn, facts: Facts) -> None:
         place = self._constants.get(self._slot)
         self.set_register(insn.dst, str(insn.imm) if place is None else load_word(self._w, Word.CONSTANTS + place))
@@ -267,5 +327,6 @@ _EMITTERS: Mapping[Kind, Callable[[_Emitter, Insn, Facts], None]] = {
     Kind.JUMP: _Emitter.jump,
     Kind.GOTO: _Emitter.goto,
     Kind.LOAD_IMM64: _Emitter.load_constant,
+    Kind.CALL_HELPER: _Emitter.call_helper,
 }
 """The kinds that are not the reference machine's (`code.analyse`)."""

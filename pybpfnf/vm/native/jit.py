@@ -22,10 +22,14 @@ _OPTIMISATION = 1
 @final
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """`run` takes the address of the state. `engine` owns the machine code."""
+    """Machine code, which `engine` owns."""
 
-    run: Run
     engine: Any
+
+    def function(self, name: str) -> Run:
+        """A function of the module, which takes the address of the state."""
+        # PYFUNCTYPE keeps the interpreter's lock: a run is short, and letting go of it costs as much as a packet.
+        return ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.engine.get_function_address(name))
 
 
 @lru_cache(_KEPT)
@@ -40,8 +44,7 @@ def compile_module(text: str) -> Compiled:
     builder.getModulePassManager().run(module, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    # PYFUNCTYPE keeps the interpreter's lock: a run is short, and letting go of it costs as much as a packet.
-    return Compiled(ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(engine.get_function_address("run")), engine)
+    return Compiled(engine)
 
 
 def why_not() -> str | None:

@@ -1,4 +1,4 @@
-"""What machine code and the reference machine share: one array of 64-bit words, and a table of the regions that were met lately."""
+"""What machine code and the reference machine share: an array of 64-bit words, and a table of the regions that were met lately."""
 
 from __future__ import annotations
 
@@ -6,24 +6,54 @@ from enum import IntEnum
 
 
 class Word(IntEnum):
-    """Places in the array. The first eleven are the registers."""
+    """Places in the array. The first eleven are the registers; addresses are this process's where nothing else is said."""
 
     SLOT = 11  # where to begin
     FUEL = 12  # instructions that may still run
     PACKET = 13  # the packet's address, as programs have it
     LENGTH = 14  # its bytes
-    PACKET_BYTES = 15  # where they are in this process
+    PACKET_BYTES = 15  # where they are
     STACK_BYTES = 16  # of the function that runs
     STACK_WRITTEN = 17  # a byte each, 1 where it has been written
     CONTEXT = 18  # its address, as programs have it
     REGIONS = 19  # where the table of regions is
     MISSED = 20  # the number of a region that was not in it
-    CONSTANTS = 21  # what 64-bit loads give that depends on the session, one after the other
+    RESULT = 21  # of a helper in machine code
 
+    # Of a batch (`fast_path`). The first word says that machine code, and not the session, has the packet.
+    OWNED = 22
+    NEXT_REGION = 23  # the number that the next region gets
+    FIRST_REGION = 24  # the first that the packet in hand got
+    SRH_LENGTH = 25  # SrhState.hdrlen; SrhState.offset is always the IPv6 header's length there
+    SRH_VALID = 26
+    TRANSPORT = 27  # Skb.transport
+    INDEX = 28  # of the packet in hand
+    COUNT = 29
+    INPUT = 30  # all packets' bytes
+    STARTS = 31  # where each begins in them, and where the last ends
+    WORK = 32  # where a packet is while it is worked on
+    OUTPUT = 33  # bytes of those that leave
+    ROOM = 34  # bytes of OUTPUT
+    USED = 35  # of them
+    RESULTS = 36  # RESULT_WORDS for each packet
+    RUN_FUEL = 37  # instructions that a run may take
+    COUNTERS = 38  # of fault exits, or 0
+    COUNTERS_SIZE = 39  # in bytes
+    COUNTERS_BEFORE = 40  # as they were before the packet in hand
+    SID_GIVEN = 41  # 0: each packet's destination is the SID
+    SID = 42  # the SID's bytes
+    DEVICE_ADDRESS = 43  # the bytes of the router's own
+
+    CONSTANTS = 44  # what 64-bit loads give that depends on the session, one after the other
+
+
+RESULT_WORDS = 4  # verdict, where in OUTPUT, length or DROPPED, instructions
+DROPPED = (1 << 64) - 1
 
 REGION_SETS = 256  # a power of 2
 REGION_WORDS = 4  # number, bytes, size and rights, bytes of what was written
 WRITABLE = 1 << 32  # beside the size
+REGION_STEP = 2  # from one number to the next
 
 
 def region_index(number: int) -> int:

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
-from typing import Any, final
+from typing import final
 
-from pybpfnf.abi.forms import Insn, Kind
-from pybpfnf.abi.programs import PacketRights
 from pybpfnf.image.model import ProgramImage
-from pybpfnf.records import dataclass
 from pybpfnf.runner import FaultKind
-from pybpfnf.vm.decode import Registers, Step
+from pybpfnf.vm.decode import Registers
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.machine import Machine
 from pybpfnf.vm.memory import StackFrame
-from pybpfnf.vm.native.code import Code, analyse
-from pybpfnf.vm.native.emit import ContextLayout, emit
-from pybpfnf.vm.native.facts import Live, Table, find_facts, live_registers, undecided, unset_registers
-from pybpfnf.vm.native.jit import Compiled, compile_module
 from pybpfnf.vm.native.layout import Word
+from pybpfnf.vm.native.plan import Plan, make_plan
 from pybpfnf.vm.native.regions import NativeFrame, NativeMemory, bytes_address
 
 _REGISTERS = struct.Struct("<11Q")
 _MOST_FUEL = (1 << 63) - 1  # what native code can count; no run is that long
-_ZERO = 11  # the place of a zero behind the registers
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A compiled program. `enter`: by slot, the registers that native code may read from there, zero for the others.
-    `unset`: by slot, what the registers hold there that have no value."""
-
-    compiled: Compiled
-    enter: Mapping[int, Callable[[Registers], tuple[int, ...]]]
-    unset: Mapping[int, tuple[tuple[int, Any], ...]]
-    constants: tuple[int, ...]
 
 
 @final
@@ -49,8 +28,10 @@ class NativeMachine(Machine):
     def __init__(self, program: ProgramImage, host: Host, memory: NativeMemory) -> None:
         super().__init__(program, host)
         self._memory = memory
-        self._plan = _plan(program.insns, self._steps, host)
+        self._plan = make_plan(program.insns, host, around_hook=False)
         constants = self._plan.constants if self._plan is not None else ()
+        if self._plan is not None:
+            self._run = self._plan.compiled.function("run")
         self._state = (ctypes.c_uint64 * (Word.CONSTANTS + len(constants)))()
         self._state[Word.CONSTANTS :] = list(constants)
         self._state[Word.REGIONS] = ctypes.addressof(memory.table)
@@ -95,13 +76,13 @@ class NativeMachine(Machine):
         finally:
             self._executed += budget - left
 
-    def _run_native(self, plan: _Plan, slot: int, values: bytes, left: int, registers: Registers) -> tuple[int, int]:
+    def _run_native(self, plan: Plan, slot: int, values: bytes, left: int, registers: Registers) -> tuple[int, int]:
         """Run from an entry on; gives the slot that the reference machine must step, and the fuel that is left."""
         state = self._state
         self._show_surroundings()
         ctypes.memmove(self._address, values, _REGISTERS.size)
         state[Word.SLOT], state[Word.FUEL], state[Word.MISSED] = slot, left, 0
-        slot = plan.compiled.run(self._address)
+        slot = self._run(self._address)
         registers[:11] = state[:11]
         for number, nothing in plan.unset[slot]:
             registers[number] = nothing
@@ -120,53 +101,3 @@ class NativeMachine(Machine):
             self._packet = packet.address, len(packet.data)
             state[Word.PACKET], state[Word.LENGTH] = self._packet
             state[Word.PACKET_BYTES] = bytes_address(packet.data) if packet.data else 0
-
-
-def _plan(insns: Sequence[Insn], steps: Sequence[Step], host: Host) -> _Plan | None:
-    constants, unresolved = _constants(insns, steps)
-    code = analyse(insns, host.starts.values(), unresolved)
-    live = live_registers(code)
-    context = _context_layout(host)
-    whole_programs = frozenset({0, *host.starts.values()}) if context is not None else frozenset()
-    data_fields = frozenset({context.data, context.data_end}) if context is not None else frozenset()
-    table = find_facts(code, live, whole_programs, data_fields)
-    if undecided(table, live):
-        return None
-    writable = host.program_type is not None and host.program_type.packet is PacketRights.READ_WRITE
-    places = {slot: place for place, slot in enumerate(constants)}
-    text = emit(code, table, places, context, packet_writable=writable)
-    return _Plan(compile_module(text), _entering(code, live), _leaving(code, table), tuple(constants.values()))
-
-
-def _constants(insns: Sequence[Insn], steps: Sequence[Step]) -> tuple[dict[int, int], frozenset[int]]:
-    """What the 64-bit loads give that depends on the session, by slot; and the slots of those that give nothing."""
-    values, unresolved, slot = {}, set(), 0
-    for insn in insns:
-        if insn.form.kind is Kind.LOAD_IMM64 and insn.form.op != "lddw":
-            registers = [0] * 11
-            try:
-                steps[slot](registers)
-                values[slot] = registers[insn.dst]
-            except GuestFault:
-                unresolved.add(slot)
-        slot += insn.slots
-    return values, frozenset(unresolved)
-
-
-def _context_layout(host: Host) -> ContextLayout | None:
-    """Of `struct __sk_buff`, where the program's type may read them."""
-    if host.program_type is None or host.context is None:
-        return None
-    rows = host.program_type.context.fields
-    known = [rows[name] for name in ("data", "data_end", "len") if name in rows and host.program_type.name in rows[name].readable]
-    return ContextLayout(*(row.offset for row in known)) if len(known) == 3 else None
-
-
-def _entering(code: Code, live: Live) -> dict[int, Callable[[Registers], tuple[int, ...]]]:
-    return {slot: itemgetter(*(number if number in live[slot] or number == 10 else _ZERO for number in range(11))) for slot in code.entries}
-
-
-def _leaving(code: Code, table: Table) -> dict[int, tuple[tuple[int, Any], ...]]:
-    """By each slot that native code may stop at; outside the program nothing is read."""
-    outside = {to for slot in code.insns for to in code.following(slot)} - code.insns.keys()
-    return {slot: unset_registers(facts) for slot, facts in table.items()} | dict.fromkeys(outside, ())

@@ -1,0 +1,154 @@
+"""End.BPF around a program in machine code, for ordinary packets: what `vm.ipv6.receive`, `vm.seg6` and `vm.routes` do with them.
+
+Functions of words (`words`). A packet that is not ordinary, before the program or after it, goes to the session (`batch`), which knows
+all of the rules; here are those that an ordinary one passes. Ordinary: an IPv6 header with the SRH after it at once, without an HMAC, and
+addresses of somewhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, SEGMENT_SIZE, SRH_FLAGS
+from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.vm.memory import STACK_SIZE
+from pybpfnf.vm.native.fast_helpers import (
+    FIXED,
+    FLAGS,
+    HDRLEN,
+    LAST,
+    LEFT,
+    LONGEST,
+    LOW,
+    PAYLOAD_LENGTH,
+    SRH,
+    is_valid,
+    moved,
+    put,
+    settle_srh,
+    word,
+)
+from pybpfnf.vm.native.layout import DROPPED, REGION_STEP, RESULT_WORDS, Word
+from pybpfnf.vm.native.words import clear, load8, load16, load64, move, run, same, store8, store64
+
+DONE, WHOLE, REST, FULL = 0, 1, 2, 3
+"""What a batch stops for: its end, a packet that the session must run, one whose run it must go on with (at Word.SLOT), no more room."""
+
+NEXT_HEADER, SOURCE, DESTINATION = (HEADERS["ipv6"].fields[name].offset for name in ("next_header", "source", "destination"))
+ADDRESS = 16
+ROUTING = NEXT_HEADERS["routing"]
+HMAC = SRH_FLAGS["hmac"]
+OK, DROP = (PROGRAM_TYPES["lwt_seg6local"].verdicts[name] for name in ("OK", "DROP"))
+
+
+def is_elsewhere(state: int, address: int) -> int:
+    """Whether an address is neither the router's own nor of a kind that is not forwarded or has its own rules: multicast, link-local,
+    and all that begin with 64 zeros."""
+    first = load16(address)
+    if load64(address) == 0 or first >> 8 == 0xFF or first & 0xFFC0 == 0xFE80:
+        return 0
+    return not same(address, word(state, Word.DEVICE_ADDRESS), ADDRESS)
+
+
+def admit(state: int) -> int:
+    """Reception and the hook's checks of the packet in hand: 1 where it is ordinary, and then it is in the work area, cut to length."""
+    start = load64(word(state, Word.STARTS) + word(state, Word.INDEX) * 8)
+    data = word(state, Word.INPUT) + start
+    size = load64(word(state, Word.STARTS) + word(state, Word.INDEX) * 8 + 8) - start
+    if size < SRH + FIXED or load8(data) >> 4 != 6 or load8(data + NEXT_HEADER) != ROUTING:
+        return 0
+    length = SRH + load16(data + PAYLOAD_LENGTH)
+    if length > size or length < SRH + FIXED or load8(data + LEFT) == 0:
+        return 0
+    if load8(data + FLAGS) & HMAC and load8(data + HDRLEN) >= (load8(data + LAST) + 1) * 2 + 5:
+        return 0  # there is room for an HMAC (`srh.hmac_tlv`)
+    if load64(data + SOURCE) == 0 or load8(data + SOURCE) == 0xFF or not is_elsewhere(state, data + DESTINATION):
+        return 0
+    if word(state, Word.SID_GIVEN) and not same(data + DESTINATION, word(state, Word.SID), ADDRESS):
+        return 0
+    if not is_valid(data, length, load8(data + HDRLEN)):
+        return 0
+    move(word(state, Word.WORK), data, length)
+    put(state, Word.PACKET_BYTES, word(state, Word.WORK))
+    put(state, Word.LENGTH, length)
+    return 1
+
+
+def advance(state: int) -> int:
+    """`advance_nextseg`, and the SRH as the program finds it."""
+    data = word(state, Word.WORK)
+    left = load8(data + LEFT) - 1
+    store8(data + LEFT, left)
+    move(data + DESTINATION, data + SRH + FIXED + left * SEGMENT_SIZE, ADDRESS)
+    put(state, Word.SRH_LENGTH, load8(data + HDRLEN) * 8)
+    put(state, Word.SRH_VALID, 1)
+    return put(state, Word.TRANSPORT, SRH)
+
+
+def prepare(state: int) -> int:
+    """The program's registers and stack, and new addresses for packet and stack."""
+    put(state, Word.FIRST_REGION, word(state, Word.NEXT_REGION))
+    moved(state)
+    stack = word(state, Word.NEXT_REGION)
+    put(state, Word.NEXT_REGION, stack + REGION_STEP)
+    clear(word(state, Word.STACK_WRITTEN), STACK_SIZE)
+    move(word(state, Word.COUNTERS_BEFORE), word(state, Word.COUNTERS), word(state, Word.COUNTERS_SIZE))
+    put(state, 1, word(state, Word.CONTEXT))
+    put(state, 10, (stack << 32) + STACK_SIZE)
+    put(state, Word.SLOT, 0)
+    return put(state, Word.FUEL, word(state, Word.RUN_FUEL))
+
+
+def dismiss(state: int) -> int:
+    """The hook's checks after the program: 1 where what becomes of the packet is known, and written down."""
+    fuel = word(state, Word.FUEL)
+    verdict = word(state, 0) & LOW
+    if fuel == 0 or (verdict != OK and verdict != DROP):
+        return 0
+    if not same(word(state, Word.COUNTERS), word(state, Word.COUNTERS_BEFORE), word(state, Word.COUNTERS_SIZE)):
+        return 0
+    data = word(state, Word.WORK)
+    if verdict == OK:
+        destination = data + DESTINATION
+        start = word(state, Word.INPUT) + load64(word(state, Word.STARTS) + word(state, Word.INDEX) * 8)
+        if not is_elsewhere(state, destination) or same(destination, start + DESTINATION, ADDRESS) or not settle_srh(state):
+            return 0
+    result = word(state, Word.RESULTS) + word(state, Word.INDEX) * (RESULT_WORDS * 8)
+    store64(result, verdict)
+    store64(result + 24, word(state, Word.RUN_FUEL) - fuel + 1)
+    store64(result + 16, DROPPED)
+    if verdict == OK:
+        length = word(state, Word.LENGTH)
+        used = word(state, Word.USED)
+        move(word(state, Word.OUTPUT) + used, data, length)
+        store64(result + 8, used)
+        store64(result + 16, length)
+        put(state, Word.USED, used + length)
+    return 1
+
+
+def batch(state: int) -> int:
+    """Packets from Word.INDEX on, until one is not ordinary, or there are no more, or no room for the next."""
+    while word(state, Word.INDEX) < word(state, Word.COUNT):
+        if word(state, Word.USED) + LONGEST > word(state, Word.ROOM):
+            return FULL
+        if not admit(state):
+            return WHOLE
+        advance(state)
+        prepare(state)
+        put(state, Word.OWNED, 1)
+        slot = run(state)
+        put(state, Word.OWNED, 0)
+        put(state, Word.SLOT, slot)
+        if not is_end(slot) or not dismiss(state):
+            return REST
+        put(state, Word.INDEX, word(state, Word.INDEX) + 1)
+    return DONE
+
+
+def is_end(slot: int) -> int:
+    """Whether the program ends at this slot, with a result (`emit` has the body)."""
+    raise NotImplementedError("compiled, not run")
+
+
+WORDS: tuple[Callable[..., int], ...] = (is_elsewhere, admit, advance, prepare, dismiss, batch)

@@ -1,0 +1,83 @@
+"""Packets as a hostile network brings them: well-formed ones, and what is left of them after a few random changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from pybpfnf.testing import packets
+from pybpfnf.testing.packets import Tlv
+
+SID = "fc00:a::1"
+_HOPS = [f"fc00:c::{number:x}" for number in range(1, 9)]
+
+
+def well_formed(random: Random) -> bytes:
+    segments = random.sample(_HOPS, random.randint(1, 5))
+    left = random.randint(1, len(segments))
+    tlvs = [Tlv(random.randint(1, 255), random.randbytes(random.randint(0, 24))) for _ in range(random.randint(0, 3))]
+    return packets.srv6(
+        segments=segments,
+        segments_left=left,
+        destination=SID,
+        tlvs=tlvs,
+        tag=random.randint(0, 0xFFFF),
+        flags=random.choice((0, 0, 0, 0x08, 0x20)),
+        payload=packets.udp(random.randbytes(random.randint(0, 64))),
+        options=[packets.destination_options()] if random.random() < 0.05 else [],
+    )
+
+
+def mutated_packets(seed: int, count: int) -> Iterator[bytes]:
+    """About a third of them as they were, the others with bytes changed, cut off, added or moved."""
+    random = Random(seed)
+    for _ in range(count):
+        packet = bytearray(well_formed(random))
+        for _ in range(random.choice((0, 1, 1, 2))):
+            _MUTATIONS[random.randrange(len(_MUTATIONS))](random, packet)
+        yield bytes(packet)
+
+
+def _change_header(random: Random, packet: bytearray) -> None:
+    """A byte of the IPv6 header or of the SRH's fixed part, where the checks are."""
+    if packet:
+        packet[random.randrange(min(len(packet), 48))] = random.randrange(256)
+
+
+def _change_count(random: Random, packet: bytearray) -> None:
+    """HdrLen, Segments Left or Last Entry, by a little."""
+    if len(packet) > 44:
+        at = random.choice((41, 43, 44))
+        packet[at] = packet[at] + random.choice((-2, -1, 1, 2)) & 0xFF
+
+
+def _change_any(random: Random, packet: bytearray) -> None:
+    if packet:
+        packet[random.randrange(len(packet))] = random.randrange(256)
+
+
+def _cut(random: Random, packet: bytearray) -> None:
+    del packet[random.randrange(len(packet) + 1) :]
+
+
+def _lengthen(random: Random, packet: bytearray) -> None:
+    packet += random.randbytes(random.randint(1, 40))
+
+
+def _special_address(random: Random, packet: bytearray) -> None:
+    """Source, destination or a segment becomes one that the kernel treats in a way of its own."""
+    at = random.choice((8, 24, 48, 64))
+    if len(packet) >= at + 16:
+        packet[at : at + 16] = bytes.fromhex(random.choice(_SPECIAL))
+
+
+_SPECIAL = (
+    "ff020000000000000000000000000001",
+    "fe800000000000000000000000000001",
+    "00000000000000000000000000000001",
+    "00000000000000000000000000000000",
+    "fc00000b00000000000000000000000b",
+    "fc00000a000000000000000000000001",
+    "00000000000000000000ffffe0000001",
+)
+_MUTATIONS = (_change_header, _change_count, _change_any, _cut, _lengthen, _special_address)
