@@ -14,7 +14,8 @@ from pybpfnf.abi.headers import ETHER_TYPES, HEADERS
 RAW_IP = 101
 ETHERNET = 1
 
-_IPV6 = HEADERS["ipv6"]
+_IPV6_SIZE = HEADERS["ipv6"].size
+_IPV6_TYPE = ETHER_TYPES["ipv6"].to_bytes(2, "big")
 _NAMES = {number: name for name, number in ETHER_TYPES.items()}
 _VLAN_TAGS = frozenset({ETHER_TYPES["vlan"], 0x88A8, 0x9100})  # IEEE 802.1Q, 802.1ad, and QinQ before it
 _LENGTHS_NOT_TYPES = 0x0600  # below it the field is an IEEE 802.3 length
@@ -44,6 +45,8 @@ class LinkType:
         """The link header with the EtherType of the packet's version, which a program may have changed."""
         if self.type_at is None or len(header) < self.type_at + 2:
             return header
+        if header[self.type_at : self.type_at + 2] == _IPV6_TYPE and packet[:1] and packet[0] >> 4 == 6:
+            return header
         at = len(header) - 2 if int.from_bytes(header[self.type_at : self.type_at + 2], "big") in _VLAN_TAGS else self.type_at
         kind = ETHER_TYPES["ipv4" if packet[:1] and packet[0] >> 4 == 4 else "ipv6"]
         return header[:at] + kind.to_bytes(2, "big") + header[at + 2 :]
@@ -53,25 +56,28 @@ def ipv6_packet(link: LinkType, frame: bytes) -> tuple[int, bytes] | NotIpv6:
     """The length of the link header, and the packet that ip6_rcv would hand on: checked and cut to its payload length
     (net/ipv6/ip6_input.c, ip6_rcv_core), so that Ethernet's padding is not part of it."""
     start = link.start(frame)
-    if isinstance(start, NotIpv6):
+    if not isinstance(start, int):
         return start
-    packet = frame[start:]
-    if packet and packet[0] >> 4 != 6:
-        return NotIpv6("an IPv4 packet", ipv4_at=start) if packet[0] >> 4 == 4 else NotIpv6(f"IP version {packet[0] >> 4}")
-    if len(packet) < _IPV6.size:
-        return NotIpv6(f"{len(packet)} bytes are less than an IPv6 header")
-    announced = int.from_bytes(packet[4:6], "big")
-    if announced == 0 and packet[6] == 0:  # a jumbogram: its length is in the hop-by-hop options
-        return start, packet
-    if _IPV6.size + announced > len(packet):
-        return NotIpv6(f"its payload length is {announced}, but {len(packet) - _IPV6.size} bytes follow the IPv6 header")
-    return start, packet[: _IPV6.size + announced]
+    size = len(frame) - start
+    version = frame[start] >> 4 if size else 6
+    if version != 6:
+        return NotIpv6("an IPv4 packet", ipv4_at=start) if version == 4 else NotIpv6(f"IP version {version}")
+    if size < _IPV6_SIZE:
+        return NotIpv6(f"{size} bytes are less than an IPv6 header")
+    announced = frame[start + 4] << 8 | frame[start + 5]
+    if announced == 0 and frame[start + 6] == 0:  # a jumbogram: its length is in the hop-by-hop options
+        return start, frame[start:]
+    if _IPV6_SIZE + announced > size:
+        return NotIpv6(f"its payload length is {announced}, but {size - _IPV6_SIZE} bytes follow the IPv6 header")
+    return start, frame[start : start + _IPV6_SIZE + announced]
 
 
 def _by_ethertype(name: str, size: int, type_at: int) -> Callable[[bytes], Start]:
     """For a link header of `size` bytes with its EtherType at `type_at`; VLAN tags may follow the header."""
 
     def start(frame: bytes) -> Start:
+        if len(frame) >= size and frame[type_at : type_at + 2] == _IPV6_TYPE:
+            return size
         if len(frame) < size:
             return NotIpv6(f"{len(frame)} bytes are less than {name} header")
         ethertype, begin = int.from_bytes(frame[type_at : type_at + 2], "big"), size

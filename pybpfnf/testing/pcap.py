@@ -22,6 +22,7 @@ _MAGICS = {
     b"\x4d\x3c\xb2\xa1": ("<", 1),
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
+_RECORD = struct.Struct("<IIII")  # as we write them
 _LINK_TYPE_BITS = 0xFFFF  # above them: the length of a frame check sequence, which ip6_rcv cuts off with the padding
 
 
@@ -71,7 +72,7 @@ class Writer:
         """`packet`, with the record's link header before it (of the packet's IP version), at the record's time."""
         if self._link is None:
             self._begin(record.link)
-        elif self._link != record.link:
+        elif self._link is not record.link and self._link != record.link:
             raise InputError(
                 f"packet {record.index} has link type {record.link.name}, those before it {self._link.name}; one pcap file has one",
                 hint="write captures of several interfaces one at a time",
@@ -80,7 +81,7 @@ class Writer:
         if not 0 <= seconds < 1 << 32:
             raise InputError(f"the time of packet {record.index} does not fit in a pcap file ({seconds} seconds since 1970)")
         frame = record.link.header_for(record.header, packet) + packet
-        self._stream.write(struct.pack("<IIII", seconds, nanoseconds, len(frame), len(frame)) + frame)
+        self._stream.write(_RECORD.pack(seconds, nanoseconds, len(frame), len(frame)) + frame)
 
     def finish(self, link: LinkType | None = None) -> None:
         """After the last record; `link` is for a capture without any (raw IP when not given)."""
