@@ -7,7 +7,7 @@ in `source:`, so that nothing is read from the disk when the object is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 from pybpfnf.backend.values import string
@@ -40,6 +40,7 @@ class DebugInfo:
         self._globals: list[str] = []
         self._files: dict[str, str] = {}
         self._inlined: dict[tuple[str, str, int], str] = {}
+        self._static: dict[str, tuple[str, str]] = {}  # of subprograms: the nodes of their types and of their parameters
         self._unit = self._reserve()
         self._main_file = self.file(main_file)
 
@@ -188,6 +189,28 @@ class DebugInfo:
         )
         self._nodes[int(variables[1:])] = f"!{{{argument}}}"
         return subprogram
+
+    def static_function(self, name: str, span: Span) -> str:
+        """A subprogram's function, whose parameters and result `define_static` says."""
+        signature, variables, file = self._reserve(), self._reserve(), self.file(span.file)
+        function = self.distinct(
+            f'!DISubprogram(name: "{name}", scope: {file}, file: {file}, line: {span.line}, type: {signature}, scopeLine: {span.line}, '
+            f"flags: DIFlagPrototyped, spFlags: DISPFlagLocalToUnit | DISPFlagDefinition | DISPFlagOptimized, unit: {self._unit}, "
+            f"retainedNodes: {variables})"
+        )
+        self._static[function] = (signature, variables)
+        return function
+
+    def define_static(self, function: str, span: Span, result: str, parameters: Sequence[tuple[str, str]]) -> None:
+        """Parameters are (name, type); a result of void is `null`."""
+        signature, variables = self._static[function]
+        self._nodes[int(signature[1:])] = f"!DISubroutineType(types: {self.list_of([result, *(type_ for _, type_ in parameters)])})"
+        file = self.file(span.file)
+        arguments = [
+            self.node(f'!DILocalVariable(name: "{name}", arg: {number}, scope: {function}, file: {file}, line: {span.line}, type: {type_})')
+            for number, (name, type_) in enumerate(parameters, 1)
+        ]
+        self._nodes[int(variables[1:])] = f"!{{{', '.join(arguments)}}}"
 
     def function(self) -> str:
         """The type of a function of which nothing is said: void (void)."""

@@ -18,7 +18,6 @@ from typing import final
 
 from pybpfnf.backend.writer import Writer
 from pybpfnf.diagnostics import Span
-from pybpfnf.dsl import ir
 from pybpfnf.image.meta import FAULTS_SYMBOL, MetaSite
 
 
@@ -37,19 +36,25 @@ class FaultSites:
 
 @final
 class FaultExits:
-    """The fault exits of one function, and its returns of constants."""
+    """The fault exits of one function, which leave it with the number `on_fault`, and its returns of constants."""
 
-    def __init__(self, sites: FaultSites, function: ir.Function, writer: Writer) -> None:
+    def __init__(self, sites: FaultSites, function: str, on_fault: int, writer: Writer) -> None:
         self._sites = sites
         self._function = function
+        self._on_fault = on_fault
         self._writer = writer
         self._arms: dict[tuple[Span, str], tuple[str, int, str]] = {}  # label, site number, location
         self._returns: dict[int, tuple[str, str]] = {}  # label, location
 
+    @property
+    def used(self) -> bool:
+        """Whether anything leaves the function by them."""
+        return bool(self._arms or self._returns)
+
     def label(self, span: Span, location: str, message: str) -> str:
         """The exit of a place for one reason: asked for twice, it is the same."""
         if (span, message) not in self._arms:
-            number = self._sites.add(span, message, self._function.name)
+            number = self._sites.add(span, message, self._function)
             self._arms[span, message] = (self._writer.label("fault"), number, location)
         return self._arms[span, message][0]
 
@@ -60,8 +65,9 @@ class FaultExits:
         return self._returns[verdict][0]
 
     def unreachable(self) -> str:
-        """For a check that is proven needless but that the verifier wants to see: leaves without being counted."""
-        return self.returning(self._function.on_fault)
+        """Leaves without being counted: for a check that is proven needless but that the verifier wants to see, and for a fault in a
+        subprogram, which was counted there."""
+        return self.returning(self._on_fault)
 
     def place(self) -> None:
         """Write the exits; the function's last blocks."""
@@ -87,4 +93,4 @@ class FaultExits:
             site = writer.phi("i64", *numbers)
             counter = writer.value(f"getelementptr i64, ptr @{FAULTS_SYMBOL}, i64 {site}")
             writer.value(f"atomicrmw add ptr {counter}, i64 1 monotonic")
-        writer.jump(self.returning(self._function.on_fault))
+        writer.jump(self.returning(self._on_fault))

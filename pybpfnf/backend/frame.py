@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from typing import Any, TypeAlias, final
 
 from pybpfnf.abi.helpers import HELPERS
+from pybpfnf.backend.calling import Convention
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultExits, FaultSites
 from pybpfnf.backend.texts import Texts
@@ -130,6 +131,16 @@ class Lock:
     calls: int
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all functions of a module have together. `subprograms`: how those that are lowered by now are called, by symbol."""
+
+    sites: FaultSites
+    texts: Texts
+    subprograms: dict[str, Convention]
+
+
 Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
 """How each kind of expression is lowered: emits code and gives the value's name or constant."""
 
@@ -139,21 +150,30 @@ class Frame:
     """One function being lowered; the modules `lower_*` write into it."""
 
     def __init__(
-        self, function: ir.Function, expressions: Expressions, debug: DebugInfo, subprogram: str, sites: FaultSites, texts: Texts
+        self,
+        function: ir.Function | ir.Subprogram,
+        expressions: Expressions,
+        debug: DebugInfo,
+        subprogram: str,
+        shared: Shared,
+        on_fault: int,
     ) -> None:
+        """`on_fault`: what it returns after a fault."""
         self.function = function
         self.packet = Packet()
         self.span = function.span
-        self.texts = texts
+        self.texts = shared.texts
+        self.subprograms = shared.subprograms
         self._expressions = expressions
         self._debug = debug
         self._subprogram = subprogram
         self._inlined: dict[Span, InlinedScope] = {}  # by the span of the call
         self.writer = Writer(self._location(function.span))
-        self.exits = FaultExits(sites, function, self.writer)
+        self.exits = FaultExits(shared.sites, function.name, on_fault, self.writer)
         self.loops: list[Loop] = []  # around the statement that is lowered, the innermost last
         self.accumulators: frozenset[ir.Local] = frozenset()  # integers that the verifier is not to know (`hide`)
         self.walks_often = False  # over the SRH's TLVs (`hide`)
+        self.grows = False  # the SRH may be longer than its length byte says
         self.leaves: list[str] = []  # labels after the calls that are lowered, the innermost last
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}
@@ -284,6 +304,14 @@ class Frame:
         """Of a record that may be reserved, null at first: an exit discards what is in it, wherever it comes from."""
         return self.writer.slot(llvm_type(type_), initial="null" if is_reserved(type_) else None)
 
+    def give(self, local: ir.Local, place: str) -> None:
+        """The local has this place in memory."""
+        self._locals[local] = place
+
+    def give_register(self, name: str, place: str) -> None:
+        """The variable of the lowering has this place, and the value that is there."""
+        self._named[name] = place
+
     def register(self, name: str, type_: str, initial: str) -> str:
         """The slot of a variable of the lowering itself, which has this value when the function begins."""
         if name not in self._named:
@@ -301,13 +329,12 @@ class Frame:
         self._scratch[name] = max(self._scratch.get(name, 0), -(-size // 8) * 8)
         return f"%{name}"
 
-    def lines(self) -> Iterable[str]:
-        """The body of the function, whole."""
+    def finish(self) -> None:
+        """Write what all ways out lead to; the writer then has the body, whole."""
         self._place_releases()
         self.exits.place()
         for name, size in self._scratch.items():
             self.writer.buffer(name, size)
-        return self.writer.lines()
 
     # ----------------------------------------------------------------------------------------------------- helpers
 

@@ -14,7 +14,7 @@ from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import IntType
-from pybpfnf.dsl.walk import children, walk
+from pybpfnf.dsl.walk import children, reached, walk
 
 _MANY = 8  # assignments: 256 ways
 _WALKS = (ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.FindTlv, ir.NextTlv)
@@ -56,9 +56,19 @@ def _accumulated(nodes: Iterable[object], *, in_arm: bool) -> Iterator[ir.Local]
 def walks_often(body: Iterable[object]) -> bool:
     """Whether a function may walk over the SRH's TLVs more than once."""
     walks = 0
-    for node in walk(body):
+    for node in reached(body):
         if isinstance(node, _WALKS):
             walks += 1
-        elif isinstance(node, ir.ForRange) and any(isinstance(inner, _WALKS) for inner in walk(node.body)):
+        elif isinstance(node, ir.ForRange) and walks_at_all(node.body):
             return True
     return walks > 1
+
+
+def walks_at_all(body: Iterable[object]) -> bool:
+    """Whether it may walk over them; a subprogram that does may be called more than once."""
+    return any(isinstance(node, _WALKS) for node in reached(body))
+
+
+def grows(body: Iterable[object]) -> bool:
+    """Whether the SRH may be longer after it than its length byte says."""
+    return any(isinstance(node, ir.AppendTlv | ir.InsertTlv | ir.RemoveTlv) for node in reached(body))

@@ -12,7 +12,6 @@ from pybpfnf.backend.lower_packet import growth_slot, packet_memory, pointer_at,
 from pybpfnf.backend.lower_view import NONE, PAST_THE_END
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import HeaderType, PacketViewType
-from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
 from pybpfnf.records import dataclass
 
@@ -106,7 +105,7 @@ class Growth:
 
 def _growth(frame: Frame) -> Growth | None:
     """None where no TLV is put in or taken out. The verifier would follow the walk for each way through what has done so."""
-    if not any(isinstance(node, ir.AppendTlv | ir.InsertTlv | ir.RemoveTlv) for node in walk(frame.function.body)):
+    if not frame.grows:
         return None
     w = frame.writer
     place = forgotten(frame, w.load("i64", srh_slot(frame)))

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pybpfnf.backend.debuginfo import DebugInfo
-from pybpfnf.backend.faults import FaultSites
-from pybpfnf.backend.frame import CONTEXT, Expressions, Frame
-from pybpfnf.backend.hide import accumulators, hide, walks_often
+from pybpfnf.backend.frame import CONTEXT, Expressions, Frame, Shared
+from pybpfnf.backend.hide import accumulators, grows, hide, walks_often
 from pybpfnf.backend.lower_append import lower_append_tlv
 from pybpfnf.backend.lower_calls import lower_inlined_call, lower_leave
 from pybpfnf.backend.lower_edit import lower_insert_tlv, lower_remove_tlv
@@ -23,30 +22,32 @@ from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, low
 from pybpfnf.backend.lower_packet_write import lower_set_header, lower_set_wire
 from pybpfnf.backend.lower_queues import lower_queue_push
 from pybpfnf.backend.lower_struct import copy, lower_set_place, lower_update_place, place_of
+from pybpfnf.backend.lower_subprogram_call import lower_subprogram_call
 from pybpfnf.backend.lower_tails import lower_tail_call
-from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import is_in_memory, llvm_type, string
 from pybpfnf.dsl import ir
 
 # no-builtins: else LLVM makes calls to memset and memcpy out of loops, and dies of them. no-jump-tables: else a chain of
 # comparisons becomes a table in .rodata. nounwind: else there is an .eh_frame, which libbpf warns of.
-_ATTRIBUTES = 'nounwind "no-builtins" "no-jump-tables"="true"'
+ATTRIBUTES = 'nounwind "no-builtins" "no-jump-tables"="true"'
 
 
-def lower_function(function: ir.Function, debug: DebugInfo, sites: FaultSites, texts: Texts) -> str:
+def lower_function(function: ir.Function, debug: DebugInfo, shared: Shared) -> str:
     """The definition, as text."""
     context = function.hook.context
     parameter = debug.pointer_to(debug.opaque_structure(context.name, context.size))
     # A name that C could not have would make the kernel refuse the BTF.
     parameter_name = function.packet_name if function.packet_name.isascii() else "ctx"
     subprogram = debug.subprogram(function.name, function.span, parameter_name, parameter)
-    frame = Frame(function, ALL_EXPRESSIONS, debug, subprogram, sites, texts)
+    frame = Frame(function, ALL_EXPRESSIONS, debug, subprogram, shared, function.on_fault)
     frame.accumulators = accumulators(function.body)
     frame.walks_often = walks_often(function.body)
+    frame.grows = grows(function.body)
     lower_body(frame, function.body)
+    frame.finish()
     section = string(function.hook.sections[0].encode())
-    head = f"define dso_local i32 @{function.name}(ptr {CONTEXT}) {_ATTRIBUTES} section {section} !dbg {subprogram} {{"
-    return "\n".join([head, *frame.lines(), "}"]) + "\n"
+    head = f"define dso_local i32 @{function.name}(ptr {CONTEXT}) {ATTRIBUTES} section {section} !dbg {subprogram} {{"
+    return "\n".join([head, *frame.writer.lines(), "}"]) + "\n"
 
 
 def lower_body(frame: Frame, body: tuple[ir.Stmt, ...]) -> None:
@@ -104,7 +105,11 @@ def lower_evaluate(frame: Frame, node: ir.Evaluate) -> None:
     frame.value(node.value)
 
 
-ALL_EXPRESSIONS: Expressions = {**EXPRESSIONS, ir.InlinedCall: lambda frame, node: lower_inlined_call(frame, node, lower_body)}
+ALL_EXPRESSIONS: Expressions = {
+    **EXPRESSIONS,
+    ir.InlinedCall: lambda frame, node: lower_inlined_call(frame, node, lower_body),
+    ir.SubprogramCall: lower_subprogram_call,
+}
 
 STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.Assign: lower_assign,

@@ -8,32 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pybpfnf.backend.effects import packet_after
 from pybpfnf.backend.frame import Frame, Loop, Packet
 from pybpfnf.backend.hide import hide
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.checksums import checksum_over
 from pybpfnf.dsl.types import IntType
 from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
 
 _Body = Callable[[Frame, tuple[ir.Stmt, ...]], None]
-
-# Expressions and statements that leave the packet where it is. All others are taken to put other headers in front.
-_STILL = (
-    ir.Const, ir.LocalRead, ir.VariableRead, ir.HeaderRead, ir.ContextRead, ir.Convert, ir.Binary, ir.Unary, ir.Compare, ir.Logical,
-    ir.Not, ir.Let, ir.Conditional, ir.MapRead, ir.MapGet, ir.MapContains, ir.IsNone, ir.Unwrap,
-    ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
-    ir.SegmentCount, ir.SegmentRead, ir.FindTlv, ir.NextTlv, ir.IsTlv, ir.TlvAs, ir.TlvRead, ir.TlvItem, ir.TlvLength,
-    ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
-    ir.ViewAt, ir.FindHeader, ir.WireRead, ir.WireItem, ir.SetWire,
-    ir.Emit, ir.Log, ir.Shown, ir.Reserve, ir.Release, ir.QueuePush, ir.QueueTake,
-    ir.If, ir.ForRange, ir.Locked, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall, ir.Assert, ir.Evaluate,
-    ir.InlinedCall, ir.Leave, ir.Absent, ir.Present,
-)  # fmt: skip
-# These move it, and leave its headers in their order. So does a write that a checksum follows, to the verifier.
-_MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.TlvValue)
 
 # LLVM may write out loops of so few iterations, where it finds that they become shorter.
 _MOST_UNROLLED = 4
@@ -99,15 +84,7 @@ def _set_counter(frame: Frame, node: ir.ForRange, start: str, index: str) -> Non
 
 def _at_head(packet: Packet, body: tuple[ir.Stmt, ...]) -> Packet:
     """What is known of the packet at the start of each iteration: of what is known before the first, what the body leaves true."""
-    packet = packet.without_views(node.local for node in walk(body) if isinstance(node, ir.Assign | ir.Let))
-    for node in walk(body):
-        if isinstance(node, ir.HelperCall) and not node.helper.changes_packet:
-            continue
-        if isinstance(node, _MOVING) or (isinstance(node, ir.SetWire) and checksum_over(node.place) is not None):
-            packet = packet.moved()
-        elif not isinstance(node, _STILL):
-            return packet.with_new_headers()
-    return packet
+    return packet_after(packet.without_views(node.local for node in walk(body) if isinstance(node, ir.Assign | ir.Let)), body)
 
 
 def lower_break(frame: Frame, node: ir.Break) -> None:

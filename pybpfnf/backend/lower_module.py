@@ -8,7 +8,10 @@ from typing import final
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
+from pybpfnf.backend.frame import Shared
+from pybpfnf.backend.hide import grows
 from pybpfnf.backend.lower_function import lower_function
+from pybpfnf.backend.lower_subprogram import lower_subprogram
 from pybpfnf.backend.lower_tails import define_programs
 from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import alignment, literal, memory_type, string
@@ -29,13 +32,17 @@ class Lowered:
 
     text: str
     meta: Meta
+    subprograms: frozenset[str] = frozenset()
 
 
 def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
     debug = DebugInfo(module.sources, module.functions[0].span.file)
     sites = FaultSites(counted=fault_counters)
     texts = Texts()
-    functions = [lower_function(function, debug, sites, texts) for function in module.functions]
+    shared = Shared(sites, texts, {})
+    may_grow = any(grows(function.body) for function in module.functions)
+    subprograms = [lower_subprogram(subprogram, debug, shared, grows=may_grow) for subprogram in module.subprograms]
+    functions = [lower_function(function, debug, shared) for function in module.functions]
     counted = fault_counters and bool(sites.sites)
     parts = [
         f'target triple = "{TRIPLE}"',
@@ -50,9 +57,10 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
         *texts.definitions(),
         _license(module.license),
         *functions,
+        *subprograms,
         debug.finish(),
     ]
-    return Lowered("\n".join(parts), _meta(module, sites, counted))
+    return Lowered("\n".join(parts), _meta(module, sites, counted), frozenset(shared.subprograms))
 
 
 # ----------------------------------------------------------------------------------------------------------- globals

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import final
 
+from pybpfnf.backend.effects import may_move
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_arithmetic import combine, resize
 from pybpfnf.backend.lower_memory import atomic_update, is_atomic, load_value, store_value
 from pybpfnf.backend.values import literal, place_alignment
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import U8, AddressType, ArrayType, FieldType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
-from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
 from pybpfnf.records import dataclass
 
@@ -133,17 +133,11 @@ def _place_of(frame: Frame, node: ir.Expr) -> tuple[str, int]:
 def octets_before(frame: Frame, value: ir.Expr, others: Iterable[ir.Expr | bytes]) -> tuple[str, int]:
     """A pointer to raw bytes and its alignment; of those in the packet to a copy, where `others`, evaluated after, may move it."""
     pointer, alignment = place_of(frame, value)
-    if not isinstance(value, ir.TlvRead) or not any(_moves(other) for other in others if not isinstance(other, bytes)):
+    if not isinstance(value, ir.TlvRead) or not may_move(other for other in others if not isinstance(other, bytes)):
         return pointer, alignment
     room = frame.room(value.field.size)
     copy(frame, pointer, room, value.field.size, alignment)
     return room, _WORD
-
-
-def _moves(value: ir.Expr) -> bool:
-    """Whether evaluating it may move the packet."""
-    nodes = walk([value])
-    return any(isinstance(node, ir.Seg6ActionCall) or (isinstance(node, ir.HelperCall) and node.helper.changes_packet) for node in nodes)
 
 
 def _items(type_: Type) -> tuple[FieldType, int]:

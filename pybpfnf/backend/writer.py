@@ -22,6 +22,14 @@ class Writer:
         self._labels = 0
 
     @contextmanager
+    def in_entry(self) -> Iterator[None]:
+        """Instructions within go to the end of the entry block."""
+        lines, terminated = self._lines, self.terminated
+        self._lines, self.terminated = self._entry, False
+        yield
+        self._lines, self.terminated = lines, terminated
+
+    @contextmanager
     def at(self, location: str) -> Iterator[None]:
         """Instructions within stand for another place."""
         before, self.location = self.location, location

@@ -43,7 +43,7 @@ from pybpfnf.dsl.signature import build_signature, name_span
 from pybpfnf.dsl.source import FunctionSource
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.uncalled import check_uncalled
-from pybpfnf.dsl.walk import used_events, used_names, used_programs, used_queues
+from pybpfnf.dsl.walk import called_subprograms, used_events, used_names, used_programs, used_queues
 from pybpfnf.dsl.work import check_work
 from pybpfnf.errors import CompileError, InputError, InternalError
 
@@ -110,6 +110,8 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
             for function, source in built
             for found in (*check_stack(function, source), *check_work(function, scope), *_check_locks(function, scope))
         ]
+        for subprogram in called_subprograms(functions):
+            diagnostics += (*check_work(subprogram, scope), *_check_locks(subprogram, scope))
     if diagnostics:
         raise CompileError(sorted(_once(diagnostics), key=_position))
     module = _module(programs, functions, scope)
@@ -117,7 +119,7 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
     return module
 
 
-def _check_locks(function: ir.Function, scope: ModuleScope) -> list[Diagnostic]:
+def _check_locks(function: ir.Function | ir.Subprogram, scope: ModuleScope) -> list[Diagnostic]:
     return [scope.file(span).diagnostic("type", message, span, hint) for span, message, hint in check_locks(function)]
 
 
@@ -179,7 +181,9 @@ def _build_once(b: Builder, program: Program) -> ir.Function:
 
 
 def _module(programs: Sequence[Program], functions: Sequence[ir.Function], scope: ModuleScope) -> ir.Module:
-    maps, variables = used_names(functions)
+    subprograms = called_subprograms(functions)
+    code: tuple[ir.Function | ir.Subprogram, ...] = (*functions, *subprograms)
+    maps, variables = used_names(code)
     texts: dict[str, str] = {}
     for source in scope.sources:
         file = source.file
@@ -191,7 +195,8 @@ def _module(programs: Sequence[Program], functions: Sequence[ir.Function], scope
         variables,
         programs[0].license,
         texts,
-        used_events(functions),
-        used_queues(functions),
-        used_programs(functions),
+        used_events(code),
+        used_queues(code),
+        used_programs(code),
+        subprograms,
     )

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_assign import Statements
+from pybpfnf.dsl.build_body import build_leave
 from pybpfnf.dsl.build_events import check_path_end, refuse_unnamed, report_leaks
-from pybpfnf.dsl.build_func import build_leave
 from pybpfnf.dsl.build_map import delete_item
 from pybpfnf.dsl.build_name import found_value
 from pybpfnf.dsl.build_tails import build_tail_call
@@ -24,7 +24,7 @@ from pybpfnf.dsl.operands import as_bool, describe, to_type
 from pybpfnf.dsl.surface.stores import ConfigVariable, StateVariable
 from pybpfnf.dsl.types import VERDICT
 from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Reserving, TailCalling, Typed
-from pybpfnf.dsl.walk import walk
+from pybpfnf.dsl.walk import reached
 
 # What cannot fault when it is read, nor do anything.
 _WITHOUT_EFFECT = (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.StructValue)
@@ -131,8 +131,8 @@ def build_pass(b: Builder, node: ast.Pass) -> Statements:
     return ()
 
 
-def _chooses_route(call: ir.InlinedCall) -> bool:
-    actions = (node for node in walk(call.body) if isinstance(node, ir.Seg6ActionCall))
+def _chooses_route(call: ir.InlinedCall | ir.SubprogramCall) -> bool:
+    actions = (node for node in reached((call,)) if isinstance(node, ir.Seg6ActionCall))
     return any(METHODS[node.action.name.lower()].route_only for node in actions)
 
 
@@ -167,8 +167,9 @@ def build_expression(b: Builder, node: ast.Expr) -> Statements:
             message = f"the route that `{name}` chooses is forgotten, unless its verdict is returned"
             b.error("type", message, node, f"write `return {b.text(node)}`")
             return ()
-        case Typed(ir.InlinedCall() as call) if call.type == VERDICT and _chooses_route(call):
-            message = f"the route that `{call.function}` chooses is forgotten, unless its verdict is returned"
+        case Typed(ir.InlinedCall() | ir.SubprogramCall() as call) if call.type == VERDICT and _chooses_route(call):
+            name = call.function if isinstance(call, ir.InlinedCall) else call.subprogram.function
+            message = f"the route that `{name}` chooses is forgotten, unless its verdict is returned"
             b.error("type", message, node, f"write `return {b.text(node)}`")
             return ()
         case Typed(expr) if not isinstance(expr, _WITHOUT_EFFECT):

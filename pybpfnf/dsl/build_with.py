@@ -84,16 +84,18 @@ def _refused(nodes: Iterable[Any], locked: ir.Local | None) -> Iterator[tuple[Sp
             yield from _refused(children(node), locked)
         elif isinstance(node, ir.Locked):
             yield node.span, "a second lock is taken"
+        elif isinstance(node, ir.SubprogramCall):
+            yield node.span, f"the subprogram `{node.subprogram.function}` is called"
         elif isinstance(node, _MAP_NODES):
             yield node.span, f"the map `{node.map.name}` is asked or changed"
         else:
             yield node.span, "the packet or the kernel is asked"
 
 
-def check_locks(function: ir.Function) -> Iterator[tuple[Span, str, str]]:
+def check_locks(function: ir.Function | ir.Subprogram) -> Iterator[tuple[Span, str, str]]:
     """Entries that have a lock and are copied or compared whole, and locks that are read: the kernel lets nobody read or write a lock."""
     for node in walk(function.body):
-        if isinstance(node, ir.Member | ir.Locked | ir.Unwrap | ir.IsNone | ir.Present | ir.InlinedCall):
+        if isinstance(node, ir.Member | ir.Locked | ir.Unwrap | ir.IsNone | ir.Present | ir.InlinedCall | ir.SubprogramCall):
             inner: tuple[Any, ...] = ()
         elif isinstance(node, ir.Assign) and not isinstance(node.local.type, StructType):
             inner = ()

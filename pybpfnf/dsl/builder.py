@@ -42,14 +42,15 @@ class Tables:
 @final
 @dataclass(slots=True)
 class Called:
-    """A function while it is built for one call. `result`: what it gives, None for nothing; `local`: where that goes.
+    """A function while it is built for one call. `place`: the call, None of a subprogram, which is built once for all. `result`: what
+    it gives, None for nothing; `local`: where that goes.
 
     `gives` is the type of the result as far as a `return` has told it: a struct is a view where all are of one map. `leaves`: what
     is known at each `return`.
     """
 
     function: Func[..., object]
-    place: Span
+    place: Span | None
     caller: Called | None
     result: Slot
     gives: Type | None
@@ -129,6 +130,11 @@ class Builder:
         inner = Builder(self._tables, source, self.hook, self.license, self.scope, locals_, called)
         inner.diagnostics = self.diagnostics
         return inner
+
+    def apart(self, source: FunctionSource, called: Called) -> Builder:
+        """A builder for a subprogram: it has locals of its own, and nothing of this one's state is known in it."""
+        locals_ = Locals(source.definition, Inferred(), instance=self.scope.next_instance())
+        return Builder(self._tables, source, self.hook, self.license, self.scope, locals_, called)
 
     def span(self, node: Positioned) -> Span:
         return self.placed(self.source.file.span(node))

@@ -43,9 +43,23 @@ _ORDER = frozenset({ir.CompareOp.LT, ir.CompareOp.LE, ir.CompareOp.GT, ir.Compar
 
 def check_module(module: ir.Module) -> None:
     """Raises InternalError with the node that is wrong."""
-    names = [thing.name for thing in (*module.functions, *module.maps, *module.events, *module.queues, *module.programs, *module.variables)]
+    names = [
+        thing.name
+        for thing in (
+            *module.functions,
+            *module.subprograms,
+            *module.maps,
+            *module.events,
+            *module.queues,
+            *module.programs,
+            *module.variables,
+        )
+    ]
     if len(set(names)) != len(names):
         raise InternalError(f"two symbols of one name: {sorted(names)}")
+    for subprogram in module.subprograms:
+        _check_body(subprogram)
+        _check_endings(subprogram, ir.Leave)
     for function in module.functions:
         check_function(function)
         if function.span.file not in module.sources:
@@ -54,6 +68,11 @@ def check_module(module: ir.Module) -> None:
 
 def check_function(function: ir.Function) -> None:
     """Raises InternalError with the node that is wrong."""
+    _check_body(function)
+    _check_endings(function, ir.Return, ir.TailCall)
+
+
+def _check_body(function: ir.Function | ir.Subprogram) -> None:
     if not returns(function.body):
         raise InternalError(f"{function.name}: a path ends without a return")
     known = set(function.locals)
@@ -67,9 +86,12 @@ def check_function(function: ir.Function) -> None:
             raise InternalError(f"{function.name}: an unknown local: {node!r}")
     for stray in leaving(function.body):
         raise InternalError(f"{function.name}: outside of a loop: {stray!r}")
+
+
+def _check_endings(function: ir.Function | ir.Subprogram, *kinds: type) -> None:
     for ending in _endings(function.body):
-        if not isinstance(ending, ir.Return | ir.TailCall):
-            raise InternalError(f"{function.name}: not in a function that was called: {ending!r}")
+        if not isinstance(ending, kinds):
+            raise InternalError(f"{function.name}: not how it ends: {ending!r}")
 
 
 def returns(body: tuple[ir.Stmt, ...]) -> bool:
@@ -114,6 +136,14 @@ def _inlined(node: ir.InlinedCall) -> bool:
     leaves = all(isinstance(ending, ir.Leave) for ending in _endings(node.body))
     gives = node.type == (NONE if node.result is None else node.result.type)
     return returns(node.body) and leaves and gives and not any(leaving(node.body))
+
+
+def _subprogram_call(node: ir.SubprogramCall) -> bool:
+    """Each parameter is given something of its type."""
+    called = node.subprogram
+    given = {local for local, _ in node.arguments} == set(called.parameters) and len(node.arguments) == len(called.parameters)
+    fitting = all(_fits(argument.type, local.type) for local, argument in node.arguments)
+    return given and fitting and node.type == (NONE if called.result is None else called.result.type)
 
 
 def _endings(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Return | ir.TailCall | ir.Leave]:
@@ -308,6 +338,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.Item: _item,
     ir.SegmentRead: lambda node: isinstance(node.index.type, IntType),
     ir.InlinedCall: _inlined,
+    ir.SubprogramCall: _subprogram_call,
     ir.Present: lambda node: node.type.inner == node.operand.type,
     ir.FindTlv: lambda node: isinstance(node.type.inner, TlvViewType),
     ir.NextTlv: lambda node: node.after.type == TlvViewType(ANY_TLV) and node.type.inner == node.after.type,

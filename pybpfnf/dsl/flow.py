@@ -14,7 +14,7 @@ from pybpfnf.dsl.values import HeaderView, PacketView
 from pybpfnf.records import dataclass
 
 # What a packet has that has this header.
-_IMPLIED: Mapping[str, frozenset[str]] = {
+IMPLIED: Mapping[str, frozenset[str]] = {
     "srh": frozenset({"srh", "ipv6"}),
     "ipv6": frozenset({"ipv6"}),
     "ipv4": frozenset({"ipv4"}),
@@ -96,32 +96,34 @@ class Leak:
 @dataclass(slots=True)
 class Flow:
     """The state at one point; `bound` has the names that every path to here binds, `headers` what the packet was found to have, `reserved`
-    the records that must still be released, `moved` what on some way to here moved the packet."""
+    the records that must still be released, `moved` what on some way to here moved the packet, `ended` the maps whose entries may be
+    others since the function began."""
 
     bound: dict[str, Binding] = field(default_factory=dict)
     reachable: bool = True
     headers: frozenset[str] = frozenset()
     reserved: dict[str, Reservation] = field(default_factory=dict)
     moved: Span | None = None
+    ended: frozenset[str] = frozenset()
 
     def give_up(self, names: Iterable[str]) -> None:
         """These names were bound by something that was refused: nothing is said about their uses."""
         self.bound.update(dict.fromkeys(names, PoisonBinding()))
 
     def copy(self) -> Flow:
-        return Flow(dict(self.bound), self.reachable, self.headers, dict(self.reserved), self.moved)
+        return Flow(dict(self.bound), self.reachable, self.headers, dict(self.reserved), self.moved, self.ended)
 
     def inside(self, parameters: Mapping[str, Binding]) -> Flow:
         """What is known at the start of a function that is called here: of its parameters; and, hidden, of the names here."""
         bound = {_HIDDEN + name: binding for name, binding in self.bound.items()}
         reserved = {_HIDDEN + name: reservation for name, reservation in self.reserved.items()}
-        return Flow({**bound, **parameters}, self.reachable, self.headers, reserved, self.moved)
+        return Flow({**bound, **parameters}, self.reachable, self.headers, reserved, self.moved, self.ended)
 
     def outside(self) -> Flow:
         """What is known after the call of the function that ends here, of its caller's names."""
         bound = {name.removeprefix(_HIDDEN): binding for name, binding in self.bound.items() if name.startswith(_HIDDEN)}
         reserved = {name.removeprefix(_HIDDEN): each for name, each in self.reserved.items() if name.startswith(_HIDDEN)}
-        return Flow(bound, self.reachable, self.headers, reserved, self.moved)
+        return Flow(bound, self.reachable, self.headers, reserved, self.moved, self.ended)
 
     def learn_found(self, names: Iterable[str]) -> None:
         """These names were asked about and are not None."""
@@ -180,7 +182,7 @@ class Flow:
             return frozenset()
         if isinstance(binding.view, HeaderView):
             header = "" if header or binding.moved else binding.view.header.name
-        return _IMPLIED.get(header, frozenset())
+        return IMPLIED.get(header, frozenset())
 
     def move_packet(self, span: Span) -> None:
         """The packet may have moved at `span`: views of its headers are stale, and it may have others."""
@@ -194,6 +196,7 @@ class Flow:
 
     def end_views(self, map_name: str, span: Span) -> None:
         """An entry of the map may be another one after `span`: views of the map's entries are stale."""
+        self.ended |= {map_name}
         for name, binding in self.bound.items():
             if isinstance(binding, ValueBinding) and _views(binding.local.type) == map_name and binding.ended is None:
                 self.bound[name] = replace(binding, ended=span)
@@ -256,7 +259,7 @@ def join(left: Flow, right: Flow) -> Joined:
         return Joined(right)
     if not right.reachable:
         return Joined(left)
-    flow, copies = Flow(headers=left.headers & right.headers, moved=left.moved or right.moved), ([], [])  # type: tuple[Flow, tuple[list[Copy], list[Copy]]]
+    flow, copies = Flow(headers=left.headers & right.headers, moved=left.moved or right.moved, ended=left.ended | right.ended), ([], [])  # type: tuple[Flow, tuple[list[Copy], list[Copy]]]
     for name, one in left.bound.items():
         other = right.bound.get(name)
         if other is None:

@@ -62,9 +62,6 @@ def build_formals(b: Builder, function: Func[..., object]) -> Signature | None:
     before = len(b.diagnostics)
     if len(definition.decorator_list) > 1:
         b.error("unsupported", "a function has one decorator", definition.decorator_list[1], "leave @func alone")
-    if not function.inline:
-        message = f"`{function.name}` is to be a subprogram, and functions are inlined alone"
-        b.error("unsupported", message, definition.decorator_list[0], "write `@func`")
     arguments = definition.args
     for variadic in (arguments.vararg, arguments.kwarg):
         if variadic is not None:

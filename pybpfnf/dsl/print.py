@@ -29,6 +29,8 @@ def format_module(module: ir.Module) -> str:
     lines += [_programs(array) for array in module.programs]
     for function in module.functions:
         lines += ["", *_function(function)]
+    for subprogram in module.subprograms:
+        lines += ["", *_subprogram(subprogram)]
     return "\n".join(lines) + "\n"
 
 
@@ -58,6 +60,16 @@ def _function(function: ir.Function) -> Iterator[str]:
     for local in function.locals:
         yield f"{_INDENT}local {_local(local)}: {local.type}"
     yield from _block(function.body, _INDENT)
+
+
+def _subprogram(subprogram: ir.Subprogram) -> Iterator[str]:
+    given = ", ".join(f"{_local(local)}: {local.type}" for local in subprogram.parameters)
+    gives = "" if subprogram.result is None else f" -> {_local(subprogram.result)}"
+    yield f"subprogram of {subprogram.hook.name} {subprogram.name}({given}){gives}  # {subprogram.span.file}"
+    for local in subprogram.locals:
+        if local not in subprogram.parameters:
+            yield f"{_INDENT}local {_local(local)}: {local.type}"
+    yield from _block(subprogram.body, _INDENT)
 
 
 def _block(body: tuple[ir.Stmt, ...], indent: str) -> Iterator[str]:
@@ -100,6 +112,11 @@ def _called(nodes: Iterable[object], indent: str) -> Iterator[str]:
 
 def _inlined(node: ir.InlinedCall) -> str:
     return f"{node.function}()" if node.result is None else f"{node.function}() -> {_local(node.result)}"
+
+
+def _subprogram_call(node: ir.SubprogramCall) -> str:
+    given = ", ".join(f"{_local(local)} = {_expr(argument)}" for local, argument in node.arguments)
+    return f"{node.subprogram.name}({given})"
 
 
 def _range(node: ir.ForRange) -> str:
@@ -248,6 +265,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.WireRead: lambda node: f"{_inner(node.base)}.{node.field.name}",
     ir.WireItem: lambda node: f"{_inner(node.base)}[{_expr(node.index)}]",
     ir.InlinedCall: _inlined,
+    ir.SubprogramCall: _subprogram_call,
     ir.Absent: lambda node: "None",
     ir.Present: lambda node: f"there({_expr(node.operand)})",
     ir.Item: lambda node: f"{_expr(node.base)}[{_expr(node.index)}]",

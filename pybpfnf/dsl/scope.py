@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from itertools import chain, count
 from types import FunctionType
 from typing import Any, final
 
-from pybpfnf.diagnostics import Span
+from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.flow import Flow
 from pybpfnf.dsl.locals import Inferred
 from pybpfnf.dsl.rules import symbol_problem
 from pybpfnf.dsl.source import FunctionSource, SourceFile, read_function
@@ -18,10 +20,21 @@ from pybpfnf.dsl.surface.stores import ConfigVariable, MapDefinition, StateVaria
 from pybpfnf.dsl.surface.structs import Struct
 from pybpfnf.dsl.surface.tails import ProgArray
 from pybpfnf.dsl.types import Type
+from pybpfnf.records import dataclass
 
 
 class ScopeError(Exception):
     """A name that cannot be a symbol of the object, or is taken; the text is the message."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BuiltSubprogram:
+    """A subprogram, what was said of it, and what is known when it comes back; None where it never does."""
+
+    subprogram: ir.Subprogram
+    diagnostics: tuple[Diagnostic, ...]
+    after: Flow | None
 
 
 @final
@@ -34,6 +47,7 @@ class ModuleScope:
         self._instances = 0
         self.reached: dict[Program, None] = {}  # by tail calls, in the order in which they are met
         self.settled: dict[Hashable, tuple[Inferred, Type | None]] = {}  # of a call of a function: its types, as it was built before
+        self.subprograms: dict[Hashable, BuiltSubprogram] = {}  # by function, hook and the types of its arguments
 
     @property
     def sources(self) -> tuple[FunctionSource, ...]:
@@ -67,6 +81,12 @@ class ModuleScope:
         taken = self._owners.setdefault(name, owner)
         if taken is not owner:
             raise ScopeError(f"two things are called `{name}`: {taken!r} and {owner!r}")
+
+    def subprogram_name(self, function: str, owner: object) -> str:
+        """A symbol that is free, as near to the function's name as can be: two hooks, or views of two maps, make two of one function."""
+        base = function if symbol_problem(function) is None else "function"
+        names = chain((base,), (f"{base}_{number}" for number in count(2)))
+        return next(name for name in names if self._owners.setdefault(name, owner) is owner)
 
     def map(self, store: MapDefinition[Any, Any], captured_as: str) -> ir.Map:
         name = store.name or captured_as

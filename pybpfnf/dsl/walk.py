@@ -33,7 +33,26 @@ def walk(nodes: Iterable[object]) -> Iterator[object]:
         yield from walk(children(node))
 
 
-def used_names(functions: Iterable[ir.Function]) -> tuple[tuple[ir.Map, ...], tuple[ir.Variable, ...]]:
+def reached(nodes: Iterable[object]) -> Iterator[object]:
+    """As `walk`, and what is in the subprograms that are called there; a subprogram once for each call."""
+    for node in walk(nodes):
+        yield node
+        if isinstance(node, ir.SubprogramCall):
+            yield from reached(node.subprogram.body)
+
+
+def called_subprograms(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[ir.Subprogram, ...]:
+    """The subprograms that functions call, each after those that it calls itself."""
+    found: dict[str, ir.Subprogram] = {}
+    for function in functions:
+        for node in walk(function.body):
+            if isinstance(node, ir.SubprogramCall) and node.subprogram.name not in found:
+                found |= {inner.name: inner for inner in called_subprograms((node.subprogram,)) if inner.name not in found}
+                found[node.subprogram.name] = node.subprogram
+    return tuple(found.values())
+
+
+def used_names(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[tuple[ir.Map, ...], tuple[ir.Variable, ...]]:
     """The maps and variables that functions use, in the order of first use."""
     maps: dict[str, ir.Map] = {}
     variables: dict[str, ir.Variable] = {}
@@ -48,21 +67,21 @@ def used_names(functions: Iterable[ir.Function]) -> tuple[tuple[ir.Map, ...], tu
     return tuple(maps.values()), tuple(variables.values())
 
 
-def used_queues(functions: Iterable[ir.Function]) -> tuple[ir.Queue, ...]:
+def used_queues(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[ir.Queue, ...]:
     """The queues and stacks that functions use, in the order of first use."""
     nodes = (node for function in functions for node in walk(function.body))
     found = {node.queue.name: node.queue for node in nodes if isinstance(node, ir.QueuePush | ir.QueueTake)}
     return tuple(found.values())
 
 
-def used_programs(functions: Iterable[ir.Function]) -> tuple[ir.ProgArray, ...]:
+def used_programs(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[ir.ProgArray, ...]:
     """The program arrays that functions go on in, in the order of first use."""
     nodes = (node for function in functions for node in walk(function.body))
     found = {node.array.name: node.array for node in nodes if isinstance(node, ir.TailCall)}
     return tuple(found.values())
 
 
-def used_events(functions: Iterable[ir.Function]) -> tuple[ir.EventBuffer, ...]:
+def used_events(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[ir.EventBuffer, ...]:
     """The ring buffers and perf event arrays that functions use, in the order of first use."""
     nodes = (node for function in functions for node in walk(function.body))
     found = {node.buffer.name: node.buffer for node in nodes if isinstance(node, ir.Emit | ir.Reserve | ir.Release)}

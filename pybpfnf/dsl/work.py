@@ -28,7 +28,7 @@ _FORKS: Mapping[type, int] = {
     **dict.fromkeys(
         (ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall), 0
     ),
-    **dict.fromkeys((ir.InlinedCall, ir.Leave, ir.Absent, ir.Present), 0),
+    **dict.fromkeys((ir.InlinedCall, ir.SubprogramCall, ir.Leave, ir.Absent, ir.Present), 0),
     **dict.fromkeys((ir.HeaderRead, ir.SetHeader, ir.Seg6ActionCall), 4),
     ir.Compare: 0,  # counted at the branch that it decides
     ir.Locked: 0,
@@ -66,7 +66,7 @@ class Work:
         return self.forks > _MOST_FORKS or self.steps > _MOST_STEPS
 
 
-def check_work(function: ir.Function, scope: ModuleScope) -> list[Diagnostic]:
+def check_work(function: ir.Function | ir.Subprogram, scope: ModuleScope) -> list[Diagnostic]:
     """A diagnostic for each loop that is too much by itself; where only all of them are, one for the last."""
     loops = list(_outermost(function.body))
     found = [loop for loop in loops if work((loop,)).too_much]
@@ -107,7 +107,8 @@ def _of(node: object) -> Work:
         # What leaves the loop is followed from each iteration too, but the next one does not come after it.
         each = Work(each.forks - sum(work(arm).forks for arm in _leaving(node.body)) // 2, each.steps)
         return each.times(node.most) + work((node.start, node.stop, *node.orelse))
-    return Work(_forks(node), 1) + work(children(node))
+    called = work(node.subprogram.body) if isinstance(node, ir.SubprogramCall) else Work()  # followed anew for each call
+    return Work(_forks(node), 1) + work(children(node)) + called
 
 
 def _forks(node: object) -> int:

@@ -163,7 +163,7 @@ def function(pkt: Seg6Packet) -> Verdict:
 CASES = {"calls in loops": CALLS_IN_LOOPS, "faults": FAULTS, "the packet moves": MOVES, "values of every kind": VALUES}
 
 
-@pytest.mark.parametrize("inline", [pytest.param("", id="inlined")])
+@pytest.mark.parametrize("inline", [pytest.param("", id="inlined"), pytest.param("(inline=False)", id="subprograms")])
 @pytest.mark.parametrize("case", CASES)
 def test_calls_mean_the_same_to_all_engines(runner: Runner, tmp_path: Path, case: str, inline: str) -> None:
     found = agree(runner, tmp_path, CASES[case].replace("{inline}", inline))
@@ -178,6 +178,13 @@ def test_a_fault_in_an_inlined_function_says_who_called_it(runner: Runner, tmp_p
         (7, "division by zero", ("case.py:16:16",)),
         (11, "index out of range", ("case.py:15:5",)),
     }
+
+
+def test_a_fault_in_a_subprogram_says_its_own_line_and_each_caller_takes_its_own_way_out(runner: Runner, tmp_path: Path) -> None:
+    found = agree(runner, tmp_path, FAULTS.replace("{inline}", "(inline=False)"))
+    faults = {(fault.line, fault.message, fault.callers) for each in found if (fault := each.fault) is not None}
+    assert faults == {(7, "division by zero", ()), (11, "index out of range", ())}
+    assert {each.verdict for each in found if each.fault is not None} == {0}  # OK, the on_fault of who called
 
 
 def test_a_function_of_another_module_brings_its_maps_and_constants(runner: Runner, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ def _callee(scope: Scope) -> Callee:
     random = scope.random
     result = any_type(scope) if random.randrange(6) else None
     moves = random.randrange(3) == 0
-    parameters = tuple(any_type(scope) for _ in range(random.randint(0, 3)))
-    return Callee(scope.fresh("f"), parameters, result, result is not None and random.randrange(4) == 0, moves)
+    parameters = tuple(any_type(scope) for _ in range(random.randint(0, 6)))
+    optional = result is not None and random.randrange(4) == 0
+    return Callee(scope.fresh("f"), parameters, result, optional, moves, apart=random.randrange(2) == 0)
 
 
 def _definition(scope: Scope, callee: Callee) -> list[str]:
@@ -40,7 +41,7 @@ def _definition(scope: Scope, callee: Callee) -> list[str]:
     return [
         "",
         "",
-        "@func",
+        "@func(inline=False)" if callee.apart else "@func",
         f"def {callee.name}(pkt: Seg6Packet{', ' if written else ''}{written}) -> {_gives(callee)}:",
         *(_INDENT + line for line in [*head, *body, f"return {last}" if last is not None else "return"]),
     ]

@@ -63,7 +63,7 @@ class Store:
 class Callee:
     """A function that others call, its first parameter the packet. `result` None: it gives nothing; `optional`: or None.
 
-    `moves`: it may move the packet, and is called where nothing else of the statement reads it.
+    `moves`: it may move the packet, and is called where nothing else of the statement reads it. `apart`: it is a subprogram.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Callee:
     result: ValueType | None
     optional: bool
     moves: bool
+    apart: bool
 
 
 @final

@@ -11,7 +11,7 @@ from pybpfnf.dsl.ir.actions import (
     Seg6ActionCall,
     SrhValue,
 )
-from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Leave, Present
+from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Leave, Present, Subprogram, SubprogramCall
 from pybpfnf.dsl.ir.events import Emit, Release, Reserve
 from pybpfnf.dsl.ir.expressions import (
     Binary,
@@ -166,6 +166,8 @@ __all__ = [
     "State",
     "Stmt",
     "StructValue",
+    "Subprogram",
+    "SubprogramCall",
     "TailCall",
     "TlvAs",
     "TlvItem",

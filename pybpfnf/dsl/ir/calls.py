@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.names import Local
 from pybpfnf.dsl.types import OptionalType, Type
@@ -27,6 +28,37 @@ class InlinedCall:
     defined: Span
     body: tuple[Stmt, ...]
     result: Local | None
+    type: Type
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Subprogram:
+    """A function that is there once, for all its callers of one hook. `name`: its symbol; `function`: what the author calls it.
+
+    A call assigns its parameters, then its body runs until a Leave; the value is then what `result` holds. A fault in it is its
+    own, and each caller goes to its own fault exit. `packet_name`: what it calls the packet, empty where it is not given that.
+    """
+
+    name: str
+    function: str
+    hook: ProgramType
+    packet_name: str
+    parameters: tuple[Local, ...]
+    body: tuple[Stmt, ...]
+    result: Local | None
+    locals: tuple[Local, ...]
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SubprogramCall:
+    """A call of a subprogram. `arguments`: each parameter with what it is given, in the order in which they are worked out."""
+
+    subprogram: Subprogram
+    arguments: tuple[tuple[Local, Expr], ...]
     type: Type
     span: Span
 

@@ -9,7 +9,7 @@ from pybpfnf.abi.headers import Field, Header
 from pybpfnf.abi.helpers import Helper
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.ir.actions import HasHeader, PushEncap, Seg6ActionCall
-from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Present
+from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Present, SubprogramCall
 from pybpfnf.dsl.ir.events import Emit
 from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
 from pybpfnf.dsl.ir.names import Local, Variable
@@ -287,6 +287,7 @@ Expr: TypeAlias = (
     | WireRead
     | WireItem
     | InlinedCall
+    | SubprogramCall
     | Absent
     | Present
 )

@@ -7,6 +7,7 @@ from typing import final
 
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.diagnostics import Span
+from pybpfnf.dsl.ir.calls import Subprogram
 from pybpfnf.dsl.ir.names import EventBuffer, Local, Map, Queue, Variable
 from pybpfnf.dsl.ir.statements import Stmt
 from pybpfnf.dsl.ir.tails import ProgArray
@@ -41,3 +42,4 @@ class Module:
     events: tuple[EventBuffer, ...] = ()
     queues: tuple[Queue, ...] = ()
     programs: tuple[ProgArray, ...] = ()
+    subprograms: tuple[Subprogram, ...] = ()  # each after those that it calls

@@ -47,8 +47,9 @@ def func(*, inline: bool = ...) -> Callable[[Callable[P, R]], Callable[P, R]]: .
 def func(function: Callable[P, R] | None = None, /, *, inline: bool = True) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """A function that network functions call: `@func`. Its parameters and its result are annotated.
 
-    It becomes part of each function that calls it. With `inline=False` it is to be there once, as a subprogram, which the compiler does
-    not make yet, and says so.
+    It becomes part of each function that calls it, with what is known at the call. With `inline=False` it is there once, as a
+    subprogram, for all that call it in one hook: the object is smaller, each call takes longer, and of what it is given the types are
+    known alone.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

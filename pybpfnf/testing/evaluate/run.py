@@ -95,6 +95,16 @@ class Run:
     def value(self, node: ir.Expr) -> Any:
         return self._meanings.expressions[type(node)](self, node)
 
+    @contextmanager
+    def in_function(self, given: dict[ir.Local, Look]) -> Iterator[None]:
+        """What is done within has locals of its own, the given ones at first."""
+        locals_, slots = self.locals, self.slots
+        self.locals, self.slots = given, {}
+        try:
+            yield
+        finally:
+            self.locals, self.slots = locals_, slots
+
     def block(self, body: tuple[ir.Stmt, ...]) -> int | None:
         """The verdict, when a statement returned; None at the end."""
         for statement in body:
