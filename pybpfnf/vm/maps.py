@@ -10,7 +10,7 @@ import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from pybpfnf.abi.maps import BPF_EXIST, BPF_NOEXIST
 from pybpfnf.errors import InputError, KernelError
@@ -165,10 +165,20 @@ class PercpuArrayMap(ArrayMap):
     per_cpu = True
 
 
+class Watch(Protocol):
+    """Who wants to know what a hash finds."""
+
+    def found(self, key: bytes, address: int) -> None: ...
+    def gone(self, key: bytes) -> None:
+        """The key's value is another now, or none."""
+        ...
+
+
 class HashMap(VmMap):
     """A value that is replaced or deleted stays readable through old pointers until the run ends, as under RCU."""
 
     full_error = errno.E2BIG
+    watch: Watch | None = None
 
     def __init__(self, spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> None:
         super().__init__(spec, memory, cpus, cpu)
@@ -186,6 +196,12 @@ class HashMap(VmMap):
         copies[self._cpu] = value
         self._replace(key, copies)
         return 0
+
+    def find(self, key: bytes, cpu: int | None = None) -> int:
+        address = super().find(key, cpu)
+        if address and self.watch is not None and cpu is None:
+            self.watch.found(key, address)
+        return address
 
     def remove(self, key: bytes) -> int:
         if key not in self._cells:
@@ -224,6 +240,8 @@ class HashMap(VmMap):
         self._cells[key] = self._new_cell(copies)
 
     def _drop(self, key: bytes) -> None:
+        if self.watch is not None:
+            self.watch.gone(key)
         for region in self._cells.pop(key):
             self._memory.retire_at_end(region)
 

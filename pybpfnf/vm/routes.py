@@ -15,7 +15,7 @@ from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv4 import is_forwardable
 
 # RT_TABLE_*, include/uapi/linux/rtnetlink.h. Table 0 stands for a look-up by the ordinary rules.
-_ORDINARY, _MAIN, _LOCAL = 0, 254, 255
+_ORDINARY, _MAIN, RT_TABLE_LOCAL = 0, 254, 255
 
 
 @final
@@ -33,13 +33,13 @@ def lookup(environment: Environment, sid: Address, address: Address, table: int)
     """`seg6_lookup_nexthop` (net/ipv6/seg6_local.c): without local delivery, so the router's own addresses are a black hole."""
     if table not in environment.tables and table != _ORDINARY:
         return Route(-errno.EINVAL, f"there is no routing table {table}")
-    if table in (_ORDINARY, _LOCAL):  # the rules ask the local table first
+    if table in (_ORDINARY, RT_TABLE_LOCAL):  # the rules ask the local table first
         local = _local(environment, address)
         if local is not None:
             return local
     if address == sid and table in (_ORDINARY, _MAIN):
         return Route(to_function=True)
-    if table == _LOCAL or environment.is_unreachable(address):
+    if table == RT_TABLE_LOCAL or environment.is_unreachable(address):
         return _no_route(address)
     return Route()
 

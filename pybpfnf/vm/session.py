@@ -25,6 +25,7 @@ from pybpfnf.vm.machine import Result
 from pybpfnf.vm.map_types import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Region
 from pybpfnf.vm.native.batch import Begun
+from pybpfnf.vm.routes import Route
 from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer
@@ -99,6 +100,8 @@ class VmSession:
         host = self._host
         host.skb.data[:], host.skb.transport = begun.data, begun.transport
         host.srh = begun.srh
+        if begun.routed:
+            host.skb.dst = Route()
         host.memory.add(begun.stack)
         for _ in range(begun.moves):
             host.map_packet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Address
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,44 @@ def test_two_hundred_thousand_mutated_packets(function: str) -> None:
     """With the five functions a million; by both engines."""
     packets = list(mutated_packets(7, 200_000))
     compare(built(function), ROUTERS["of the SID"], packets)
+
+
+_MAPS = """
+from pybpfnf import DROP, OK, Array, Hash, IPv6Address, PerCpuArray, Seg6Packet, Struct, Verdict, helpers, seg6local, u16, u32, u64
+
+
+class Pair(Struct):
+    tag: u16
+    left: u16
+
+
+by_source = Hash(IPv6Address, u64, 4)
+by_pair = Hash(Pair, u64, 64, default=0)
+slots = Array(u64, 8)
+own = PerCpuArray(u64, 4)
+
+
+@seg6local
+def count(pkt: Seg6Packet) -> Verdict:
+    srh = pkt.srh
+    slots[srh.tag & 7] += 1
+    own[srh.tag & 3] += pkt.len
+    pair = Pair(tag=srh.tag & 15, left=srh.segments_left)
+    by_pair[pair] += 1
+    if by_pair[pair] > 5:
+        del by_pair[pair]
+    if pkt.ipv6.destination not in by_source:
+        by_source[pkt.ipv6.destination] = 1
+        return OK
+    return OK if srh.tag & 1 == 0 else DROP
+"""
+
+
+def test_what_a_hash_has_found_before_is_not_what_it_has_lost_since(tmp_path: Path) -> None:
+    """Look-ups in machine code: of arrays, of hashes whose keys come and go, and of one that is full."""
+    (tmp_path / "count.py").write_text(_MAPS)
+    outcomes = compare(built(str(tmp_path / "count.py")), ROUTERS["of the SID"], list(mutated_packets(5, 3000)))
+    assert len({outcome.verdict for outcome in outcomes}) > 2
 
 
 def test_maps_and_time_go_on_from_packet_to_packet() -> None:

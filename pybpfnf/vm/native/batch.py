@@ -18,8 +18,10 @@ from pybpfnf.vm.memory import Region, StackFrame
 from pybpfnf.vm.native.fast_helpers import LONGEST, SRH
 from pybpfnf.vm.native.fast_path import FULL, REST, WHOLE
 from pybpfnf.vm.native.layout import DROPPED, REGION_STEP, RESULT_WORDS, Word
+from pybpfnf.vm.native.lookups import Lookups
 from pybpfnf.vm.native.plan import make_plan
 from pybpfnf.vm.native.regions import NativeFrame, NativeMemory, bytes_address
+from pybpfnf.vm.routes import RT_TABLE_LOCAL
 
 _HANDED_OUT = "the program returned BPF_DROP"
 _WORK_AREA = LONGEST + 1024  # and a helper's write may be this much longer than what it found
@@ -31,7 +33,7 @@ class Begun:
     """A packet whose program machine code has begun to run, for the session to go on with: at `slot`, after `executed` instructions.
 
     `data` and `srh` are the packet's as they are now, `transport` where its transport header is. It has had `moves` addresses after its
-    first. `counters`: the fault counters before the run.
+    first; `routed`: an action has found a route for it. `counters`: the fault counters before the run.
     """
 
     slot: int
@@ -42,6 +44,7 @@ class Begun:
     srh: SrhState
     transport: int
     moves: int
+    routed: bool
     counters: bytes
 
     def fault_counts(self) -> tuple[int, ...]:
@@ -70,7 +73,13 @@ class Batch:
         self._size = size
         self._device = bytearray(host.environment.device_address.packed)
         self._sid = bytearray(16 if host.environment.sid is None else host.environment.sid.packed)
+        self._lookups = Lookups(host.maps.values())
+        tables = [table for table in host.environment.tables if table != RT_TABLE_LOCAL]
+        self._tables = array("Q", {0, *tables})
         for word, value in (
+            (Word.MAPS, ctypes.addressof(self._lookups.table)),
+            (Word.TABLES, self._tables.buffer_info()[0]),
+            (Word.TABLES_COUNT, len(self._tables)),
             (Word.CONTEXT, host.context.address),
             (Word.REGIONS, ctypes.addressof(memory.table)),
             (Word.WORK, bytes_address(self._work)),
@@ -141,6 +150,7 @@ class Batch:
             SrhState(SRH, state[Word.SRH_LENGTH], bool(state[Word.SRH_VALID])),
             state[Word.TRANSPORT],
             (state[Word.NEXT_REGION] - state[Word.FIRST_REGION]) // REGION_STEP - 2,
+            bool(state[Word.ROUTED]),
             bytes(self._before[: self._size]),
         )
         self._new_stack()

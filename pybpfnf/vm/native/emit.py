@@ -11,7 +11,7 @@ from functools import cache
 from typing import final
 
 from pybpfnf.abi.forms import Insn, Kind
-from pybpfnf.abi.helpers import HELPERS_BY_ID
+from pybpfnf.abi.helpers import HELPERS_BY_ID, Arg
 from pybpfnf.records import dataclass
 from pybpfnf.vm.alu import U64
 from pybpfnf.vm.native import fast_helpers, fast_path
@@ -305,12 +305,16 @@ no:
         """A helper that machine code has; where it does not decide, the reference machine's."""
         w, failed = self._w, self._leave()
         row = HELPERS_BY_ID[insn.imm]
-        self._accesses.unless(w.give(f"icmp eq i64 {self.register(1)}, %context"), failed)
-        arguments = [f"i64 {self.register(2 + number)}" for number in range(FAST_HELPERS[row.name])]
+        first = 1
+        if row.args[0] is Arg.CTX:
+            self._accesses.unless(w.give(f"icmp eq i64 {self.register(1)}, %context"), failed)
+            first = 2
+        arguments = [f"i64 {self.register(number)}" for number in range(first, FAST_HELPERS[row.name] + 1)]
         done = w.give(f"call i64 @{row.name}({', '.join(['i64 %self', *arguments])})")
         self._accesses.unless(w.give(f"icmp ne i64 {done}, 0"), failed)
         self.set_register(0, load_word(w, Word.RESULT))
-        self._find_packet()
+        if row.changes_packet:
+            self._find_packet()
 
     def load_constant(self, insn: Insn, facts: Facts) -> None:
         place = self._constants.get(self._slot)

@@ -9,9 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE
+from pybpfnf.abi.seg6 import ACTIONS
 from pybpfnf.vm.memory import STACK_SIZE
-from pybpfnf.vm.native.layout import REGION_SETS, REGION_STEP, REGION_WORDS, WRITABLE, Word
-from pybpfnf.vm.native.words import clear, load8, load64, move, store8, store16, store64
+from pybpfnf.vm.native.layout import (
+    FOUND_KEYS,
+    FOUND_SIZE,
+    KEY_BASIS,
+    KEY_PRIME,
+    LONGEST_KEY,
+    MAP_SETS,
+    MAP_WORDS,
+    REGION_SETS,
+    REGION_STEP,
+    REGION_WORDS,
+    WRITABLE,
+    MapKind,
+    Word,
+)  # fmt: skip
+from pybpfnf.vm.native.words import clear, load8, load16, load32, load64, move, same, store8, store16, store64
 
 SRH = HEADERS["ipv6"].size
 """Where the SRH is, in the packets that machine code has by itself."""
@@ -21,6 +36,9 @@ HDRLEN, TYPE, LEFT, LAST, FLAGS = (
 )
 PAYLOAD_LENGTH = HEADERS["ipv6"].fields["payload_length"].offset
 LOW = (1 << 32) - 1
+DESTINATION = HEADERS["ipv6"].fields["destination"].offset
+ADDRESS = 16
+END_X, END_T = ACTIONS["end_x"].number, ACTIONS["end_t"].number
 SIGN = 1 << 31
 LONGEST = 65_575  # of a packet that grows in place: an IPv6 header and what its length field can say
 LARGEST_READ = 256
@@ -147,8 +165,88 @@ def lwt_seg6_adjust_srh(state: int, r2: int, r3: int) -> int:
     return answer(state, 0)
 
 
+def lwt_seg6_action(state: int, r2: int, r3: int, r4: int) -> int:
+    """End.X and End.T to an address of somewhere else."""
+    if not word(state, Word.OWNED) or not settle_srh(state):
+        return 0
+    address = word(state, Word.PACKET_BYTES) + DESTINATION
+    if (r2 & LOW) == END_T and r4 == 4:
+        given = readable(state, r3, 4)
+        if not given or not has_table(state, load32(given)):
+            return 0
+    elif (r2 & LOW) == END_X and r4 == ADDRESS:
+        address = readable(state, r3, ADDRESS)
+        if not address:
+            return 0
+    else:
+        return 0
+    if not leads_onwards(state, address):
+        return 0
+    put(state, Word.ROUTED, 1)
+    moved(state)
+    return answer(state, 0)
+
+
+def has_table(state: int, table: int) -> int:
+    """Whether it is one of those in which an address of somewhere else is found."""
+    at = 0
+    while at < word(state, Word.TABLES_COUNT):
+        if load64(word(state, Word.TABLES) + at * 8) == table:
+            return 1
+        at += 1
+    return 0
+
+
+def is_elsewhere(state: int, address: int) -> int:
+    """Whether an address is neither the router's own nor of a kind that is not forwarded or has its own rules: multicast, link-local,
+    and all that begin with 64 zeros."""
+    first = load16(address)
+    if load64(address) == 0 or first >> 8 == 0xFF or first & 0xFFC0 == 0xFE80:
+        return 0
+    return not same(address, word(state, Word.DEVICE_ADDRESS), ADDRESS)
+
+
+def leads_onwards(state: int, address: int) -> int:
+    """`is_elsewhere`, and not the SID either, which is where the packet in hand was going."""
+    start = word(state, Word.INPUT) + load64(word(state, Word.STARTS) + word(state, Word.INDEX) * 8)
+    return is_elsewhere(state, address) and not same(address, start + DESTINATION, ADDRESS)
+
+
+def map_lookup_elem(state: int, r1: int, r2: int) -> int:
+    if not word(state, Word.OWNED) or r1 & LOW:
+        return 0
+    number = r1 >> 32
+    entry = word(state, Word.MAPS) + ((number >> 1) & (MAP_SETS - 1)) * (MAP_WORDS * 8)
+    if load64(entry) != number:
+        return 0
+    size = load64(entry + 16)
+    contents = load64(entry + 24)
+    if load64(entry + 8) == MapKind.ARRAY:
+        place = readable(state, r2, 4)
+        if not place:
+            return 0
+        index = load32(place)
+        if index >= size:
+            return answer(state, 0)
+        return answer(state, load64(contents + index * 8))
+    key = readable(state, r2, size)
+    if not key:
+        return 0
+    value = KEY_BASIS
+    at = 0
+    while at < size:
+        value = (value ^ load8(key + at)) * KEY_PRIME
+        at += 1
+    found = contents + ((value >> 32) & (FOUND_KEYS - 1)) * FOUND_SIZE
+    address = load64(found + LONGEST_KEY)
+    if not address or not same(found, key, size):
+        return 0
+    return answer(state, address)
+
+
 WORDS: tuple[Callable[..., int], ...] = (
     word, put, answer, readable, moved, is_valid, settle_srh, lwt_seg6_store_bytes, lwt_seg6_adjust_srh,
+    lwt_seg6_action, has_table, is_elsewhere, leads_onwards, map_lookup_elem,
 )  # fmt: skip
-FAST_HELPERS: Mapping[str, int] = {"lwt_seg6_store_bytes": 3, "lwt_seg6_adjust_srh": 2}
-"""By the names of their rows, with the number of arguments after the context."""
+FAST_HELPERS: Mapping[str, int] = {"lwt_seg6_store_bytes": 4, "lwt_seg6_adjust_srh": 3, "lwt_seg6_action": 4, "map_lookup_elem": 2}
+"""By the names of their rows, with the number of arguments. A context among them is the first, which the caller has looked at and keeps."""

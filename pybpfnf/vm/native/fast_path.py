@@ -13,6 +13,8 @@ from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, SEGMENT_SIZE, SRH_FLAGS
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.vm.memory import STACK_SIZE
 from pybpfnf.vm.native.fast_helpers import (
+    ADDRESS,
+    DESTINATION,
     FIXED,
     FLAGS,
     HDRLEN,
@@ -22,7 +24,9 @@ from pybpfnf.vm.native.fast_helpers import (
     LOW,
     PAYLOAD_LENGTH,
     SRH,
+    is_elsewhere,
     is_valid,
+    leads_onwards,
     moved,
     put,
     settle_srh,
@@ -34,20 +38,10 @@ from pybpfnf.vm.native.words import clear, load8, load16, load64, move, run, sam
 DONE, WHOLE, REST, FULL = 0, 1, 2, 3
 """What a batch stops for: its end, a packet that the session must run, one whose run it must go on with (at Word.SLOT), no more room."""
 
-NEXT_HEADER, SOURCE, DESTINATION = (HEADERS["ipv6"].fields[name].offset for name in ("next_header", "source", "destination"))
-ADDRESS = 16
+NEXT_HEADER, SOURCE = (HEADERS["ipv6"].fields[name].offset for name in ("next_header", "source"))
 ROUTING = NEXT_HEADERS["routing"]
 HMAC = SRH_FLAGS["hmac"]
-OK, DROP = (PROGRAM_TYPES["lwt_seg6local"].verdicts[name] for name in ("OK", "DROP"))
-
-
-def is_elsewhere(state: int, address: int) -> int:
-    """Whether an address is neither the router's own nor of a kind that is not forwarded or has its own rules: multicast, link-local,
-    and all that begin with 64 zeros."""
-    first = load16(address)
-    if load64(address) == 0 or first >> 8 == 0xFF or first & 0xFFC0 == 0xFE80:
-        return 0
-    return not same(address, word(state, Word.DEVICE_ADDRESS), ADDRESS)
+OK, DROP, REDIRECT = (PROGRAM_TYPES["lwt_seg6local"].verdicts[name] for name in ("OK", "DROP", "REDIRECT"))
 
 
 def admit(state: int) -> int:
@@ -96,6 +90,7 @@ def prepare(state: int) -> int:
     put(state, 1, word(state, Word.CONTEXT))
     put(state, 10, (stack << 32) + STACK_SIZE)
     put(state, Word.SLOT, 0)
+    put(state, Word.ROUTED, 0)
     return put(state, Word.FUEL, word(state, Word.RUN_FUEL))
 
 
@@ -103,21 +98,20 @@ def dismiss(state: int) -> int:
     """The hook's checks after the program: 1 where what becomes of the packet is known, and written down."""
     fuel = word(state, Word.FUEL)
     verdict = word(state, 0) & LOW
-    if fuel == 0 or (verdict != OK and verdict != DROP):
+    if fuel == 0 or (verdict != OK and verdict != DROP and (verdict != REDIRECT or not word(state, Word.ROUTED))):
         return 0
     if not same(word(state, Word.COUNTERS), word(state, Word.COUNTERS_BEFORE), word(state, Word.COUNTERS_SIZE)):
         return 0
     data = word(state, Word.WORK)
-    if verdict == OK:
-        destination = data + DESTINATION
-        start = word(state, Word.INPUT) + load64(word(state, Word.STARTS) + word(state, Word.INDEX) * 8)
-        if not is_elsewhere(state, destination) or same(destination, start + DESTINATION, ADDRESS) or not settle_srh(state):
-            return 0
+    if verdict == OK and not leads_onwards(state, data + DESTINATION):
+        return 0
+    if verdict != DROP and not settle_srh(state):
+        return 0
     result = word(state, Word.RESULTS) + word(state, Word.INDEX) * (RESULT_WORDS * 8)
     store64(result, verdict)
     store64(result + 24, word(state, Word.RUN_FUEL) - fuel + 1)
     store64(result + 16, DROPPED)
-    if verdict == OK:
+    if verdict != DROP:
         length = word(state, Word.LENGTH)
         used = word(state, Word.USED)
         move(word(state, Word.OUTPUT) + used, data, length)
@@ -151,4 +145,4 @@ def is_end(slot: int) -> int:
     raise NotImplementedError("compiled, not run")
 
 
-WORDS: tuple[Callable[..., int], ...] = (is_elsewhere, admit, advance, prepare, dismiss, batch)
+WORDS: tuple[Callable[..., int], ...] = (admit, advance, prepare, dismiss, batch)

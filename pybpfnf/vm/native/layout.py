@@ -44,7 +44,12 @@ class Word(IntEnum):
     SID = 42  # the SID's bytes
     DEVICE_ADDRESS = 43  # the bytes of the router's own
 
-    CONSTANTS = 44  # what 64-bit loads give that depends on the session, one after the other
+    MAPS = 44  # the table of maps (`lookups`)
+    TABLES = 45  # numbers of routing tables that exist, a word each
+    TABLES_COUNT = 46
+    ROUTED = 47  # an action has chosen a route, and it leads onwards
+
+    CONSTANTS = 48  # what 64-bit loads give that depends on the session, one after the other
 
 
 RESULT_WORDS = 4  # verdict, where in OUTPUT, length or DROPPED, instructions
@@ -54,6 +59,35 @@ REGION_SETS = 256  # a power of 2
 REGION_WORDS = 4  # number, bytes, size and rights, bytes of what was written
 WRITABLE = 1 << 32  # beside the size
 REGION_STEP = 2  # from one number to the next
+
+
+MAP_SETS = 64
+MAP_WORDS = 4  # number of its handle, MapKind, elements or key size, contents
+
+
+class MapKind(IntEnum):
+    """What a map's contents are: the addresses of an array's elements, or a hash's keys that were found lately."""
+
+    ARRAY = 1
+    HASH = 2
+
+
+LONGEST_KEY = 40
+FOUND_SIZE = LONGEST_KEY + 8  # a key, and the address of its value or 0
+FOUND_KEYS = 256
+KEY_BASIS, KEY_PRIME = 0xCBF29CE484222325, 0x100000001B3  # FNV-1a
+
+
+def map_index(number: int) -> int:
+    return (number >> 1 & MAP_SETS - 1) * MAP_WORDS
+
+
+def key_place(key: bytes) -> int:
+    """Which of the places a key has (`fast_helpers.map_lookup_elem` works it out too)."""
+    value = KEY_BASIS
+    for octet in key:
+        value = (value ^ octet) * KEY_PRIME & (1 << 64) - 1
+    return value >> 32 & FOUND_KEYS - 1
 
 
 def region_index(number: int) -> int:
