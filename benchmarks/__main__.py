@@ -1,4 +1,4 @@
-"""`scripts/bench [build | codegen] [--quick] [--json] [--rounds N] [--packets N]`."""
+"""`scripts/bench [build | codegen | vm] [--quick] [--json] [--rounds N] [--packets N]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import build_time, clang, codegen
+from benchmarks import build_time, clang, codegen, vm_speed
 from benchmarks.report import Report
 from pybpfnf.kernel import features
 
@@ -26,12 +26,13 @@ def main(arguments: list[str] | None = None) -> None:
         place = Path(where)
         report = Report(
             setting=_setting(compiler),
-            build=list(build_time.measure(options.rounds, compiler is not None, place)) if options.what != "codegen" else [],
+            build=list(build_time.measure(options.rounds, compiler is not None, place)) if options.what in (None, "build") else [],
             codegen=list(
                 codegen.measure(options.rounds, options.packets, has_clang=compiler is not None, has_kernel=lacking is None, where=place)
             )
-            if options.what != "build"
+            if options.what in (None, "codegen")
             else [],
+            vm=list(vm_speed.measure(options.rounds, options.packets, has_kernel=lacking is None)) if options.what in (None, "vm") else [],
             missing=list(_missing(compiler, lacking)),
         )
     if options.json:
@@ -42,9 +43,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="scripts/bench", description="Building against clang, running in the kernel against C; medians of several rounds, in turn."
+        prog="scripts/bench", description="Building against clang, code against C, the VM against the kernel; several rounds, in turn."
     )
-    parser.add_argument("what", nargs="?", choices=("build", "codegen"), help="the time to build, or the code (default: both)")
+    parser.add_argument(
+        "what", nargs="?", choices=("build", "codegen", "vm"), help="the time to build, the code, or how fast the VM runs (default: all)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="few rounds: shows that it works, and says little")
     parser.add_argument("--rounds", type=int, help="rounds of every measurement (default: 11)")

@@ -13,6 +13,7 @@ from rich.table import Table
 from benchmarks.build_time import BuildTime
 from benchmarks.codegen import IN_C, CodeFigures
 from benchmarks.measure import Spread
+from benchmarks.vm_speed import KERNEL, Speed
 
 
 @final
@@ -23,10 +24,11 @@ class Report:
     setting: dict[str, str]
     build: Sequence[BuildTime]
     codegen: Sequence[CodeFigures]
+    vm: Sequence[Speed]
     missing: Sequence[str]
 
     def as_json(self) -> str:
-        """Times in milliseconds (`build`) and nanoseconds (`codegen`)."""
+        """Times in milliseconds (`build`) and nanoseconds (`codegen`, `vm`)."""
         return json.dumps(asdict(self), indent=2)
 
     def print(self, console: Console) -> None:
@@ -38,6 +40,8 @@ class Report:
             console.print(_build_table(self.build))
         if self.codegen:
             console.print(_code_table(self.codegen))
+        if self.vm:
+            console.print(_vm_table(self.vm))
 
 
 def _build_table(rows: Sequence[BuildTime]) -> Table:
@@ -62,6 +66,21 @@ def _code_table(rows: Sequence[CodeFigures]) -> Table:
         last = row.function
         yardstick = yardsticks.get(row.function) if row.variant != IN_C else None
         table.add_row(row.function, row.variant, *_against(row, yardstick))
+    return table
+
+
+def _vm_table(rows: Sequence[Speed]) -> Table:
+    table = Table("program", "run by", title="the VM, and in brackets its time as a ratio to the kernel's", title_justify="left")
+    for name in ("ns a run", "ns an instruction", "instructions a second"):
+        table.add_column(name, justify="right")
+    of_the_kernel = {row.program: row.nanoseconds for row in rows if row.runner == KERNEL}
+    for row in rows:
+        yardstick = of_the_kernel.get(row.program) if row.runner != KERNEL else None
+        ratio = "" if yardstick is None else f" ({row.nanoseconds / yardstick:.2f})"
+        each = row.nanoseconds / row.instructions
+        table.add_row(row.program, row.runner, f"{row.nanoseconds:.1f}{ratio}", f"{each:.2f}", f"{1e3 / each:,.1f} million")
+        if row.runner == KERNEL:
+            table.add_section()
     return table
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import clang
 from benchmarks.codegen import IN_C, OURS, OURS_UNCOUNTED
+from benchmarks.vm_speed import COMPILED, KERNEL, PROGRAMS, REFERENCE
 from benchmarks.yardsticks import YARDSTICKS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,6 +35,16 @@ def test_every_function_has_its_figures_beside_those_of_c() -> None:
     assert variants == {(function, variant) for function in YARDSTICKS for variant in (OURS, OURS_UNCOUNTED, IN_C)}
     assert all(0 < row["nanoseconds"]["least"] < 100_000 for row in report["codegen"])
     assert report["missing"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_the_vm_has_its_figures_beside_those_of_the_kernel() -> None:
+    report = json.loads(_bench("vm", "--json"))
+    assert {(row["program"], row["runner"]) for row in report["vm"]} == {
+        (program, runner) for program in PROGRAMS for runner in (REFERENCE, COMPILED, KERNEL)
+    }
+    assert all(row["nanoseconds"] > 0 and row["instructions"] > 0 for row in report["vm"])
 
 
 @pytest.mark.slow

@@ -367,3 +367,25 @@ def test_text_says_that_the_kernel_ran_it(command: Command, capture_of: CaptureO
 def test_a_sid_is_an_address(command: Command, capture_of: CaptureOf) -> None:
     ended = command("run", "end", capture_of(TAGGED), "--sid", "fc00::/64")
     assert (ended.status, "'fc00::/64' is not an IPv6 or IPv4 address" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_the_engines_print_and_write_the_same(engine: str, command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    capture = capture_of(TAGGED, LAST, NO_SRH, TAGGED)
+    ended, usual = (
+        command("run", "add_tlv", capture, *options, "-w", tmp_path / name)
+        for name, options in (("out.pcap", ("--engine", engine)), ("usual.pcap", ()))
+    )
+    assert (ended.status, ended.out) == (0, usual.out)
+    assert (tmp_path / "out.pcap").read_bytes() == (tmp_path / "usual.pcap").read_bytes()
+
+
+def test_the_kernel_has_no_engine_to_choose(command: Command, capture_of: CaptureOf) -> None:
+    ended = command("run", "end", capture_of(TAGGED), "--runner", "kernel", "--engine", "compiled")
+    assert ended.status == 2
+    assert "the packets go to the kernel" in ended.err
+
+
+def test_quiet_leaves_the_sums(command: Command, capture_of: CaptureOf) -> None:
+    ended = command("run", "tag_increment", capture_of(TAGGED, LAST), "--quiet")
+    assert ended.out.splitlines() == ["tag_increment (lwt_seg6local) in the VM", "2 packets: 1 forwarded, 1 dropped, 0 with a fault"]

@@ -16,7 +16,7 @@ from pybpfnf.vm.decode import Registers
 from pybpfnf.vm.host import Host, SrhState
 from pybpfnf.vm.memory import Region, StackFrame
 from pybpfnf.vm.native.fast_helpers import LONGEST, SRH
-from pybpfnf.vm.native.fast_path import FULL, REST, WHOLE
+from pybpfnf.vm.native.fast_path import END_BPF, FULL, REST, WHOLE
 from pybpfnf.vm.native.layout import DROPPED, REGION_STEP, RESULT_WORDS, Word
 from pybpfnf.vm.native.lookups import Lookups
 from pybpfnf.vm.native.plan import make_plan
@@ -57,7 +57,7 @@ class Batch:
 
     def __init__(self, program: ProgramImage, host: Host, memory: NativeMemory, counters: tuple[Region, int, int] | None) -> None:
         """`counters`: the fault counters' region, their offset and size in it. Raises what `make_plan` raises."""
-        plan = make_plan(program.insns, host, around_hook=True)
+        plan = make_plan(program.insns, host, around=END_BPF)
         assert plan is not None
         assert host.context is not None
         self._plan = plan

@@ -14,14 +14,13 @@ from pybpfnf.abi.forms import Insn, Kind
 from pybpfnf.abi.helpers import HELPERS_BY_ID, Arg
 from pybpfnf.records import dataclass
 from pybpfnf.vm.alu import U64
-from pybpfnf.vm.native import fast_helpers, fast_path
 from pybpfnf.vm.native.access import TBAA, Accesses, finders, load_word
 from pybpfnf.vm.native.code import Code, jump_target
 from pybpfnf.vm.native.compute import ATOMICS, alu, narrowed, swap, test, widened
 from pybpfnf.vm.native.facts import Facts, Status, Table, Where, reads
 from pybpfnf.vm.native.fast_helpers import FAST_HELPERS
 from pybpfnf.vm.native.layout import Word
-from pybpfnf.vm.native.words import RUNTIME, compile_words
+from pybpfnf.vm.native.words import RUNTIME, compile_words, is_end
 from pybpfnf.vm.native.writer import Writer
 
 _SIZES = (1, 2, 4, 8)
@@ -42,17 +41,26 @@ class ContextLayout:
 
 
 def emit(
-    code: Code, table: Table, constants: Mapping[int, int], context: ContextLayout | None, *, packet_writable: bool, around_hook: bool
+    code: Code, table: Table, constants: Mapping[int, int], context: ContextLayout | None, *, packet_writable: bool, around: Around
 ) -> str:
     """The module's text. `constants`: where each 64-bit load that depends on the session finds its value, by slot.
-    `around_hook`: with `batch`, which brings packets through the hook."""
-    return _Emitter(code, table, constants, context, packet_writable, around_hook).module()
+    `around`: what is in the module besides `run`, and calls it."""
+    return _Emitter(code, table, constants, context, packet_writable, around).module()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Functions of words (`words`) that go with a program; `kept` as `compile_words` has it. `fast_helpers`: the program calls those."""
+
+    functions: tuple[Callable[..., int], ...] = ()
+    kept: frozenset[str] = frozenset()
+    fast_helpers: bool = False
 
 
 @cache
-def _hook_text() -> str:
-    functions = (*fast_helpers.WORDS, *fast_path.WORDS)
-    return compile_words(functions, elsewhere=(fast_path.is_end,), kept=frozenset({"batch", "admit", "dismiss", *FAST_HELPERS}))
+def _words_text(around: Around) -> str:
+    return compile_words(around.functions, elsewhere=(is_end,), kept=around.kept)
 
 
 @final
@@ -64,14 +72,14 @@ class _Emitter:
         constants: Mapping[int, int],
         context: ContextLayout | None,
         packet_writable: bool,
-        around_hook: bool,
+        around: Around,
     ) -> None:
         self._code = code
         self._table = table
         self._constants = constants
         self._context = context
         self._packet_writable = packet_writable
-        self._around_hook = around_hook
+        self._around_run = around
         self._w = Writer()
         self._accesses = Accesses(self._w, packet_writable=packet_writable)
         self._exits: list[tuple[str, int, int]] = []  # label, slot, instructions to give back
@@ -86,7 +94,7 @@ class _Emitter:
         body = "\n".join(self._w.lines)
         run = f"define i64 @run(ptr %state) noinline {{\n{body}\n}}"
         found = finders(self._accesses.finders, packet_writable=self._packet_writable)
-        around = self._around() if self._around_hook else ""
+        around = self._around() if self._around_run.functions else ""
         return "\n".join((_DECLARATIONS, found, run, around, TBAA, _BRANCH_WEIGHTS))
 
     def _around(self) -> str:
@@ -106,7 +114,7 @@ yes:
 no:
   ret i64 0
 }}"""
-        return "\n".join((RUNTIME, is_end, _hook_text()))
+        return "\n".join((RUNTIME, is_end, _words_text(self._around_run)))
 
     # ------------------------------------------------------------------------------------------- in and out
 

@@ -7,11 +7,11 @@ addresses of somewhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, SEGMENT_SIZE, SRH_FLAGS
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.vm.memory import STACK_SIZE
+from pybpfnf.vm.native import fast_helpers
+from pybpfnf.vm.native.emit import Around
 from pybpfnf.vm.native.fast_helpers import (
     ADDRESS,
     DESTINATION,
@@ -33,7 +33,7 @@ from pybpfnf.vm.native.fast_helpers import (
     word,
 )
 from pybpfnf.vm.native.layout import DROPPED, REGION_STEP, RESULT_WORDS, Word
-from pybpfnf.vm.native.words import clear, load8, load16, load64, move, run, same, store8, store64
+from pybpfnf.vm.native.words import clear, is_end, load8, load16, load64, move, run, same, store8, store64
 
 DONE, WHOLE, REST, FULL = 0, 1, 2, 3
 """What a batch stops for: its end, a packet that the session must run, one whose run it must go on with (at Word.SLOT), no more room."""
@@ -140,9 +140,8 @@ def batch(state: int) -> int:
     return DONE
 
 
-def is_end(slot: int) -> int:
-    """Whether the program ends at this slot, with a result (`emit` has the body)."""
-    raise NotImplementedError("compiled, not run")
-
-
-WORDS: tuple[Callable[..., int], ...] = (admit, advance, prepare, dismiss, batch)
+END_BPF = Around(
+    (*fast_helpers.WORDS, admit, advance, prepare, dismiss, batch),
+    kept=frozenset({"batch", "admit", "dismiss", *fast_helpers.FAST_HELPERS}),
+    fast_helpers=True,
+)

@@ -14,7 +14,7 @@ from pybpfnf.vm.host import Host
 from pybpfnf.vm.machine import Machine
 from pybpfnf.vm.memory import StackFrame
 from pybpfnf.vm.native.layout import Word
-from pybpfnf.vm.native.plan import Plan, make_plan
+from pybpfnf.vm.native.plan import ALONE, Plan, make_plan
 from pybpfnf.vm.native.regions import NativeFrame, NativeMemory, bytes_address
 
 _REGISTERS = struct.Struct("<11Q")
@@ -28,7 +28,7 @@ class NativeMachine(Machine):
     def __init__(self, program: ProgramImage, host: Host, memory: NativeMemory) -> None:
         super().__init__(program, host)
         self._memory = memory
-        self._plan = make_plan(program.insns, host, around_hook=False)
+        self._plan = make_plan(program.insns, host, around=ALONE)
         constants = self._plan.constants if self._plan is not None else ()
         if self._plan is not None:
             self._run = self._plan.compiled.function("run")

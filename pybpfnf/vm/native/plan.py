@@ -13,11 +13,12 @@ from pybpfnf.records import dataclass
 from pybpfnf.vm.decode import Registers, constant_of
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.native.code import Code, analyse
-from pybpfnf.vm.native.emit import ContextLayout, emit
+from pybpfnf.vm.native.emit import Around, ContextLayout, emit
 from pybpfnf.vm.native.facts import Live, Table, find_facts, live_registers, undecided, unset_registers
 from pybpfnf.vm.native.fast_helpers import FAST_HELPERS
 from pybpfnf.vm.native.jit import Compiled, compile_module
 
+ALONE = Around()
 _ZERO = 11  # the place of a zero behind the registers
 
 
@@ -33,11 +34,11 @@ class Plan:
     constants: tuple[int, ...]
 
 
-def make_plan(insns: Sequence[Insn], host: Host, *, around_hook: bool) -> Plan | None:
-    """The compiled program, with what brings packets through the hook or without; None where a register is read that has a value on one way
-    there and none on another. Raises SystemLacksError where nothing can be compiled."""
+def make_plan(insns: Sequence[Insn], host: Host, *, around: Around) -> Plan | None:
+    """The compiled program, with what is around it; None where a register is read that has a value on one way there and none on another.
+    Raises SystemLacksError where nothing can be compiled."""
     constants, unresolved = _constants(insns, host)
-    fast_helpers = frozenset(HELPERS[name].id for name in FAST_HELPERS) if around_hook else frozenset()
+    fast_helpers = frozenset(HELPERS[name].id for name in FAST_HELPERS) if around.fast_helpers else frozenset()
     code = analyse(insns, host.starts.values(), unresolved, fast_helpers)
     live = live_registers(code)
     context = _context_layout(host)
@@ -48,7 +49,7 @@ def make_plan(insns: Sequence[Insn], host: Host, *, around_hook: bool) -> Plan |
         return None
     writable = host.program_type is not None and host.program_type.packet is PacketRights.READ_WRITE
     places = {slot: place for place, slot in enumerate(constants)}
-    text = emit(code, table, places, context, packet_writable=writable, around_hook=around_hook)
+    text = emit(code, table, places, context, packet_writable=writable, around=around)
     return Plan(compile_module(text), _entering(code, live), _leaving(code, table), tuple(constants.values()))
 
 

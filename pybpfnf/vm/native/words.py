@@ -82,6 +82,11 @@ def run(state: int) -> int:
     raise NotImplementedError("compiled, not run")
 
 
+def is_end(slot: int) -> int:
+    """Whether the program ends at this slot, with a result (`emit`)."""
+    raise NotImplementedError("compiled, not run")
+
+
 RUNTIME = """\
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
