@@ -19,6 +19,8 @@ from pybpfnf.records import dataclass
 
 _UNSPECIFIED = IPv6Address("::")
 _ROUTER = IPv6Address("fc00:b::b")
+DEVICE_KINDS = ("ethernet", "ip")
+RUNNERS_DEVICES = 4  # from `ifindex` on: the one that packets come in by, the one that they leave by, and the far ends of both
 HMAC_ALGORITHMS = ("sha1", "sha256")
 HMAC_SECRET_SIZE = 64  # SEG6_HMAC_SECRET_LEN
 
@@ -86,6 +88,7 @@ class Environment:
     tables: frozenset[int] = frozenset({0, 253, 254, 255})  # routing tables that exist; 0 stands for the ordinary rules
     unreachable: tuple[str, ...] = ()  # prefixes without a route, of either version: look-ups answer -ENETUNREACH
     sid: IPv6Address | IPv4Address | None = None  # the route's destination, a SID in seg6local; None: the packet's
+    devices: Mapping[int, str] = field(default_factory=dict)  # other devices: index to "ethernet", or "ip" for one without a link layer
     fuel: int = 1_000_000  # instructions before a run is called endless (the verifier's own limit)
 
     def __post_init__(self) -> None:
@@ -97,6 +100,13 @@ class Environment:
                 raise InputError(f"{name} is {getattr(self, name)}, and goes from {low} to {high}")
         for prefix in self.unreachable:
             _network(prefix)
+        for index, kind in self.devices.items():
+            if kind not in DEVICE_KINDS:
+                raise InputError(f"device {index} is {kind!r}", hint=f"write one of {', '.join(DEVICE_KINDS)}")
+            if not self.ifindex + RUNNERS_DEVICES <= index <= _S32:
+                raise InputError(
+                    f"device {index} is the runner's own, or none", hint=f"give {self.ifindex + RUNNERS_DEVICES} or more: ifindex + 4"
+                )
 
     def is_unreachable(self, address: IPv4Address | IPv6Address) -> bool:
         """Whether the router has no route to it."""
@@ -140,6 +150,15 @@ class Event:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Redirected:
+    """A frame that left by one of `Environment.devices`, from its link-layer header on, where the device has one."""
+
+    ifindex: int
+    frame: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one packet.
 
@@ -148,7 +167,8 @@ class Outcome:
     lwt_xmit after it has taken a hop off. `reason`
     says in one sentence why a packet did not leave, or None. `runs` counts how often the program ran (more than once
     when it returned REDIRECT without having chosen a route). `events`
-    are the records that it sent, map by map, `log` the lines that it logged. `instructions` is None where it cannot be counted.
+    are the records that it sent, map by map, `log` the lines that it logged, `redirected` what left by other devices than the
+    route's, device by device. `instructions` is None where it cannot be counted.
     The hook lets a hop limit of 1 or 0 and packets larger than an MTU pass: forwarding drops those later, so the VM calls
     them forwarded, and on the kernel's wire they do not appear.
     """
@@ -163,6 +183,7 @@ class Outcome:
     instructions: int | None = None
     runs: int = 1
     mark: int = 0
+    redirected: tuple[Redirected, ...] = ()
 
 
 class MapAccess(Protocol):

@@ -22,7 +22,7 @@ _STILL = (
     ir.InlinedCall, ir.SubprogramCall, ir.Leave, ir.Absent, ir.Present,
 )  # fmt: skip
 # These move it, and leave its headers in their order. So does a write that a checksum follows, to the verifier.
-_MOVING = (ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.TlvValue)
+_MOVING = (ir.CloneRedirect, ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.TlvValue)
 
 
 def packet_after(packet: Packet, nodes: Iterable[object]) -> Packet:

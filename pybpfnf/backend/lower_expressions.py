@@ -22,6 +22,7 @@ from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contai
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
 from pybpfnf.backend.lower_queues import lower_queue_take
+from pybpfnf.backend.lower_redirect import lower_clone_redirect, lower_redirect
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
 from pybpfnf.backend.lower_segments import lower_segment_count, lower_segment_read
 from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
@@ -205,6 +206,8 @@ EXPRESSIONS: Expressions = {
     ir.Seg6ActionCall: lower_seg6_action_call,
     ir.HasHeader: lower_has_header_value,
     ir.PushEncap: lower_push_encap,
+    ir.Redirect: lower_redirect,
+    ir.CloneRedirect: lower_clone_redirect,
     ir.StructValue: lower_struct_value,
     ir.Member: lower_place,
     ir.SegmentCount: lower_segment_count,

@@ -9,6 +9,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_arguments import optional_of_slot, to_slot
 from pybpfnf.dsl.build_assign import Statements, declare
 from pybpfnf.dsl.build_events import check_path_end, report_leaks
+from pybpfnf.dsl.build_redirect import returned
 from pybpfnf.dsl.builder import Builder, Called
 from pybpfnf.dsl.flow import Flow, join
 from pybpfnf.dsl.formals import Signature, name_span_of
@@ -115,7 +116,7 @@ def _give(b: Builder, called: Called, node: ast.Return) -> Statements:
     if node.value is None:
         b.error("type", f"`{name}` gives {result_text(called)}", node, "write a value after `return`")
         return ()
-    expr = to_slot(b, b.expr(node.value), called.result, node.value, f"what `{name}` gives")
+    expr = to_slot(b, returned(b.expr(node.value)), called.result, node.value, f"what `{name}` gives")
     if b.flow.reachable:
         called.seen = expr.type if called.seen is None else _joined(b, called.seen, expr.type, node.value)
     local = result_local(b, called)

@@ -17,6 +17,7 @@ from pybpfnf.dsl.build_func import build_func_call
 from pybpfnf.dsl.build_log import build_log
 from pybpfnf.dsl.build_map import get
 from pybpfnf.dsl.build_queue import call_queue
+from pybpfnf.dsl.build_redirect import REDIRECTS, build_redirect
 from pybpfnf.dsl.build_struct import build_struct
 from pybpfnf.dsl.build_tails import call_program
 from pybpfnf.dsl.build_tlv import find, is_instance, item_count
@@ -69,6 +70,8 @@ def build_call(b: Builder, node: ast.Call) -> Value:
             return call_events(b, buffer, name, node)
         case Method(PacketView(), name) if name in PUSHES:
             return push(b, name, node)
+        case Method(PacketView(), name) if name in REDIRECTS:
+            return build_redirect(b, name, node)
         case Method(PacketView(), name) if name in VIEW_METHODS:
             return build_view(b, name, node)
         case Method(PacketView(), name):

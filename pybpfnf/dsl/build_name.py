@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_redirect import chooses_device
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import MixedBinding, PoisonBinding, ValueBinding, ViewBinding, is_packet_view, is_tlv_view
 from pybpfnf.dsl.operands import convert
@@ -153,6 +154,9 @@ def _verdict(b: Builder, verdict: Verdict, node: ast.expr) -> Value:
     if verdict.value not in b.hook.verdicts.values():
         names = ", ".join(b.hook.verdicts)
         return b.error("not-here", f"{b.hook.name} has no verdict {verdict.name}", node, f"its verdicts are {names}")
+    if verdict is Verdict.REDIRECT and "redirect" in b.hook.helpers and not chooses_device(b):
+        hint = f"write `return {b.packet_name}.redirect(ifindex)`"
+        return b.error("not-here", f"{b.hook.name} drops what is redirected to no device", node, hint)
     return Typed(ir.Const(verdict.value, VERDICT, b.span(node)))
 
 

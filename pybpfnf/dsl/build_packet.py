@@ -13,6 +13,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_events import events_method
 from pybpfnf.dsl.build_name import member
 from pybpfnf.dsl.build_queue import queue_method
+from pybpfnf.dsl.build_redirect import REDIRECTS
 from pybpfnf.dsl.build_struct import build_member, field_value, has_fields, store_place, update_place
 from pybpfnf.dsl.build_tlv import build_tlv_field, is_found_tlv, store_tlv, update_tlv
 from pybpfnf.dsl.build_view import VIEW_METHODS, build_wire_field, is_header_view, store_wire, update_wire
@@ -81,7 +82,7 @@ def _of_packet(b: Builder, node: ast.Attribute) -> Value:
     name = node.attr
     if name in HOOKS[b.hook.name].headers:
         return HeaderView(HEADERS[name])
-    if name in METHODS or name in PUSHES or name in VIEW_METHODS:
+    if name in METHODS or name in PUSHES or name in VIEW_METHODS or name in REDIRECTS:
         return Method(PacketView(), name)
     field = _context_field(b, node)
     if isinstance(field, Poison):

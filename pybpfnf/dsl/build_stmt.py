@@ -14,6 +14,7 @@ from pybpfnf.dsl.build_body import build_leave
 from pybpfnf.dsl.build_events import check_path_end, refuse_unnamed, report_leaks
 from pybpfnf.dsl.build_map import delete_item
 from pybpfnf.dsl.build_name import found_value
+from pybpfnf.dsl.build_redirect import returned
 from pybpfnf.dsl.build_tails import build_tail_call
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.facts import Facts, facts
@@ -23,7 +24,7 @@ from pybpfnf.dsl.narrow import narrowed
 from pybpfnf.dsl.operands import as_bool, describe, to_type
 from pybpfnf.dsl.surface.stores import ConfigVariable, StateVariable
 from pybpfnf.dsl.types import VERDICT
-from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Reserving, TailCalling, Typed
+from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Redirecting, Reserving, TailCalling, Typed
 from pybpfnf.dsl.walk import reached
 
 # What cannot fault when it is read, nor do anything.
@@ -76,7 +77,7 @@ def build_return(b: Builder, node: ast.Return) -> Statements:
         b.flow.reachable = False
         b.error("type", "a network function returns a verdict", node, "write `return OK` or `return DROP`")
         return ()
-    given = b.expr(node.value)
+    given = returned(b.expr(node.value))
     if isinstance(given, TailCalling):
         return build_tail_call(b, given.call, node)
     value = to_type(b, given, VERDICT, node.value, "what a network function returns")
@@ -132,8 +133,8 @@ def build_pass(b: Builder, node: ast.Pass) -> Statements:
 
 
 def _chooses_route(call: ir.InlinedCall | ir.SubprogramCall) -> bool:
-    actions = (node for node in reached((call,)) if isinstance(node, ir.Seg6ActionCall))
-    return any(METHODS[node.action.name.lower()].route_only for node in actions)
+    actions = (node for node in reached((call,)) if isinstance(node, ir.Seg6ActionCall | ir.Redirect))
+    return any(isinstance(node, ir.Redirect) or METHODS[node.action.name.lower()].route_only for node in actions)
 
 
 def build_expression(b: Builder, node: ast.Expr) -> Statements:
@@ -154,6 +155,10 @@ def build_expression(b: Builder, node: ast.Expr) -> Statements:
             return statements
         case Reserving(buffer):
             refuse_unnamed(b, buffer, node.value)
+            return ()
+        case Redirecting():
+            message = "the device that `redirect` chooses is forgotten, unless its verdict is returned"
+            b.error("type", message, node, f"write `return {b.text(node)}`")
             return ()
         case TailCalling():
             b.error("type", "a tail call does not come back", node, f"write `return {b.text(node)}`")

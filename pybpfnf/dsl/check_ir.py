@@ -283,6 +283,10 @@ def _action(node: ir.Seg6ActionCall) -> bool:
     return not isinstance(node.parameter, ir.SrhValue) and node.parameter.type == wanted[node.action]
 
 
+def _redirect(node: ir.Redirect) -> bool:
+    return node.ifindex.type == U32 and node.type == VERDICT and all(part.type == OctetsType(6) for part in node.link or ())
+
+
 def _push(node: ir.PushEncap) -> bool:
     if node.kind is not ir.EncapKind.IP:
         return node.source is None and node.hop_limit is None
@@ -331,6 +335,8 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.HelperCall: lambda node: node.type == U64 and all(argument.type == U64 for argument in node.args),
     ir.Seg6ActionCall: _action,
     ir.PushEncap: _push,
+    ir.Redirect: _redirect,
+    ir.CloneRedirect: lambda node: node.ifindex.type == U32,
     ir.TlvValue: _tlv,
     ir.SrhValue: _srh,
     ir.StructValue: _struct,

@@ -51,6 +51,7 @@ from pybpfnf.dsl.values import (
     ProgramSlot,
     ProgramsPlace,
     QueuePlace,
+    Redirecting,
     Reserving,
     Segments,
     StructClass,
@@ -90,6 +91,8 @@ def describe(value: Value) -> str:
             return f"a program of `{array.name}`, not called"
         case TailCalling():
             return "a tail call"
+        case Redirecting():
+            return "a redirect"
         case Segments():
             return "the segment list"
         case Tlvs():

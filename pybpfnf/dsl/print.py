@@ -197,6 +197,11 @@ def _part(value: ir.Expr | bytes | tuple[ir.Expr, ...]) -> str:
     return value.hex() if isinstance(value, bytes) else _expr(value)
 
 
+def _redirect(node: ir.Redirect) -> str:
+    link = "" if node.link is None else ", Ethernet to {} from {}".format(*map(_expr, node.link))
+    return f"redirect to device {_expr(node.ifindex)}{link}"
+
+
 def _push(node: ir.PushEncap) -> str:
     outer = [f", {name} {_expr(value)}" for name, value in (("source", node.source), ("hop_limit", node.hop_limit)) if value is not None]
     return f"push {node.kind.name.lower()} {_expr(node.srh)}{''.join(outer)}"
@@ -247,6 +252,8 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.Seg6ActionCall: lambda node: f"{node.action.name.lower()}({_expr(node.parameter)})",
     ir.HasHeader: lambda node: f"has {node.header.name}",
     ir.PushEncap: _push,
+    ir.Redirect: _redirect,
+    ir.CloneRedirect: lambda node: f"copy to device {_expr(node.ifindex)}",
     ir.SrhValue: _srh,
     ir.StructValue: _struct,
     ir.Member: lambda node: f"{_expr(node.base)}.{node.field.name}",

@@ -208,6 +208,14 @@ class TailCalling:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Redirecting:
+    """`pkt.redirect(ifindex)`: to be returned at once."""
+
+    call: ir.Redirect
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Constant:
     """A Python object that the function captures or writes: bytes, text, a tuple, a module, a function."""
 
@@ -244,6 +252,7 @@ Value: TypeAlias = (
     | ProgramsPlace
     | ProgramSlot
     | TailCalling
+    | Redirecting
     | Constant
     | Nothing
 )

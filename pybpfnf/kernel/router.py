@@ -19,6 +19,7 @@ from typing import Self, final
 
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.kernel import links, netns, routes, seg6
+from pybpfnf.kernel.devices import Devices
 from pybpfnf.kernel.links import IFF_MULTICAST, IFF_NOARP, IFF_UP, MAIN_TABLE, Network
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import Namespace, set_sysctl
@@ -60,6 +61,7 @@ class Router:
             with self.namespace.entered():
                 self.netlink = stack.enter_context(Netlink())
                 self.out_index = _build(self.netlink, environment)
+                self.devices = stack.enter_context(Devices(self.netlink, environment))
                 self.wire = stack.enter_context(Wire(_FEED, _SINK, _MACS[IN], _flush_packet(), environment.mark))
             self._stack = stack.pop_all()
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self, final
 
 from pybpfnf.abi.headers import ETHER_TYPES
+from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError, InternalError, SystemLacksError, VerifierError
 from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
@@ -30,6 +31,7 @@ from pybpfnf.kernel.router import Router
 from pybpfnf.kernel.trace import Trace, speaks
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
 
+_REDIRECT = PROGRAM_TYPES["lwt_xmit"].verdicts["REDIRECT"]
 _COUNTER_SIZE = 8
 _KEY = bytes(4)
 
@@ -95,17 +97,19 @@ class KernelSession:
             raise InternalError(f"{len(arrived)} packets left the router for one that came in")
         fault = self._fault_since(counts)
         events = tuple(Event(name, data) for name, each in self._events.items() for data in each.read_records())
+        redirected = self._router.devices.redirected()
         left = self._hook.restore(packet, arrived[0], verdict) if arrived else None
         return Outcome(
             verdict=verdict,
             packet=left,
             forwarded=left is not None,
-            reason=None if left is not None else _reason(runs, verdict),
+            reason=None if left is not None else _reason(runs, verdict, bool(redirected)),
             fault=fault,
             events=events,
             log=() if self._trace is None else tuple(self._trace.read()),
             runs=runs,
             mark=mark,
+            redirected=redirected,
         )
 
     def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
@@ -207,11 +211,13 @@ def _fault(counters: FaultCounters, before: bytes, after: bytes) -> Fault:
     return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number, callers=site.callers)
 
 
-def _reason(runs: int, verdict: int | None) -> str:
+def _reason(runs: int, verdict: int | None, redirected: bool) -> str:
     if runs == 0:
         return "the kernel dropped the packet before the program"
     if verdict == 2:
         return "the program returned DROP"
+    if verdict == _REDIRECT and redirected:
+        return "the packet left by another device"
     return "the kernel dropped the packet after the program"
 
 

@@ -20,6 +20,7 @@ from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Region
 from pybpfnf.vm.printk import trace_printk, trace_vprintk
 from pybpfnf.vm.queues import QUEUE_HELPERS
+from pybpfnf.vm.redirect import REDIRECT_HELPERS
 from pybpfnf.vm.seg6_helpers import SEG6_HELPERS, flow_hash
 from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.tails import tail_call
@@ -177,10 +178,10 @@ EMULATED: dict[str, Callable[..., int]] = {
     **QUEUE_HELPERS,
     **SEG6_HELPERS,
     **XMIT_HELPERS,
+    **REDIRECT_HELPERS,
 }
 """By the name of the helper's row."""
 
-_LINK_LAYER = "there is no link layer here: no other device, and no header of one"
 _TUNNELS = "tunnel metadata is not emulated"
 _TASKS = "a packet comes in whatever process was interrupted: there is no task to emulate"
 _KERNEL_MEMORY = "there is no kernel or user memory to look into"
@@ -189,7 +190,6 @@ _TEXT = "text in maps is not emulated"
 _READER = "what the reader of a buffer or counter does is not emulated"
 
 NOT_EMULATED: Mapping[str, str] = {
-    **dict.fromkeys(("redirect", "clone_redirect", "skb_change_head"), _LINK_LAYER),
     **dict.fromkeys(("skb_get_tunnel_key", "skb_set_tunnel_key", "skb_get_tunnel_opt", "skb_set_tunnel_opt"), _TUNNELS),
     **dict.fromkeys(("user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
     **dict.fromkeys(("strtol", "strtoul", "strncmp", "snprintf", "snprintf_btf"), _TEXT),

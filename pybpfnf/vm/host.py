@@ -9,7 +9,7 @@ from typing import final
 
 from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.records import dataclass
-from pybpfnf.runner import Environment, FaultKind
+from pybpfnf.runner import Environment, FaultKind, Redirected
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.maps import VmMap
@@ -52,6 +52,8 @@ class Host:
         self.log: list[str] = []  # what the program said about this packet
         self.answer: tuple[str, int] | None = None  # the last helper that it called for this packet, and what that returned
         self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address
+        self.chosen: tuple[int, int] | None = None  # the device, and flags, that `redirect` was called with
+        self.redirected: list[Redirected] = []  # what left by other devices, of this packet
         self.srh = SrhState()
         self.sid: Address = IPv6Address(0)  # the function's own, or the destination that its route is for
         self.context: ContextRegion | None = None
@@ -83,6 +85,8 @@ class Host:
         self.packets += 1
         self.log = []
         self.answer = None
+        self.chosen = None
+        self.redirected = []
         self.srh = SrhState()
 
     def map_packet(self) -> None:

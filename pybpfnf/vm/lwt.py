@@ -16,6 +16,7 @@ from pybpfnf.vm.hooks import Hook, Passage, RunProgram, refuse_endless_return, r
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import ETH_P_IP, Address
 from pybpfnf.vm.ipv6 import Drop
+from pybpfnf.vm.redirect import follow
 from pybpfnf.vm.routes import Route, lookup
 from pybpfnf.vm.skb import Skb
 
@@ -82,7 +83,7 @@ def _transmit(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -
         before = skb.protocol
         _run(host, skb, run_program, passage)
         if passage.verdict == _REDIRECT:
-            raise Drop("skb_do_redirect: no device was chosen")
+            follow(host, skb)
         if passage.verdict == _OK:
             if skb.protocol != before:
                 raise Drop("bpf_xmit: the packet has changed its IP version: return REROUTE")

@@ -127,6 +127,7 @@ class VmSession:
             instructions=self._executed,
             runs=passage.runs,
             mark=passage.mark,
+            redirected=tuple(self._host.redirected),
         )
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ class Skb:
     protocol: int = ETHER_TYPES["ipv6"]
     ingress_ifindex: int | None = None
     encapsulation: bool = False
+    link: int = 0  # bytes of a link-layer header before the IP header, which `data` begins with then
     csum_level: int = -1
     cb: bytearray = field(default_factory=lambda: bytearray(20))
     dst: Route | None = None

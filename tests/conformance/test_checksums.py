@@ -246,7 +246,7 @@ def test_the_header_checksum_follows_each_field(runner: Runner, packet: bytes) -
     assert after[20:] == packet[20:]
 
 
-@func
+@func(inline=False)
 def relabel(header: XmitIpv6, label: u32) -> None:
     header.flow_label = label
 

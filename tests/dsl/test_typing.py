@@ -94,7 +94,7 @@ def test_the_right_sample_compiles(tmp_path: Path) -> None:
 
 def test_the_right_sample_of_routes_compiles(tmp_path: Path) -> None:
     module = compile_module(load_programs(copy("routes_right", tmp_path)))
-    assert [function.name for function in module.functions] == ["encapsulate", "guard", "tunnel", "read", "write"]
+    assert [function.name for function in module.functions] == ["encapsulate", "guard", "tunnel", "read", "write", "elsewhere"]
 
 
 def test_the_right_sample_of_tail_calls_compiles(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ Converts in. Where the text says "faults", the function counts the fault site an
 """
 
 from pybpfnf.dsl.ir.actions import (
+    CloneRedirect,
     HasHeader,
     PushEncap,
+    Redirect,
     Seg6ActionCall,
     SrhValue,
 )
@@ -94,6 +96,7 @@ __all__ = [
     "Binary",
     "BinaryOp",
     "Break",
+    "CloneRedirect",
     "Compare",
     "CompareOp",
     "Conditional",
@@ -144,6 +147,7 @@ __all__ = [
     "Place",
     "Present",
     "PushEncap",
+    "Redirect",
     "Release",
     "Reserve",
     "ProgArray",

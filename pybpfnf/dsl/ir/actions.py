@@ -61,6 +61,28 @@ class HasHeader:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """The packet leaves by the device `ifindex` (a u32), with an Ethernet header in front where `link` has its addresses, destination
+    and source (six octets each); faults where there is no room for that. Gives the verdict REDIRECT; the packet has other headers."""
+
+    ifindex: Expr
+    link: tuple[Expr, Expr] | None
+    type: Type
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CloneRedirect:
+    """A copy of the packet, as it is here, leaves by the device `ifindex` (a u32); faults where it does not. Gives nothing."""
+
+    ifindex: Expr
+    span: Span
+    type: NoneType = NONE
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class PushEncap:
     """Encapsulate the packet, or insert the SRH; faults when the helper fails. Packet data moves, and has other headers.
 

@@ -8,7 +8,7 @@ from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import Field, Header
 from pybpfnf.abi.helpers import Helper
 from pybpfnf.diagnostics import Span
-from pybpfnf.dsl.ir.actions import HasHeader, PushEncap, Seg6ActionCall
+from pybpfnf.dsl.ir.actions import CloneRedirect, HasHeader, PushEncap, Redirect, Seg6ActionCall
 from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Present, SubprogramCall
 from pybpfnf.dsl.ir.events import Emit
 from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
@@ -268,6 +268,8 @@ Expr: TypeAlias = (
     | Seg6ActionCall
     | HasHeader
     | PushEncap
+    | Redirect
+    | CloneRedirect
     | StructValue
     | Member
     | Item

@@ -6,13 +6,13 @@ Fields are rows of `abi.contexts`; a test proves that the classes here have the 
 from __future__ import annotations
 
 from ipaddress import IPv6Address
-from typing import final
+from typing import final, overload
 
 from pybpfnf.dsl.surface.context import ContextPacket
 from pybpfnf.dsl.surface.definitions import only_compiled
-from pybpfnf.dsl.surface.packets import Ipv6, Srh
+from pybpfnf.dsl.surface.packets import Ipv6, Srh, Verdict
 from pybpfnf.dsl.surface.route_headers import Ipv4, XmitIpv4, XmitIpv6
-from pybpfnf.dsl.surface.scalars import u8
+from pybpfnf.dsl.surface.scalars import u8, u32
 
 
 class RoutePacket(ContextPacket):
@@ -72,4 +72,17 @@ class LwtXmitPacket(RoutePacket):
 
     def push_ip(self, srh: Srh, *, source: IPv6Address, hop_limit: u8 = 64) -> None:
         """Put an IPv6 header from `source` with a new SRH around any packet. Return REROUTE after it. A failure is a fault."""
+        only_compiled("a packet")
+
+    @overload
+    def redirect(self, ifindex: u32) -> Verdict: ...
+    @overload
+    def redirect(self, ifindex: u32, *, destination: bytes, source: bytes) -> Verdict: ...
+    def redirect(self, ifindex: u32, *, destination: bytes = b"", source: bytes = b"") -> Verdict:
+        """Send the packet by another device: `return pkt.redirect(7)`. An Ethernet device needs the addresses, six bytes each, of the
+        header that is put in front; a device of IP packets, as a tunnel, takes none. The kernel drops what goes to no device."""
+        only_compiled("a packet")
+
+    def clone_redirect(self, ifindex: u32) -> None:
+        """Send a copy of the packet, as it is now, by another device of IP packets, as a tunnel. A failure is a fault."""
         only_compiled("a packet")

@@ -15,7 +15,7 @@ from typing import Any, final
 
 from pybpfnf.dsl import ir
 from pybpfnf.errors import InputError
-from pybpfnf.runner import Environment, Fault
+from pybpfnf.runner import Environment, Fault, Redirected
 from pybpfnf.testing.evaluate import (
     calls,
     events,
@@ -24,6 +24,7 @@ from pybpfnf.testing.evaluate import (
     maps,
     packets,
     queues,
+    redirects,
     statements,
     structs,
     tails,
@@ -49,6 +50,7 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     **tlvs.EXPRESSIONS,
     **views.EXPRESSIONS,
     **calls.EXPRESSIONS,
+    **redirects.EXPRESSIONS,
 }
 
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {
@@ -86,6 +88,7 @@ class Evaluation:
     fault: Fault | None = None
     events: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)  # records by the name of their buffer
     log: tuple[str, ...] = ()
+    redirected: tuple[Redirected, ...] = ()  # as handed to the devices
 
 
 @final
@@ -113,7 +116,7 @@ class Evaluator:
         run = Run(_MEANINGS, self.environment, ModelPacket(packet), self.maps, self.variables, sent, self.function.hook)
         verdict, fault = self._finish(run)
         events = {name: each.records for name, each in sent.items()}
-        return Evaluation(verdict, run.packet.encode(), run.context["mark"], fault, events, tuple(run.log))
+        return Evaluation(verdict, run.packet.encode(), run.context["mark"], fault, events, tuple(run.log), tuple(run.redirected))
 
     def _finish(self, run: Run) -> tuple[int, Fault | None]:
         """The verdict, of the function or of the last of those that it goes on in, each with locals of its own."""

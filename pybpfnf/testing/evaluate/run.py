@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, final
 from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
-from pybpfnf.runner import Environment, Fault, FaultKind
+from pybpfnf.runner import Environment, Fault, FaultKind, Redirected
 from pybpfnf.testing.model_events import Sent, Slot
 from pybpfnf.testing.model_maps import Contents, Value
 from pybpfnf.testing.model_packet import ModelPacket, PacketError
@@ -83,6 +83,7 @@ class Run:
         self.verdicts = {number: name for name, number in hook.verdicts.items()}
         self.log: list[str] = []
         self.tail_calls = 0
+        self.redirected: list[Redirected] = []
         self.sent = sent  # records, by the name of their buffer
         self.slots: dict[ir.Local, Slot | None] = {}  # of the locals that have a reserved record
         self.context: dict[str, int] = {
