@@ -18,9 +18,9 @@ _STACK_COMPLAINT = re.compile(r"in function (\w+) .*BPF stack limit is exceeded"
 def authors_mistake(module: ir.Module, said: str) -> CompileError | None:
     """The author's mistake, where LLVM died of it. None where it died of something else, which is our bug."""
     if _TOO_FAR in said:
-        largest = max(_code(module), key=lambda function: sum(1 for _ in walk(function.body)))  # its span is the name's alone
+        largest = max(code_of(module), key=lambda function: sum(1 for _ in walk(function.body)))  # its span is the name's alone
         message = f"{largest.name} is too large: a jump reaches 32,767 instructions"
-        return CompileError([_diagnostic(module, "size", message, largest.span, "split it, or write less of it out")])
+        return CompileError([diagnostic(module, "size", message, largest.span, "split it, or write less of it out")])
     return _too_much_stack(module, said)
 
 
@@ -29,16 +29,17 @@ def _too_much_stack(module: ir.Module, said: str) -> CompileError | None:
     complaint = _STACK_COMPLAINT.search(said)
     if complaint is None:
         return None
-    span = next((function.span for function in _code(module) if function.name == complaint[1]), module.functions[0].span)
+    span = next((function.span for function in code_of(module) if function.name == complaint[1]), module.functions[0].span)
     message = f"{complaint[1]} needs more than the {STACK_SIZE} bytes of stack that there are"
-    return CompileError([_diagnostic(module, "stack", message, span, "write shorter SRHs and TLVs, or keep fewer values at once")])
+    return CompileError([diagnostic(module, "stack", message, span, "write shorter SRHs and TLVs, or keep fewer values at once")])
 
 
-def _code(module: ir.Module) -> tuple[ir.Function | ir.Subprogram, ...]:
+def code_of(module: ir.Module) -> tuple[ir.Function | ir.Subprogram, ...]:
+    """Everything that becomes a function of the object."""
     return (*module.functions, *module.subprograms)
 
 
-def _diagnostic(module: ir.Module, code: str, message: str, span: Span, hint: str) -> Diagnostic:
+def diagnostic(module: ir.Module, code: str, message: str, span: Span, hint: str) -> Diagnostic:
     lines = module.sources.get(span.file, "").splitlines()
     line = lines[span.line - 1] if 0 < span.line <= len(lines) else ""
     return Diagnostic(code, message, span, line, hint)

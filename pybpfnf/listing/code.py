@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from pybpfnf.abi.forms import Insn, Kind
 from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.abi.slots import slots_of, target_slot
 from pybpfnf.abi.text import format_insn
 from pybpfnf.image.model import LineRecord, ObjectImage, ProgramImage
-from pybpfnf.listing.flow import Pointers, pointers_before, slots_of, target_slot
+from pybpfnf.listing.flow import Pointers, pointers_before
 
 _INDENT = 8
 _COMMENT_COLUMN = 56

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias, final
 
 from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.slots import slots_of, target_slot
 from pybpfnf.records import dataclass
 
 _SCRATCH = frozenset(range(6))  # r0 to r5 are not kept over a call
@@ -21,31 +22,6 @@ class Pointer:
 
 
 Pointers: TypeAlias = Mapping[int, Pointer]  # by register
-
-
-def slots_of(insns: Sequence[Insn]) -> dict[int, Insn]:
-    """Instructions by their first slot, in order."""
-    found = {}
-    slot = 0
-    for insn in insns:
-        found[slot] = insn
-        slot += insn.slots
-    return found
-
-
-def target_slot(slot: int, insn: Insn) -> int | None:
-    """The slot that a jump, a local call or a function's address at `slot` means, None for other instructions."""
-    match insn.form.kind:
-        case Kind.JUMP:
-            return slot + 1 + insn.off
-        case Kind.GOTO:
-            return slot + 1 + (insn.off if insn.form.op == "ja" else insn.imm)
-        case Kind.CALL_LOCAL:
-            return slot + 1 + insn.imm
-        case Kind.LOAD_IMM64 if insn.form.op == "ld_func":
-            return slot + 1 + (insn.imm ^ 1 << 31) - (1 << 31)  # the low half, signed
-        case _:
-            return None
 
 
 def pointers_before(insns: Sequence[Insn]) -> Mapping[int, Pointers]:

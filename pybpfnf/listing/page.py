@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.image.model import FaultSite, MapSpec, ObjectImage, ProgramImage, Variable
+from pybpfnf.image.stack import STACK_SIZE, deepest_chain
 from pybpfnf.listing.code import code_lines
 from pybpfnf.types.layout import FieldType
 from pybpfnf.types.scalars import decode_scalar
@@ -33,6 +34,7 @@ def _head(program: ProgramImage, image: ObjectImage) -> list[str]:
         rows = [("type", type_.name), *rows, ("packet", type_.packet.value), ("verdicts", verdicts)]
     if program.on_fault is not None:
         rows.append(("on fault", verdict_name(program, program.on_fault)))
+    rows.append(("stack", f"{deepest_chain(program)} of {STACK_SIZE} bytes"))
     rows.append(("length", f"{program.slots} slots, {program.slots * 8} bytes"))
     return [f"program {program.name}", *(f"    {line}" for line in program.doc.splitlines()[:1]), *_aligned(rows)]
 
@@ -89,11 +91,11 @@ def _value(variable: Variable) -> str:
 
 
 def _sites(program: ProgramImage, image: ObjectImage) -> Iterator[FaultSite]:
-    """Those of the program and of the functions inlined in it: all that are not another program's."""
+    """Those of the program, of the functions inlined in it, and of its subprograms."""
     if image.faults is None or program.on_fault is None:
         return iter(())
-    others = {other.name for other in image.programs} - {program.name}
-    return (site for site in image.faults.sites if site.function not in others)
+    functions = {program.name, *(record.name for record in program.functions)}
+    return (site for site in image.faults.sites if site.function in functions)
 
 
 def _site_row(site: FaultSite, program: ProgramImage) -> Row:

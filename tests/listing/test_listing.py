@@ -94,6 +94,7 @@ program probe
   packet    read only
   verdicts  OK 0, DROP 2, REDIRECT 7
   on fault  DROP
+  stack     probe 0 + half 0: 64 of 512 bytes
   length    20 slots, 160 bytes
 
 maps
@@ -128,7 +129,6 @@ half:
     19: exit
 
 fault sites
-  0  functions/other.py:3:1  no such key       returns DROP
   1  functions/probe.py:7:8  division by zero  returns DROP
 """
 
@@ -148,7 +148,7 @@ def code(text: str, type_: str | None = "lwt_xmit") -> list[str]:
 
 
 def test_a_program_without_type_maps_lines_or_license_is_listed_by_what_there_is() -> None:
-    head = "program bare\n  section  prog\n  license  none\n  length   2 slots, 16 bytes\n"
+    head = "program bare\n  section  prog\n  license  none\n  stack    0 of 512 bytes\n  length   2 slots, 16 bytes\n"
     assert bare("r0 = *(u32 *)(r1 + 8)\nexit", None) == head + "\nbare:\n     0: r0 = *(u32 *)(r1 + 8)\n     1: exit\n"
 
 
