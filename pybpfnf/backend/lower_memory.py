@@ -81,6 +81,9 @@ def lower_context_read(frame: Frame, node: ir.ContextRead) -> str:
     bits = node.field.size * 8
     value = frame.writer.load(f"i{bits}", place, alignment(node.field.size), volatile=True)
     frame.writer.keep_apart()
+    if node.field.wire_order:  # an EtherType, in the low half
+        half = frame.writer.cast("trunc", f"i{bits}", value, "i16")
+        value = frame.writer.cast("zext", "i16", frame.writer.value(f"call i16 @llvm.bswap.i16(i16 {half})"), f"i{bits}")
     return _resized(frame, node.field.name, value, IntType(f"u{bits}", bits, False), node.type)
 
 

@@ -91,12 +91,12 @@ def _of_packet(b: Builder, node: ast.Attribute) -> Value:
 
 
 def readable_fields(hook: ProgramType) -> dict[str, ContextField]:
-    """The fields of the context that a function of this hook reads as integers: no pointers, no arrays, no wire order."""
+    """The fields of the context that a function of this hook reads as integers: no pointers, no arrays."""
     return {name: field for name, field in hook.context.fields.items() if hook.name in field.readable and _is_integer(field)}
 
 
 def _is_integer(field: ContextField) -> bool:
-    return field.name not in _POINTERS and field.count == 1 and not field.wire_order
+    return field.name not in _POINTERS and field.count == 1
 
 
 def _context_field(b: Builder, node: ast.Attribute) -> ContextField | Poison:
@@ -106,9 +106,7 @@ def _context_field(b: Builder, node: ast.Attribute) -> ContextField | Poison:
     field = b.hook.context.fields.get(node.attr)
     if field is not None and not _is_integer(field):
         message = f"`{node.attr}` of {b.hook.context.name} is no integer that a function reads"
-        packet = b.text(node.value)
-        hint = f"read the packet with `{packet}.load(u32, at=...)`, or `{packet}.view(Header, at=...)`"
-        return b.error("unsupported", message, node, hint)
+        return b.error("unsupported", message, node, _not_integer_hint(field, b.text(node.value)))
     if node.attr == "ipv4":
         hint = "the outermost header is `pkt.ipv6`; `pkt.find(Ipv4)`, with `from pybpfnf.headers import Ipv4`, is the packet inside"
         return b.error("not-here", "a packet at a SID is one of IPv6", node, hint)
@@ -121,6 +119,12 @@ def _context_field(b: Builder, node: ast.Attribute) -> ContextField | Poison:
     verb = "write" if isinstance(node.ctx, ast.Store) else "read"
     message = f"{b.hook.name} cannot {verb} `{node.attr}` of {b.hook.context.name}"
     return b.error("not-here", message, node, "the kernel keeps this field from this hook")
+
+
+def _not_integer_hint(field: ContextField, packet: str) -> str:
+    if field.count > 1:
+        return f"what the next function of a tail call must know goes in `{packet}.mark`, or in a map"
+    return f"read the packet with `{packet}.load(u32, at=...)`, or `{packet}.view(Header, at=...)`"
 
 
 def _context_type(field: ContextField) -> ValueType:

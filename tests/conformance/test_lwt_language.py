@@ -106,6 +106,12 @@ def test_fields_of_the_context(run: Run, hook: str) -> None:
     assert outcome.mark == len(SIX) * 100 + 20 + (3 if hook == "lwt_xmit" else 2)
 
 
+@HOOKS
+@pytest.mark.parametrize(("packet", "ether_type"), [(SIX, 0x86DD), (FOUR, 0x0800)], ids=["IPv6", "IPv4"])
+def test_the_protocol_is_an_ether_type(run: Run, hook: str, packet: bytes, ether_type: int) -> None:
+    assert run(hook, "pkt.mark = pkt.protocol + pkt.vlan_proto\nreturn OK", packet).mark == ether_type
+
+
 # ------------------------------------------------------------------------------------------------- encapsulation
 
 

@@ -29,6 +29,11 @@ class ContextPacket(ViewedPacket):
         only_compiled("a packet")
 
     @property
+    def protocol(self) -> u32:
+        """The EtherType of what follows the link-layer header: 0x86DD for IPv6, 0x0800 for IPv4."""
+        only_compiled("a packet")
+
+    @property
     def vlan_present(self) -> u32:
         """1 where a VLAN tag was taken off, else 0."""
         only_compiled("a packet")
@@ -36,6 +41,11 @@ class ContextPacket(ViewedPacket):
     @property
     def vlan_tci(self) -> u32:
         """The VLAN tag that was taken off."""
+        only_compiled("a packet")
+
+    @property
+    def vlan_proto(self) -> u32:
+        """The EtherType of that tag: 0x8100, or 0x88A8."""
         only_compiled("a packet")
 
     @property

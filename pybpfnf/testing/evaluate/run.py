@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
+from pybpfnf.abi.headers import ETHER_TYPES, HEADERS
 from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
@@ -91,6 +92,8 @@ class Run:
             "ifindex": environment.ifindex,
             "ingress_ifindex": environment.ifindex,
             "priority": 0,
+            "protocol": ETHER_TYPES["ipv4" if packet.has(HEADERS["ipv4"]) else "ipv6"],
+            "vlan_proto": 0,
         }
 
     def value(self, node: ir.Expr) -> Any:
