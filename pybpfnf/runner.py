@@ -89,7 +89,7 @@ class Environment:
     unreachable: tuple[str, ...] = ()  # prefixes without a route, of either version: look-ups answer -ENETUNREACH
     sid: IPv6Address | IPv4Address | None = None  # the route's destination, a SID in seg6local; None: the packet's
     devices: Mapping[int, str] = field(default_factory=dict)  # other devices: index to "ethernet", or "ip" for one without a link layer
-    fuel: int = 1_000_000  # instructions before a run is called endless (the verifier's own limit)
+    fuel: int = 16_000_000  # instructions before a run is called endless: more than the longest loop that the language takes
 
     def __post_init__(self) -> None:
         """Raises InputError for a router that cannot be."""

@@ -75,13 +75,14 @@ def _match(slot: int, opcode: int, dst: int, src: int, off: int, imm: int) -> Fo
     raise DecodeError(slot, f"opcode {opcode:#04x}: reserved combination of fields {values}")
 
 
-def encode(insns: Iterable[Insn], map_fds: Mapping[str, int] | None = None) -> bytes:
-    """Encode; with `map_fds`, an instruction that names a map gets that map's file descriptor as its low immediate."""
+def encode(insns: Iterable[Insn], numbers: Mapping[str, int] | None = None) -> bytes:
+    """Encode; with `numbers`, an instruction that names a map or a kernel function gets that one's as its low immediate: a file
+    descriptor, or the id of a type of the kernel."""
     out = bytearray()
     for insn in insns:
         imm = insn.imm
-        if insn.ref is not None and map_fds is not None:
-            imm = (imm & ~0xFFFFFFFF) | map_fds[insn.ref]
+        if insn.ref is not None and numbers is not None:
+            imm = (imm & ~0xFFFFFFFF) | numbers[insn.ref]
         form = insn.form
         if form.kind is Kind.LOAD_IMM64:
             low, high = _signed32(imm), _signed32(imm >> 32)

@@ -70,7 +70,7 @@ class Insn:
 
     `off` is signed 16 bits, `imm` signed 32 bits; for LOAD_IMM64 `imm` is the unsigned 64-bit pair (second slot's
     immediate in the high half). `ref` is the name that a relocation gave: of a map (`ld_map`, `ld_map_value`, with the
-    value's offset in the high half of `imm`).
+    value's offset in the high half of `imm`), or of a kernel function (`call_kfunc`).
     """
 
     form: Form

@@ -31,6 +31,8 @@ class Arg(Enum):
     FUNC = "func"  # address of a static subprogram
     STACK_OR_NULL = "stack or null"
     RECORD = "record"  # from ringbuf_reserve
+    ITERATOR_OUT = "iterator out"  # 8 bytes of the stack, for a number iterator to begin in
+    ITERATOR = "iterator"  # a number iterator that has begun
     OTHER = "other"  # something that neither the language nor the VM has yet (timers, sockets, dynptrs)
     MAP_VALUE_OR_NULL = "map value or null"  # a result
     RECORD_OR_NULL = "record or null"  # a result

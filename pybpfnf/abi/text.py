@@ -72,7 +72,7 @@ def _format_call(insn: Insn, target: str | None) -> str:
         case Kind.CALL_LOCAL:
             return f"call {target or f'{insn.imm:+d}'}"
         case Kind.CALL_KFUNC:
-            return f"call kfunc#{insn.imm}" + (f"@{insn.off}" if insn.off else "")
+            return f"call kfunc[{insn.ref}]" if insn.ref is not None else f"call kfunc#{insn.imm}" + (f"@{insn.off}" if insn.off else "")
         case _:
             helper = HELPERS_BY_ID.get(insn.imm)
             return f"call {'helper' if helper is None else helper.name}#{insn.imm}"
@@ -306,11 +306,16 @@ def _map_reference(form: Form, text: str) -> tuple[str | None, int] | None:
     return (None, int(match[2])) if (match[1] == "idx") == by_index else None
 
 
+_KFUNC_CALL = re.compile(r"call\s+kfunc\[(?P<name>\w+)\]$")
 _CALL = re.compile(r"call\s+(?:(?P<name>[A-Za-z_.$][\w.$]*)?(?:(?P<hash>#)?(?P<number>[+-]?\d+))?(?:@(?P<module>-?\d+))?)$")
 
 
 def _parse_call(line: _Line, labels: Mapping[str, int]) -> Insn:
-    """`call name#76`, `call name`, `call 76` a helper; `call +5`, `call pc+5`, `call label` local; `call kfunc#5` a kernel function."""
+    """`call name#76`, `call name`, `call 76` a helper; `call +5`, `call pc+5`, `call label` local; `call kfunc#5` a kernel function,
+    as is `call kfunc[name]`."""
+    named = _KFUNC_CALL.match(line.text)
+    if named is not None:
+        return Insn(FORMS["call_kfunc"], src=2, ref=named["name"])
     match = _CALL.match(line.text)
     if match is None or (match["name"] is None and match["number"] is None):
         raise TextError(line.number, f"not a call: {line.text!r}")

@@ -8,6 +8,7 @@ from typing import final
 
 from pybpfnf.abi.forms import Form, Insn, Kind
 from pybpfnf.abi.helpers import HELPERS_BY_ID, Helper
+from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.abi.programs import LWT_TYPES
 from pybpfnf.errors import InputError
@@ -95,7 +96,10 @@ def _needs(insns: Iterable[Insn], maps: Mapping[str, str], program_type: str | N
         helper = HELPERS_BY_ID.get(insn.imm) if insn.form.kind is Kind.CALL_HELPER else None
         if helper is not None:
             yield slot, f"helper {helper.name}", helper_since(helper, program_type)
-        if insn.ref is not None and insn.ref in maps:
+        kfunc = KFUNCS.get(insn.ref or "") if insn.form.kind is Kind.CALL_KFUNC else None
+        if kfunc is not None:
+            yield slot, f"kernel function {kfunc.name}", kfunc.since
+        if insn.form.kind is Kind.LOAD_IMM64 and insn.ref is not None and insn.ref in maps:
             named.add(insn.ref)
             yield slot, *_map_need(insn.ref, maps[insn.ref])
         slot += insn.slots

@@ -216,6 +216,12 @@ class DebugInfo:
         """The type of a function of which nothing is said: void (void)."""
         return self.node(f"!DISubroutineType(types: {self.list_of(['null'])})")
 
+    def external(self, name: str, result: str | None, parameters: Iterable[str]) -> str:
+        """A function of the kernel; no result is void."""
+        signature = self.node(f"!DISubroutineType(types: {self.list_of([result or 'null', *parameters])})")
+        head = f'name: "{name}", scope: {self._main_file}, file: {self._main_file}, line: 1, type: {signature}'
+        return self.node(f"!DISubprogram({head}, flags: DIFlagPrototyped, spFlags: DISPFlagOptimized)")
+
     def variable(self, name: str, type_: str) -> str:
         """A global: what LLVM puts in the DATASEC of its section."""
         what = f'name: "{name}", scope: {self._unit}, file: {self._main_file}, type: {type_}'

@@ -7,6 +7,7 @@ so what must be there and what must not is checked here, and is a bug of ours wh
 from __future__ import annotations
 
 from pybpfnf import llvm
+from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.backend import elf, extinfo
 from pybpfnf.backend.latches import with_jumps_back
 from pybpfnf.backend.lower_module import Lowered
@@ -55,7 +56,7 @@ def _check_sections(object_: elf.Object) -> None:
 
 def _check_symbols(object_: elf.Object, programs: frozenset[str], subprograms: frozenset[str]) -> None:
     """A subprogram that LLVM proves to be never called is left out; one that it makes again for some arguments has a dot in its name."""
-    undefined = [symbol.name for symbol in object_.symbols[1:] if symbol.section == elf.SHN_UNDEF]
+    undefined = [symbol.name for symbol in object_.symbols[1:] if symbol.section == elf.SHN_UNDEF and symbol.name not in KFUNCS]
     if undefined:
         raise InternalError(f"LLVM made a call to {undefined[0]!r}, which BPF does not have")
     found = {symbol.name.partition(".")[0] for symbol in object_.symbols if symbol.kind == elf.STT_FUNC}

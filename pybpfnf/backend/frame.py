@@ -90,11 +90,14 @@ class Packet:
 @final
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Labels: where the next iteration begins, what follows when there is none, and what comes after the loop."""
+    """Labels: where the next iteration begins, what follows when there is none, and what comes after the loop. `iterator`: where the
+    kernel's is, of a loop that the kernel counts; `calls`: how many are around the loop."""
 
     following: str
     done: str
     end: str
+    iterator: str | None = None
+    calls: int = 0
 
 
 @final
@@ -141,6 +144,17 @@ class Shared:
     subprograms: dict[str, Convention]
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What is to be given back before an exit: reserved records by their slots, a lock, the iterators of loops."""
+
+    exit_: str
+    reserved: frozenset[str]
+    lock: Lock | None
+    iterators: tuple[str, ...]
+
+
 Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
 """How each kind of expression is lowered: emits code and gives the value's name or constant."""
 
@@ -183,9 +197,7 @@ class Frame:
         self._arrivals: dict[str, _Known] = {}
         self._reserved: frozenset[str] = frozenset()  # slots of records that may be reserved here, and are to be released on every path
         self._lock: Lock | None = None  # that is held here
-        self._releases: dict[
-            tuple[str, frozenset[str], Lock | None], tuple[str, str]
-        ] = {}  # label and location of what releases before an exit
+        self._releases: dict[_Held, tuple[str, str]] = {}  # label and location of what releases before an exit
 
     def context_field(self, offset: int) -> str:
         """A pointer to a field of the context, which LLVM uses for an access at this very offset: chosen between two fields it would
@@ -267,29 +279,61 @@ class Frame:
             self.unlock()
 
     def _releasing(self, exit_: str) -> str:
-        """A label that discards what is reserved here and then goes to the exit."""
-        if not self._reserved and self._lock is None:
+        """A label that gives back what is held here and then goes to the exit."""
+        iterators = self._iterators()
+        if not self._reserved and self._lock is None and not iterators:
             return exit_
-        key = exit_, self._reserved, self._lock
+        key = _Held(exit_, self._reserved, self._lock, iterators)
         if key not in self._releases:
             self._releases[key] = self.writer.label("release"), self.writer.location
         return self._releases[key][0]
 
     def _place_releases(self) -> None:
         w = self.writer
-        for (exit_, slots, lock), (label, location) in self._releases.items():
+        for held, (label, location) in self._releases.items():
             w.place(label)
             with w.at(location):
-                if lock is not None:
-                    self.call_void("spin_unlock", f"ptr {lock.pointer}")
-                for slot in sorted(slots):
+                if held.lock is not None:
+                    self.call_void("spin_unlock", f"ptr {held.lock.pointer}")
+                self._destroy(held.iterators)
+                for slot in sorted(held.reserved):
                     on, there = w.label("on"), w.label("there")
                     record = w.load("ptr", slot)
                     w.branch(w.icmp("eq", "ptr", record, "null"), on, there)
                     w.place(there)
                     self.call_void("ringbuf_discard", f"ptr {record}", "i64 0")
                     w.place(on)
-                w.jump(exit_)
+                w.jump(held.exit_)
+
+    # ------------------------------------------------------------------------------------- loops that the kernel counts
+
+    def end_loops(self) -> None:
+        """Give back the iterators of all loops around this place, before the function is left."""
+        self._destroy(self._iterators())
+
+    def end_loops_in_call(self) -> None:
+        """Of those within the innermost function that was called, before that is left."""
+        self._destroy(self._iterators(len(self.leaves)))
+
+    def end_loop(self) -> None:
+        """Of the innermost loop, before that is left."""
+        if self.loops[-1].iterator is not None:
+            self._destroy((self.loops[-1].iterator,))
+
+    @contextmanager
+    def outside_loops(self) -> Iterator[None]:
+        """What leaves the function within finds the iterators given back."""
+        before, self.loops = self.loops, []
+        yield
+        self.loops = before
+
+    def _iterators(self, calls: int = 0) -> tuple[str, ...]:
+        """Where they are, the innermost loop's first; of the loops that have at least so many calls around them."""
+        return tuple(loop.iterator for loop in reversed(self.loops) if loop.iterator is not None and loop.calls >= calls)
+
+    def _destroy(self, iterators: Iterable[str]) -> None:
+        for iterator in iterators:
+            self.writer.do(f"call void @bpf_iter_num_destroy(ptr {iterator})")
 
     # ------------------------------------------------------------------------------------------------------ memory
 

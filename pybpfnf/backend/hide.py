@@ -26,16 +26,21 @@ def hide(frame: Frame, locals_: Iterable[ir.Local]) -> None:
     integers = [(local, local.type) for local in locals_ if isinstance(local.type, IntType)]
     if not integers:
         return
+    w, nothing = frame.writer, unknown_zero(frame)
+    for local, type_ in integers:
+        integer, place = llvm_type(type_), frame.local(local)
+        added = nothing if type_.width == 64 else w.cast("trunc", "i64", nothing, integer)
+        w.store(integer, w.op("add", integer, w.load(integer, place), added), place)
+
+
+def unknown_zero(frame: Frame) -> str:
+    """An i64 that is 0, of which neither LLVM nor the verifier knows anything."""
     w = frame.writer
     field = frame.function.hook.context.fields["len"]
     unknown = w.barrier("i32", w.load("i32", frame.context_field(field.offset), 4, volatile=True))
     nothing = w.cast("zext", "i32", w.op("xor", "i32", unknown, w.barrier("i32", unknown)), "i64")
     # All 64 bits: of fewer it would know how large the sum can be, which differs as the sums do.
-    nothing = w.op("or", "i64", nothing, w.op("shl", "i64", nothing, 32))
-    for local, type_ in integers:
-        integer, place = llvm_type(type_), frame.local(local)
-        added = nothing if type_.width == 64 else w.cast("trunc", "i64", nothing, integer)
-        w.store(integer, w.op("add", integer, w.load(integer, place), added), place)
+    return w.op("or", "i64", nothing, w.op("shl", "i64", nothing, 32))
 
 
 def accumulators(body: tuple[ir.Stmt, ...]) -> frozenset[ir.Local]:

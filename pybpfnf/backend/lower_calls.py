@@ -24,6 +24,7 @@ def lower_inlined_call(frame: Frame, node: ir.InlinedCall, lower_body: _Body) ->
 
 def lower_leave(frame: Frame, node: ir.Leave) -> None:
     frame.unlock_in_call()
+    frame.end_loops_in_call()
     frame.jump(frame.leaves[-1])
 
 

@@ -16,6 +16,7 @@ from pybpfnf.backend.lower_expressions import EXPRESSIONS, lower_test
 from pybpfnf.backend.lower_find import lower_set_tlv
 from pybpfnf.backend.lower_locks import lower_locked
 from pybpfnf.backend.lower_log import lower_log
+from pybpfnf.backend.lower_long_loop import lower_long_loop
 from pybpfnf.backend.lower_loop import lower_break, lower_continue, lower_exhausted, lower_for_range
 from pybpfnf.backend.lower_maps import lower_delete_map, lower_set_map, lower_update_map
 from pybpfnf.backend.lower_memory import lower_set_context, lower_set_state, lower_update_state
@@ -87,11 +88,13 @@ def lower_if(frame: Frame, node: ir.If) -> None:
 def lower_return(frame: Frame, node: ir.Return) -> None:
     if isinstance(node.value, ir.Const) and isinstance(node.value.value, int):
         frame.unlock()
+        frame.end_loops()
         frame.writer.jump(frame.exits.returning(node.value.value))
         return
     # Opaque: see FaultExits.place.
     value = frame.value(node.value)
     frame.unlock()
+    frame.end_loops()
     frame.writer.ret(f"i32 {frame.writer.barrier('i32', value)}")
 
 
@@ -132,7 +135,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, Any], None]] = {
     ir.Reserve: lower_reserve,
     ir.Release: lower_release,
     ir.If: lower_if,
-    ir.ForRange: lambda frame, node: lower_for_range(frame, node, lower_body),
+    ir.ForRange: lambda frame, node: (lower_long_loop if node.counted_by_kernel else lower_for_range)(frame, node, lower_body),
     ir.Locked: lambda frame, node: lower_locked(frame, node, lower_body),
     ir.Break: lower_break,
     ir.Exhausted: lower_exhausted,

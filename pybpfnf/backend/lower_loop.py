@@ -1,4 +1,4 @@
-"""Loops: `for` over a range, `break`, `continue`.
+"""Loops: `for` over a range, `break`, `continue`. Those that the kernel counts are in `lower_long_loop`.
 
 The number of iterations is computed before the first, and an index counts them from 0: the verifier follows each iteration with
 the index as a constant, so a bound on their number is all that it needs, and the index is never far from what it started as.
@@ -27,25 +27,25 @@ _MOST_UNROLLED = 4
 def lower_for_range(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
     w = frame.writer
     start, stop = frame.value(node.start), frame.value(node.stop)
-    count = _iterations(frame, node, start, stop)
+    count = iterations(frame, node, start, stop)
     index = w.slot("i64")
     w.store("i64", 0, index)
     head, inside, following, done, end = (w.label(hint) for hint in ("loop", "body", "next", "done", "end"))
-    frame.packet = _at_head(frame.packet, node.body)
+    frame.packet = at_head(frame.packet, node.body)
     if node.most > _MOST_UNROLLED:
         # Else the verifier would tell each way through the iterations apart by what they add up to from here.
         hide(frame, dict.fromkeys(each.local for each in walk(node.body) if isinstance(each, ir.Assign)))
     w.place(head)
     frame.branch(w.icmp("uge", "i64", w.load("i64", index), count), done, inside)
     frame.place(inside)
-    _set_counter(frame, node, start, w.load("i64", index))
+    set_counter(frame, node, start, w.load("i64", index))
     with frame.loop(Loop(following, done, end)):
         lower_body(frame, node.body)
     frame.place(following)
     if not w.terminated:
         before = w.load("i64", index)
         # Hidden where the count is not constant: LLVM would compute what the loop adds up to in integers that are too wide for it.
-        w.store("i64", w.op("add", "i64", before if _is_constant(count) else w.barrier("i64", before), 1), index)
+        w.store("i64", w.op("add", "i64", before if is_constant(count) else w.barrier("i64", before), 1), index)
         frame.loop_back(head, rolled=node.most > _MOST_UNROLLED)
     frame.place(done)
     lower_body(frame, node.orelse)
@@ -53,13 +53,13 @@ def lower_for_range(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
     frame.place(end)
 
 
-def _is_constant(value: str) -> bool:
+def is_constant(value: str) -> bool:
     return not value.startswith("%")
 
 
-def _iterations(frame: Frame, node: ir.ForRange, start: str, stop: str) -> str:
+def iterations(frame: Frame, node: ir.ForRange, start: str, stop: str) -> str:
     """How often the body runs, an i64: a number, or a register that the verifier knows to be at most `node.most`."""
-    if _is_constant(start) and _is_constant(stop):
+    if is_constant(start) and is_constant(stop):
         return str(len(range(int(start), int(stop), node.step)))
     w = frame.writer
     low, high = (start, stop) if node.step > 0 else (stop, start)
@@ -73,7 +73,7 @@ def _iterations(frame: Frame, node: ir.ForRange, start: str, stop: str) -> str:
     return count
 
 
-def _set_counter(frame: Frame, node: ir.ForRange, start: str, index: str) -> None:
+def set_counter(frame: Frame, node: ir.ForRange, start: str, index: str) -> None:
     w = frame.writer
     offset = index if node.step == 1 else w.op("mul", "i64", index, node.step)
     value = offset if start == "0" else w.op("add", "i64", offset, start)
@@ -82,13 +82,14 @@ def _set_counter(frame: Frame, node: ir.ForRange, start: str, index: str) -> Non
     w.store(llvm_type(node.local.type), resize(frame, value, node.start.type, node.local.type), frame.local(node.local))
 
 
-def _at_head(packet: Packet, body: tuple[ir.Stmt, ...]) -> Packet:
+def at_head(packet: Packet, body: tuple[ir.Stmt, ...]) -> Packet:
     """What is known of the packet at the start of each iteration: of what is known before the first, what the body leaves true."""
     return packet_after(packet.without_views(node.local for node in walk(body) if isinstance(node, ir.Assign | ir.Let)), body)
 
 
 def lower_break(frame: Frame, node: ir.Break) -> None:
     frame.unlock_in_loop()
+    frame.end_loop()
     frame.jump(frame.loops[-1].end)
 
 

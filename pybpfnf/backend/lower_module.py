@@ -11,6 +11,7 @@ from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.frame import Shared
 from pybpfnf.backend.hide import grows
 from pybpfnf.backend.lower_function import lower_function
+from pybpfnf.backend.lower_long_loop import declare_kfuncs
 from pybpfnf.backend.lower_subprogram import lower_subprogram
 from pybpfnf.backend.lower_tails import define_programs
 from pybpfnf.backend.texts import Texts
@@ -48,6 +49,7 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
         f'target triple = "{TRIPLE}"',
         "declare ptr @llvm.preserve.static.offset(ptr readnone)",
         *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in _SWAPPED_BITS),
+        *declare_kfuncs(module, debug),
         *(_map(map_, debug) for map_ in module.maps),
         *(_queue(queue, debug) for queue in module.queues),
         *(_events(buffer, debug) for buffer in module.events),

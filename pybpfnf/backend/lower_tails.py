@@ -15,10 +15,16 @@ _INDEX_BITS = 32  # of the helper's index: it does not see the rest
 
 def lower_tail_call(frame: Frame, node: ir.TailCall) -> None:
     """The helper comes back only where there was nothing to go on in."""
-    w, index = frame.writer, frame.value(node.index)
+    index = frame.value(node.index)
     type_ = node.index.type
     assert isinstance(type_, IntType)
-    none = frame.fault(_NO_PROGRAM)
+    frame.end_loops()  # the kernel takes no tail call with an iterator that is not destroyed
+    with frame.outside_loops():
+        _go_on(frame, node, index, type_)
+
+
+def _go_on(frame: Frame, node: ir.TailCall, index: str, type_: IntType) -> None:
+    w, none = frame.writer, frame.fault(_NO_PROGRAM)
     if type_.width < _INDEX_BITS:
         index = w.cast("sext" if type_.signed else "zext", f"i{type_.width}", index, f"i{_INDEX_BITS}")
     elif type_.width > _INDEX_BITS:

@@ -94,6 +94,10 @@ class Writer:
             self._entry.append(f"  store {type_} {initial}, ptr {name}")
         return name
 
+    def initialize(self, slot: str, type_: str) -> None:
+        """The slot is all zeros when the function begins."""
+        self._entry.append(f"  store {type_} zeroinitializer, ptr {slot}")
+
     def buffer(self, name: str, size: int) -> str:
         """Memory of that name for the whole function, aligned to 8 bytes."""
         self._entry.append(f"  %{name} = alloca [{size} x i8], align 8")

@@ -38,6 +38,7 @@ from pybpfnf.dsl.builder import Builder, Tables
 from pybpfnf.dsl.check_ir import check_module
 from pybpfnf.dsl.layout import check_stack
 from pybpfnf.dsl.locals import Inferred, Locals
+from pybpfnf.dsl.long_loops import with_long_loops
 from pybpfnf.dsl.scope import ModuleScope, ScopeError
 from pybpfnf.dsl.signature import build_signature, name_span
 from pybpfnf.dsl.source import FunctionSource
@@ -104,14 +105,15 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
             diagnostics += found
     diagnostics += check_uncalled(_TABLES, scope.reached, scope)
     if not diagnostics:
+        functions = with_long_loops(functions, programs[0].license)
         built = list(zip(functions, sources, strict=True))
         diagnostics = [
             found
             for function, source in built
-            for found in (*check_stack(function, source), *check_work(function, scope), *_check_locks(function, scope))
+            for found in (*check_stack(function, source), *check_work(function, programs[0].license, scope), *_check_locks(function, scope))
         ]
         for subprogram in called_subprograms(functions):
-            diagnostics += (*check_work(subprogram, scope), *_check_locks(subprogram, scope))
+            diagnostics += (*check_work(subprogram, programs[0].license, scope), *_check_locks(subprogram, scope))
     if diagnostics:
         raise CompileError(sorted(_once(diagnostics), key=_position))
     module = _module(programs, functions, scope)

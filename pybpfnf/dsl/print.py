@@ -120,7 +120,8 @@ def _subprogram_call(node: ir.SubprogramCall) -> str:
 
 
 def _range(node: ir.ForRange) -> str:
-    return f"{_local(node.local)} in range({_expr(node.start)}, {_expr(node.stop)}, {node.step}), at most {node.most} times"
+    counted = ", counted by the kernel" if node.counted_by_kernel else ""
+    return f"{_local(node.local)} in range({_expr(node.start)}, {_expr(node.stop)}, {node.step}), at most {node.most} times{counted}"
 
 
 def _local(local: ir.Local) -> str:

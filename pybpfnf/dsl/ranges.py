@@ -14,7 +14,8 @@ from pybpfnf.dsl.types import S64, U64, IntType
 from pybpfnf.dsl.values import Choice, Constant, Literal, Number, Poison, Typed
 from pybpfnf.records import dataclass
 
-# More than this many iterations are refused before anything is built; what a body makes of them is `work`'s question.
+# More than this many iterations are no work for one packet, though the kernel counts further; what a body makes of fewer is `work`'s
+# question.
 _MOST = 1 << 16
 
 
@@ -172,7 +173,7 @@ def _refuse_bound(
 ) -> None:
     """Report the end that lets the range be so long: upwards a start that may be far down, or a stop that may be far up."""
     if all(isinstance(end, Literal) for end in ends):
-        b.error("unbounded", f"{most} iterations are more than the kernel follows", node, "do less for one packet")
+        b.error("unbounded", f"{most} iterations are more than the {_MOST} that a loop may have", node, "do less for one packet")
         return
     far = (-known[0].low, known[1].high) if step > 0 else (known[0].high, -known[1].low)
     index = 1 if isinstance(ends[1], Typed) and (far[1] >= far[0] or not isinstance(ends[0], Typed)) else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.abi.programs import PROGRAM_TYPES
 
 PREFIX = "__pybpfnf"  # of symbols that the compiler makes
@@ -29,7 +30,7 @@ def symbol_problem(name: str) -> str | None:
         return f"`{name}` cannot be a name in an object: the kernel takes ASCII letters, digits and underscores"
     if len(name) > _LONGEST:
         return f"`{name[:16]}...` has {len(name)} letters, and the kernel takes names of at most {_LONGEST}"
-    if name in _SECTIONS or name in _LIBRARY or any(name in row.sections for row in PROGRAM_TYPES.values()):
+    if name in _SECTIONS or name in _LIBRARY or name in KFUNCS or any(name in row.sections for row in PROGRAM_TYPES.values()):
         return f"`{name}` is reserved: an object has a section or a function of that name"
     return None
 

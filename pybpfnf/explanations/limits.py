@@ -9,7 +9,9 @@ LIMITS = (
         "unbounded",
         why="The verifier goes through each iteration of a loop by itself, and must come to an end. So a loop counts over a `range` whose"
         " length follows from constants, a type (a u8 stops at 255), a mask, a remainder or `min`; a Config is no proof, since it may"
-        " be set to anything. A bound that is proven can still be too much for the verifier, in loops within loops above all.",
+        " be set to anything. A bound that is proven can still be too much for the verifier: then the kernel counts the loop, for programs"
+        " under the GPL, on Linux 6.4 and later. Where it cannot, under a lock, or where the body alone has too many branches or all"
+        " iterations take too long for one packet, the loop is refused.",
         wrong="""\
 from pybpfnf import DROP, OK, Array, Config, Seg6Packet, Verdict, seg6local, u32
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from functools import cached_property
 from typing import final
@@ -44,8 +44,15 @@ class Kind(IntEnum):
 
 
 # What follows a type's three words: once (INT's encoding, ARRAY's three words, VAR's linkage, DECL_TAG's index) or vlen times.
-_ONCE = {Kind.INT: 4, Kind.ARRAY: 12, Kind.VAR: 4, Kind.DECL_TAG: 4}
-_EACH = {Kind.STRUCT: 12, Kind.UNION: 12, Kind.ENUM: 8, Kind.FUNC_PROTO: 8, Kind.DATASEC: 12, Kind.ENUM64: 12}
+_ONCE: Mapping[int, int] = {Kind.INT: 4, Kind.ARRAY: 12, Kind.VAR: 4, Kind.DECL_TAG: 4}
+_EACH: Mapping[int, int] = {Kind.STRUCT: 12, Kind.UNION: 12, Kind.ENUM: 8, Kind.FUNC_PROTO: 8, Kind.DATASEC: 12, Kind.ENUM64: 12}
+
+
+def trailer_size(kind: int, vlen: int) -> int:
+    """How many bytes follow the three words of a type."""
+    return _ONCE.get(kind, 0) + _EACH.get(kind, 0) * vlen
+
+
 _MODIFIERS = frozenset({Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG})
 _SIZED = frozenset({Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.FLOAT, Kind.DATASEC})
 ENCODING_SIGNED, ENCODING_BOOL = 1, 4  # of an INT, in bits 24 to 27 of its word
@@ -121,6 +128,13 @@ class Btf:
     def datasecs(self) -> dict[str, Type]:
         return {found.name: found for found in self.types if found.kind is Kind.DATASEC}
 
+    @cached_property
+    def kfuncs(self) -> tuple[str, ...]:
+        """The functions of the kernel that the object declares, as libbpf has it: in the section `.ksyms`."""
+        datasec = self.datasecs.get(".ksyms")
+        declared = [] if datasec is None else [self.type(entry[0]) for entry in datasec.entries()]
+        return tuple(found.name for found in declared if found.kind is Kind.FUNC)
+
     def variables(self, section: str) -> Iterator[tuple[Type, int]]:
         """Each variable of a DATASEC with its offset there, as recorded (LLVM records 0: see `datasec`)."""
         datasec = self.datasecs.get(section)
@@ -156,7 +170,7 @@ def _decode_types(data: bytes, strings: bytes) -> Iterator[Type]:
             raise ObjectError(f"section .BTF: type {number} is truncated")
         name_offset, info, value = TYPE.unpack_from(data, offset)
         kind, vlen = _kind(number, info >> 24 & 0x1F), info & 0xFFFF
-        size = _ONCE.get(kind, 0) + _EACH.get(kind, 0) * vlen
+        size = trailer_size(kind, vlen)
         offset += TYPE.size
         if offset + size > len(data):
             raise ObjectError(f"section .BTF: type {number} is truncated")

@@ -3,7 +3,7 @@
     lwt_seg6local: [one: call .text+0x28]   .text: [cb] [sub]
                    becomes        one: [one: call +51] [cb] [sub]
 
-as libbpf and cilium/ebpf do. Global names become map names in `Insn.ref`; nothing is loaded here.
+as libbpf and cilium/ebpf do. Global names become names of maps and kernel functions in `Insn.ref`; nothing is loaded here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from pybpfnf.image.maps import Place, is_data
 from pybpfnf.image.objfile import ObjectFile, Relocation, Section, Symbol, SymbolKind
 from pybpfnf.records import dataclass
 
-_CALL, _LD_FUNC, _LD_MAP, _LD_MAP_VALUE = (FORMS[name] for name in ("call_local", "ld_func", "ld_map", "ld_map_value"))
+_CALL, _KFUNC_CALL, _LD_FUNC, _LD_MAP, _LD_MAP_VALUE = (
+    FORMS[name] for name in ("call_local", "call_kfunc", "ld_func", "ld_map", "ld_map_value")
+)
 # The relocation that each kind of instruction takes (Documentation/bpf/llvm_reloc.rst). R_BPF_64_ABS64, ABS32 and NODYLD32
 # stand in data: those of .BTF repeat what symbols say, others are addresses that no object can know.
 _R_BPF_64_64, _R_BPF_64_32 = 1, 10
@@ -93,11 +95,12 @@ class Linked:
 class Linker:
     """Links any of an object's programs; holds only what was read from it."""
 
-    def __init__(self, obj: ObjectFile, functions: Iterable[Function], maps: Iterable[Place]) -> None:
+    def __init__(self, obj: ObjectFile, functions: Iterable[Function], maps: Iterable[Place], kfuncs: Iterable[str] = ()) -> None:
         self._sections = obj.sections
         self._functions: Mapping[tuple[int, int], Function] = {function.key: function for function in functions}
         self._maps: Mapping[tuple[int, int], str] = {(place.section, place.offset): place.spec.name for place in maps}
         self._relocations = obj.relocations
+        self._kfuncs = frozenset(kfuncs)
 
     def link(self, program: Function) -> Linked:
         """The program, then each function it reaches, once, in the order in which they are met."""
@@ -150,10 +153,12 @@ class Linker:
 
     def _relocate(self, insn: Insn, relocation: Relocation) -> tuple[Insn, Function | None]:
         symbol = relocation.symbol
+        if symbol.section is None and symbol.name in self._kfuncs and insn.form.kind in (Kind.CALL_LOCAL, Kind.CALL_HELPER):
+            return replace(insn, form=_KFUNC_CALL, src=2, imm=0, ref=symbol.name), None
         if symbol.section is None:
             raise ObjectError(
                 f"{symbol.name!r} is not defined in the object",
-                hint="kernel functions, kernel symbols and kconfig values are not supported",
+                hint="functions of the kernel are declared in section .ksyms; kernel symbols and kconfig values are not supported",
             )
         if _RELOCATIONS.get(insn.form.kind) != relocation.type:
             raise ObjectError(f"{insn.form.name} with a relocation of type {relocation.type} to {symbol.name!r}")

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cached_property
 from typing import final
 
-from pybpfnf.abi.forms import Insn
+from pybpfnf.abi.forms import Insn, Kind
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
 from pybpfnf.types.layout import FieldType, ValueType
@@ -109,9 +109,10 @@ class MapSpec:
 class ProgramImage:
     """One program, linked: its own instructions first, then each subprogram that it reaches, calls resolved.
 
-    Maps are named in `Insn.ref`. `type` is None where the section does not say it. `on_fault` is the language's; None elsewhere.
-    `func_info` and `line_info` are arrays of struct bpf_func_info (8 bytes each) and bpf_line_info (16) for BPF_PROG_LOAD, type
-    ids and string offsets of `ObjectImage.btf`; b"" where the object lacks a record that the kernel would ask for.
+    Maps and kernel functions are named in `Insn.ref`. `type` is None where the section does not say it. `on_fault` is the
+    language's; None elsewhere. `func_info` and `line_info` are arrays of struct bpf_func_info (8 bytes each) and bpf_line_info (16)
+    for BPF_PROG_LOAD, type ids and string offsets of `ObjectImage.btf`; b"" where the object lacks a record that the kernel would
+    ask for.
     """
 
     name: str
@@ -133,7 +134,15 @@ class ProgramImage:
     @cached_property
     def map_names(self) -> tuple[str, ...]:
         """The maps that the instructions name, in order of first use."""
-        return tuple(dict.fromkeys(insn.ref for insn in self.insns if insn.ref is not None))
+        return self._referred(Kind.LOAD_IMM64)
+
+    @cached_property
+    def kfunc_names(self) -> tuple[str, ...]:
+        """The kernel functions that the instructions call by name, in order of first use."""
+        return self._referred(Kind.CALL_KFUNC)
+
+    def _referred(self, kind: Kind) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(insn.ref for insn in self.insns if insn.ref is not None and insn.form.kind is kind))
 
     def line_at(self, slot: int) -> LineRecord | None:
         """The record that covers the instruction at `slot`, None where there is none."""

@@ -48,7 +48,7 @@ def _read(data: bytes) -> ObjectImage:
     places = read_maps(obj, btf)
     maps = _maps(places, meta)
     _check_slots(maps, programs)
-    linker, records = Linker(obj, functions, places), Records(btf, ext)
+    linker, records = Linker(obj, functions, places, btf.kfuncs if btf is not None else ()), Records(btf, ext)
     return ObjectImage(
         programs=tuple(_program(function, linker, records, meta) for function in programs),
         maps=maps,

@@ -22,6 +22,7 @@ from pybpfnf.kernel.attrs import BtfLoad, ProgramLoad
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 from pybpfnf.kernel.clock import tai_offset
 from pybpfnf.kernel.info import ProgramInfo, program_info
+from pybpfnf.kernel.kfuncs import kfunc_ids
 from pybpfnf.kernel.maps import Map, address_of, create_map, kernel_name
 from pybpfnf.kernel.refuse import refuse_dangerous
 from pybpfnf.kernel.shared import open_or_pin
@@ -205,4 +206,4 @@ def _code(program: ProgramImage, maps: Mapping[str, Map]) -> bytes:
     for name in program.map_names:
         if name not in maps:
             raise InputError(f"program {program.name} refers to {name!r}, which is not a map of its object")
-    return encode(program.insns, {name: each.fd for name, each in maps.items()})
+    return encode(program.insns, {name: each.fd for name, each in maps.items()} | dict(kfunc_ids(program.kfunc_names)))

@@ -14,9 +14,9 @@ def refuse_dangerous(program: ProgramImage, row: ProgramType) -> None:
     """Raises CompileError for a program that must not be loaded as one of the type `row`."""
     slot = 0
     for insn in program.insns:
-        if insn.form.kind is Kind.CALL_KFUNC:
-            message = "calls a kernel function (kfunc), which this loader cannot bind"
-            raise CompileError([_at(program, slot, "unsupported", message, "call a helper, or load the object with libbpf")])
+        if insn.form.kind is Kind.CALL_KFUNC and insn.ref is None:
+            message = "calls a kernel function (kfunc) by a number, which is another function's on another kernel"
+            raise CompileError([_at(program, slot, "unsupported", message, "declare it `extern ... __ksym`, and call it by its name")])
         if insn.form.kind is Kind.CALL_REG:
             message = "calls through a register (callx), which no verifier of Linux takes"
             raise CompileError([_at(program, slot, "unsupported", message, "compile it with optimization, so that the call is direct")])

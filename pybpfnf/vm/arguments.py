@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
 from pybpfnf.abi.helpers import Arg, Helper
+from pybpfnf.abi.kfuncs import Kfunc
 from pybpfnf.records import dataclass
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm.alu import U64
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import VmMap
-from pybpfnf.vm.memory import Handle
+from pybpfnf.vm.memory import Handle, StackFrame
 
 # Helpers whose memory arguments may be packet memory (`pkt_access` in their bpf_func_proto).
 _PACKET_READERS = frozenset({"map_lookup_elem", "map_update_elem", "map_delete_elem", "map_push_elem", "csum_diff"})
@@ -32,7 +33,7 @@ class _Call:
     """One call while its arguments are unpacked: `map` is the last map among them, to which keys and values belong."""
 
     host: Host
-    helper: Helper
+    helper: Helper | Kfunc
     map: VmMap | None = None
 
     def refuse(self, message: str) -> GuestFault:
@@ -53,7 +54,7 @@ class _Call:
 Unpack = Callable[[_Call, int, int], Any]  # the call, the argument's register, the next one's
 
 
-def unpack_arguments(host: Host, helper: Helper, registers: list[int]) -> Iterator[Any]:
+def unpack_arguments(host: Host, helper: Helper | Kfunc, registers: list[int]) -> Iterator[Any]:
     """The arguments as helpers take them: a context as its Skb, a map as a VmMap, keys, values and memory as bytes, memory to be
     written as its address, a function as its slot. Raises GuestFault for one that the verifier would refuse."""
     call = _Call(host, helper)
@@ -121,6 +122,20 @@ def _record(call: _Call, value: int, _: int) -> int:
     return value
 
 
+def _iterator_out(call: _Call, value: int, _: int) -> int:
+    """Memory of the stack: where nothing else can change what is counted."""
+    if value % 8 or value in call.host.iterators or not isinstance(call.host.memory.region(value), StackFrame):
+        raise call.refuse("expected 8 aligned bytes of the stack that hold no other iterator")
+    call.host.memory.check_writable(value, 8)
+    return value
+
+
+def _iterator(call: _Call, value: int, _: int) -> int:
+    if value not in call.host.iterators:
+        raise call.refuse("expected an initialized iterator")
+    return value
+
+
 UNPACKED: Mapping[Arg, Unpack] = {
     Arg.CTX: _context,
     Arg.SCALAR: _scalar,
@@ -136,5 +151,7 @@ UNPACKED: Mapping[Arg, Unpack] = {
     Arg.FUNC: _function,
     Arg.STACK_OR_NULL: _scalar,
     Arg.RECORD: _record,
+    Arg.ITERATOR_OUT: _iterator_out,
+    Arg.ITERATOR: _iterator,
     Arg.OTHER: _scalar,
 }

@@ -12,8 +12,9 @@ from typing import NoReturn, Protocol
 
 from pybpfnf.abi.forms import Insn, Kind
 from pybpfnf.abi.helpers import HELPERS, HELPERS_BY_ID, Arg
+from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.runner import FaultKind
-from pybpfnf.vm import helpers
+from pybpfnf.vm import helpers, kfuncs
 from pybpfnf.vm.alu import ALU, ATOMICS, SWAPS, TESTS, U32, U64, signed
 from pybpfnf.vm.arguments import Subprogram, unpack_arguments
 from pybpfnf.vm.faults import AFTER_CALL, NO_RESULT, GuestFault
@@ -372,7 +373,20 @@ def _call_register(insn: Insn, slot: int, calls: Calls) -> Step:
 
 
 def _call_kfunc(insn: Insn, slot: int, calls: Calls) -> Step:
-    return _faulting(FaultKind.HELPER, "kernel functions (kfuncs) are not emulated")
+    row, host, following = KFUNCS.get(insn.ref or ""), calls.host, slot + 1
+    if row is None:
+        return _faulting(FaultKind.HELPER, f"the kernel function {insn.ref or insn.imm} is not emulated")
+    called, function, has_result = row, kfuncs.EMULATED[row.name], row.ret is not Arg.VOID
+
+    def step(registers: Registers) -> int:
+        if host.lock is not None:
+            raise GuestFault(FaultKind.HELPER, f"{called.name} is called while a spin lock is held")
+        result = function(host, *unpack_arguments(host, called, registers))
+        registers[0] = result & U64 if has_result else NO_RESULT
+        registers[1:6] = AFTER_CALL
+        return following
+
+    return step
 
 
 def _exit(insn: Insn, slot: int, calls: Calls) -> Step:

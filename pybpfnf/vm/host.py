@@ -54,6 +54,7 @@ class Host:
         self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address
         self.chosen: tuple[int, int] | None = None  # the device, and flags, that `redirect` was called with
         self.redirected: list[Redirected] = []  # what left by other devices, of this packet
+        self.iterators: set[int] = set()  # addresses of those that have begun and are to be destroyed
         self.srh = SrhState()
         self.sid: Address = IPv6Address(0)  # the function's own, or the destination that its route is for
         self.context: ContextRegion | None = None
@@ -88,6 +89,18 @@ class Host:
         self.chosen = None
         self.redirected = []
         self.srh = SrhState()
+
+    def begin_program(self) -> None:
+        self.tail_calls, self.lock = 0, None
+        self.iterators.clear()
+
+    def unfinished(self) -> str | None:
+        """What the program would have to give back, at its end; None where it has nothing."""
+        if self.lock is not None:
+            return "a spin lock is held when the program ends"
+        if self.records:
+            return "a ring buffer record is neither submitted nor discarded"
+        return "an iterator is not destroyed when the program ends" if self.iterators else None
 
     def map_packet(self) -> None:
         """Give the packet a new address: pointers to where it was are stale from now on."""

@@ -71,13 +71,12 @@ class Machine:
         self._frames.clear()
         self._executed = executed
         self._fault_slot = None
-        self.host.tail_calls, self.host.lock = 0, None
+        self.host.begin_program()
         try:
             r0 = work()
-            if self.host.lock is not None:
-                raise GuestFault(FaultKind.HELPER, "a spin lock is held when the program ends")
-            if self.host.records:
-                raise GuestFault(FaultKind.HELPER, "a ring buffer record is neither submitted nor discarded")
+            unfinished = self.host.unfinished()
+            if unfinished is not None:
+                raise GuestFault(FaultKind.HELPER, unfinished)
         except GuestFault as fault:
             self._retire_frames()
             return Result(None, self._describe(fault), self._executed)

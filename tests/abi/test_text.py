@@ -81,6 +81,7 @@ def test_labels_stand_for_distances_in_slots() -> None:
         ("call helper#300", make("call", imm=300)),
         ("call pc+2", make("call_local", imm=2)),
         ("call kfunc#9@2", make("call_kfunc", off=2, imm=9)),
+        ("call kfunc[bpf_iter_num_next]", make("call_kfunc", ref="bpf_iter_num_next")),
     ],
 )
 def test_other_spellings_are_read_too(text: str, insn: Insn) -> None:

@@ -23,6 +23,12 @@ def test_instructions_of_version_4_are_newer_than_6_1() -> None:
     assert newer_than(program, {}, "6.1") == [Newer("instruction sdiv64_imm", "6.6", 1), Newer("instruction movsx8_64", "6.6", 2)]
 
 
+def test_a_function_of_the_kernel_is_newer_than_calls_of_such_functions() -> None:
+    program = parse("call kfunc[bpf_iter_num_next]\nexit")
+    assert newer_than(program, {}, "6.3") == [Newer("kernel function bpf_iter_num_next", "6.4", 0)]
+    assert newer_than(program, {}, "6.4") == []
+
+
 def test_map_types_are_named_with_the_map_also_when_no_instruction_names_it() -> None:
     program = (make("ld_map", 1, ref="used"), make("exit"))
     maps = {"used": "user_ringbuf", "unused": "arena", "old": "hash"}

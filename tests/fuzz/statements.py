@@ -294,8 +294,11 @@ def _for(scope: Scope, depth: int) -> Lines | None:
     if scope.loops >= 2:
         return None
     name = scope.fresh("i")
-    ends, lines = None, []
-    if scope.chance(2):
+    ends, lines, first = None, [], list[str]()
+    if scope.loops == 0 and scope.chance(8):
+        ends, first = _long_range(scope, name)
+        text = f"range({ends.start}, {ends.stop}, {ends.step})"
+    elif scope.chance(2):
         start, stop, step = scope.random.randint(-3, 3), scope.random.randint(-3, 8), scope.random.choice((1, 1, 2, -1, -2))
         ends = range(start, stop, step)
         text = f"range({start}, {stop}, {step})"
@@ -309,12 +312,19 @@ def _for(scope: Scope, depth: int) -> Lines | None:
             scope.locals[name] = type_
         elif ends:
             scope.counters[name] = (min(ends), max(ends))
-        lines += [f"for {name} in {text}:", *_arm(scope, depth)]
+        lines += [f"for {name} in {text}:", *(_INDENT + line for line in first), *_arm(scope, depth)]
     if scope.chance(3):
         with scope.arm():
             lines += ["else:", *_arm(scope, depth)]
     scope.fresh_srh.clear()
     return lines
+
+
+def _long_range(scope: Scope, name: str) -> tuple[range, Lines]:
+    """More iterations than the verifier goes through, and a way out before they take long."""
+    start = scope.random.randint(-5, 5)
+    ends = range(start, start + scope.random.randint(5000, 30000), scope.random.choice((1, 1, 2)))
+    return ends, [f"if {name} >= {start + scope.random.randint(0, 60)}:", f"{_INDENT}break"]
 
 
 def _bounded_range(scope: Scope, type_: IntType) -> str:

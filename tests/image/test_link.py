@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.text import format_insn
 from pybpfnf.errors import InputError, ObjectError
 from pybpfnf.image import read
 from pybpfnf.image.model import ProgramImage
@@ -113,7 +114,6 @@ def test_maps_are_named_by_the_instructions_that_load_them(origin: Origin) -> No
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("extern", "'bpf_kernel_function' is not defined in the object", "kernel functions"),
         ("core", "function 'portable' needs a CO-RE relocation (of task), which is not supported", "preserve_access_index"),
         ("pointers", "section '.data' holds addresses (of '.rodata.str1.1'), which are not supported", "char[N]"),
     ],
@@ -123,6 +123,19 @@ def test_what_only_a_running_kernel_could_resolve_is_named(origin: Origin, name:
         read(origin(name))
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
+
+
+@ORIGINS
+def test_a_function_of_the_kernel_is_called_by_its_name(origin: Origin) -> None:
+    program = read(origin("extern")).program()
+    assert program.kfunc_names == ("bpf_kernel_function",)
+    assert "call kfunc[bpf_kernel_function]" in map(format_insn, program.insns)
+
+
+def test_what_is_defined_nowhere_and_no_function_of_the_kernel_is_named() -> None:
+    with pytest.raises(ObjectError, match="'bpf_kernel_function' is not defined in the object") as caught:
+        read(committed("extern").replace(b".ksyms", b".other"))
+    assert ".ksyms" in (caught.value.hint or "")
 
 
 @ORIGINS

@@ -156,7 +156,7 @@ def test_a_type_must_be_known() -> None:
     ("text", "type_name", "message"),
     [
         (f"r2 = 0\ncall skb_pull_data\n{OK}", "lwt_seg6local", "calls bpf_skb_pull_data, which makes the kernel use freed memory"),
-        (f"call_kfunc\n{OK}", "lwt_seg6local", "calls a kernel function (kfunc)"),
+        (f"call_kfunc\n{OK}", "lwt_seg6local", "calls a kernel function (kfunc) by a number"),
     ],
 )
 def test_what_would_be_dangerous_is_refused_before_the_kernel_is_asked(text: str, type_name: str, message: str) -> None:

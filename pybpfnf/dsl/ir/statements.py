@@ -180,7 +180,7 @@ class ForRange:
     """`local` is start, start + step, ... before stop, and keeps the last; then `orelse`, unless a Break left the loop.
 
     `start` and `stop`, both s64 or both u64, are evaluated once. `step` is not 0. The body runs at most `most` times, whatever
-    they are, and each value fits the local's type.
+    they are, and each value fits the local's type. `counted_by_kernel`: the verifier is not to follow each iteration by itself.
     """
 
     local: Local
@@ -191,6 +191,7 @@ class ForRange:
     body: tuple[Stmt, ...]
     orelse: tuple[Stmt, ...]
     span: Span
+    counted_by_kernel: bool = False
 
 
 @final

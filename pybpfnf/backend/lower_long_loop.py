@@ -1,0 +1,163 @@
+"""Loops that the kernel counts: its iterator says how often the body runs, and the verifier follows the body until it knows no less.
+
+    call @bpf_iter_num_new(%iterator1, 0, count)
+    loop:   %p = call @bpf_iter_num_next(%iterator1), at the end null
+    body:   i = start + *p * step
+            ...                                    what leaves the function in between destroys the iterator before (`Frame`)
+    done:   call @bpf_iter_num_destroy(%iterator1)
+
+The verifier must find an iteration that it has seen. Of what the body changes it knows nothing from the start (`hide`), so that later
+iterations show it nothing more; and LLVM must see no sums over iterations, of which it would make pointers that go along (a pointer has
+limits that only the body's own comparisons give).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pybpfnf.backend.debuginfo import DebugInfo
+from pybpfnf.backend.frame import Frame, Loop
+from pybpfnf.backend.hide import hide, unknown_zero
+from pybpfnf.backend.lower_loop import at_head, is_constant, iterations, set_counter
+from pybpfnf.backend.lower_packet import FARTHEST, srh_slot
+from pybpfnf.backend.values import is_in_memory, llvm_type
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.build_struct import local_of, root_of
+from pybpfnf.dsl.types import S32, ArrayType, BoolType, IntType, OctetsType, OptionalType, StructType
+from pybpfnf.dsl.walk import walk
+
+_Body = Callable[[Frame, tuple[ir.Stmt, ...]], None]
+_ITERATOR = 8  # bytes: struct bpf_iter_num, include/uapi/linux/bpf.h
+_WORD = 8
+
+
+def lower_long_loop(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
+    w = frame.writer
+    start, stop = frame.value(node.start), frame.value(node.stop)
+    count = iterations(frame, node, start, stop)
+    head, inside, following, done, end = (w.label(hint) for hint in ("loop", "body", "next", "done", "end"))
+    changed = _changed(node.body)
+    carried = [local for local in changed if local in _carried(node.body)]
+    for local in carried:
+        _begin_as_zero(frame, local)
+    _forget(frame, changed, carried)
+    iterator = frame.scratch(f"iterator{_depth(frame)}", _ITERATOR)
+    number = count if is_constant(count) else w.cast("trunc", "i64", count, "i32")
+    w.value(f"call i32 @bpf_iter_num_new(ptr {iterator}, i32 0, i32 {number})")
+    frame.packet = at_head(frame.packet, node.body)
+    w.place(head)
+    # In one place: the verifier compares the iterations where this call is.
+    place = w.value(f"call ptr @bpf_iter_num_next(ptr {iterator}) noduplicate")
+    with frame.loop(Loop(following, done, end, iterator, len(frame.leaves))):
+        if frame.packet.srh_found:
+            _bound_again(frame)
+        frame.branch(w.icmp("eq", "ptr", place, "null"), done, inside)
+        frame.place(inside)
+        index = w.cast("zext", "i32", w.load("i32", place, 4), "i64")
+        w.go_on_unless(w.icmp("uge", "i64", index, node.most), frame.never())
+        _part_from_before(frame, carried)
+        set_counter(frame, node, start, index)
+        lower_body(frame, node.body)
+    frame.place(following)
+    if not w.terminated:
+        frame.loop_back(head)
+    frame.place(done)
+    if not w.terminated:
+        w.do(f"call void @bpf_iter_num_destroy(ptr {iterator})")
+    lower_body(frame, node.orelse)
+    frame.jump(end)
+    frame.place(end)
+
+
+def _depth(frame: Frame) -> int:
+    return sum(loop.iterator is not None for loop in frame.loops)
+
+
+def _bound_again(frame: Frame) -> None:
+    """Where the SRH is, which the verifier may have forgotten: it makes what differs from one iteration to the next any number."""
+    w, slot = frame.writer, srh_slot(frame)
+    offset = w.barrier("i64", w.load("i64", slot))
+    w.go_on_unless(w.icmp("ugt", "i64", offset, FARTHEST), frame.never())
+    w.store("i64", offset, slot)
+
+
+def _changed(body: tuple[ir.Stmt, ...]) -> tuple[ir.Local, ...]:
+    """The locals that iterations change, in the order of the source."""
+    return tuple(dict.fromkeys(local for local in map(_target, walk(body)) if local is not None))
+
+
+def _target(node: object) -> ir.Local | None:
+    match node:
+        case ir.Assign(local) | ir.ForRange(local):
+            return local
+        case ir.SetPlace(place) | ir.UpdatePlace(place):
+            return local_of(root_of(place))
+        case _:
+            return None
+
+
+def _carried(body: tuple[ir.Stmt, ...]) -> frozenset[ir.Local]:
+    """What an iteration may read as the one before has left it."""
+    read: set[ir.Local] = set()
+    written: set[ir.Local] = set()  # on every way by now
+    for statement in body:
+        read |= {node.local for node in walk((statement,)) if isinstance(node, ir.LocalRead)} - written
+        if isinstance(statement, ir.Assign):
+            written.add(statement.local)
+    return frozenset(read)
+
+
+def _begin_as_zero(frame: Frame, local: ir.Local) -> None:
+    """LLVM must not read what was never written, and no more must the function."""
+    if isinstance(local.type, IntType | BoolType):
+        frame.writer.initialize(frame.local(local), llvm_type(local.type))
+    elif is_in_memory(local.type):
+        frame.writer.initialize(frame.local(local), f"[{_words(local.type)} x i64]")
+
+
+def _words(type_: StructType | ArrayType | OctetsType | OptionalType) -> int:
+    return -(-type_.size // _WORD)
+
+
+def _forget(frame: Frame, changed: Iterable[ir.Local], carried: Iterable[ir.Local]) -> None:
+    """Before the first iteration the verifier knows of these what it knows before all others: nothing."""
+    hide(frame, changed)
+    flags = [local for local in changed if isinstance(local.type, BoolType)]
+    structs = [(local, local.type) for local in carried if is_in_memory(local.type)]
+    if not flags and not structs:
+        return
+    w, zero = frame.writer, unknown_zero(frame)
+    bit = w.cast("trunc", "i64", zero, "i1")
+    for local in flags:
+        w.store("i1", w.op("xor", "i1", w.load("i1", frame.local(local)), bit), frame.local(local))
+    for local, type_ in structs:
+        for word in range(_words(type_)):
+            place = w.offset(frame.local(local), word * _WORD)
+            w.store("i64", w.op("add", "i64", w.load("i64", place, _WORD), zero), place, _WORD)
+
+
+def _part_from_before(frame: Frame, locals_: Iterable[ir.Local]) -> None:
+    """LLVM must not see how these follow from what they were in the iteration before."""
+    w = frame.writer
+    for local in locals_:
+        if isinstance(local.type, IntType):
+            type_, place = llvm_type(local.type), frame.local(local)
+            wide = w.load(type_, place) if local.type.width == 64 else w.cast("zext", type_, w.load(type_, place), "i64")
+            opaque = w.barrier("i64", wide)
+            w.store(type_, opaque if local.type.width == 64 else w.cast("trunc", "i64", opaque, type_), place)
+
+
+def declare_kfuncs(module: ir.Module, debug: DebugInfo) -> Iterator[str]:
+    """The kernel's functions that loops need, with their types as the kernel has them: libbpf compares."""
+    nodes: Iterator[Any] = (node for function in module.functions for node in walk(function.body))
+    if not any(isinstance(node, ir.ForRange) and node.counted_by_kernel for node in nodes):
+        return
+    number = debug.type_of(S32)
+    iterator = debug.pointer_to(debug.opaque_structure("bpf_iter_num", _ITERATOR))
+    for name, result, result_type, parameters, types in (
+        ("bpf_iter_num_new", "i32", number, "ptr, i32, i32", (iterator, number, number)),
+        ("bpf_iter_num_next", "ptr", debug.pointer_to(number), "ptr", (iterator,)),
+        ("bpf_iter_num_destroy", "void", None, "ptr", (iterator,)),
+    ):
+        yield f'declare !dbg {debug.external(name, result_type, types)} {result} @{name}({parameters}) nounwind section ".ksyms"'

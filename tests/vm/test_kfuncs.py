@@ -1,0 +1,87 @@
+"""Functions of the kernel in the VM: numbers as the kernel's iterator counts them, and the faults of programs that the verifier refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from pybpfnf.abi.kfuncs import KFUNCS
+from pybpfnf.vm.kfuncs import EMULATED
+from tests.vm.programs import PACKET, session
+
+NO_ROOM = "bpf_iter_num_new: expected 8 aligned bytes of the stack that hold no other iterator"
+NEW = "r1 = r10\nr1 += -8\ncall kfunc[bpf_iter_num_new]"
+DESTROY = "r1 = r10\nr1 += -8\ncall kfunc[bpf_iter_num_destroy]"
+COUNT = f"""
+    {NEW}
+    r7 = r0
+    r6 = 0
+next:
+    r1 = r10
+    r1 += -8
+    call kfunc[bpf_iter_num_next]
+    if r0 == 0 goto done
+    r1 = *(s32 *)(r0 + 0)
+    r6 *= 10
+    r6 += r1
+    goto next
+done:
+    {DESTROY}
+"""
+
+
+def answer(text: str) -> int:
+    verdict = session(text).run(PACKET).verdict
+    assert verdict is not None
+    return verdict - (1 << 32) if verdict >> 31 else verdict
+
+
+def fault(text: str) -> str:
+    outcome = session(text).run(PACKET)
+    assert outcome.fault is not None
+    return outcome.fault.message
+
+
+def test_every_function_with_a_row_is_emulated() -> None:
+    assert set(EMULATED) == set(KFUNCS)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "seen"),
+    [(0, 5, 1234), (3, 6, 345), (4, 4, 0), (-2, 2, -2099), (-0x80000000, -0x7FFFFFFF, -0x80000000), (0x7FFFFFFE, 0x7FFFFFFF, 0x7FFFFFFE)],
+)
+def test_an_iterator_counts_from_its_start_up_to_its_end(start: int, end: int, seen: int) -> None:
+    assert answer(f"r2 = {start}\nr3 = {end}\n{COUNT}\nr0 = r6\nexit") == seen
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "error"),
+    [(5, 4, -22), (0, 1 << 23, 0), (0, (1 << 23) + 1, -7), (-0x80000000, 0x7FFFFFFF, -7)],
+)
+def test_what_cannot_be_counted_is_an_error(start: int, end: int, error: int) -> None:
+    assert answer(f"r2 = {start}\nr3 = {end}\n{NEW}\nr6 = r0\n{DESTROY}\nr0 = r6\nexit") == error
+
+
+def test_an_iterator_that_failed_counts_nothing_and_is_destroyed_too() -> None:
+    assert answer(f"r2 = 5\nr3 = 4\n{COUNT}\nr0 = r6\nexit") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"r2 = 0\nr3 = 4\n{NEW}\nr0 = 0\nexit", "an iterator is not destroyed when the program ends"),
+        (f"{DESTROY}\nr0 = 0\nexit", "bpf_iter_num_destroy: expected an initialized iterator"),
+        (f"r2 = 0\nr3 = 4\n{NEW}\nr2 = 0\nr3 = 4\n{NEW}\nexit", NO_ROOM),
+        ("r2 = 0\nr3 = 4\nr1 = r10\nr1 += -12\ncall kfunc[bpf_iter_num_new]\nexit", NO_ROOM),
+        ("call kfunc[bpf_task_acquire]\nexit", "the kernel function bpf_task_acquire is not emulated"),
+        ("call kfunc#77\nexit", "the kernel function 77 is not emulated"),
+    ],
+)  # fmt: skip
+def test_what_the_verifier_refuses_is_a_fault(text: str, message: str) -> None:
+    assert fault(text) == message
+
+
+def test_what_a_run_leaves_is_not_there_in_the_next() -> None:
+    opened = session(f"r2 = 0\nr3 = 4\n{NEW}\nr0 = 0\nexit")
+    assert [opened.run(PACKET).fault is None for _ in range(2)] == [False, False]
+    again = session(f"r2 = 0\nr3 = 4\n{NEW}\n{DESTROY}\nr0 = 0\nexit")
+    assert [again.run(PACKET).verdict for _ in range(2)] == [0, 0]
