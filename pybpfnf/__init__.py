@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from pybpfnf.verbs.attach import detach as detach
     from pybpfnf.verbs.attach import status as status
     from pybpfnf.verbs.build import build as build
+    from pybpfnf.verbs.diff import diff as diff
     from pybpfnf.verbs.load import load as load
     from pybpfnf.verbs.read import read as read
     from pybpfnf.verbs.run import Simulation as Simulation
@@ -120,6 +121,7 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.runner": "Environment Event Fault FaultKind HmacKey MapAccess Outcome Runner Session",
     "pybpfnf.verbs.attach": "attach attached detach status",
     "pybpfnf.verbs.build": "build",
+    "pybpfnf.verbs.diff": "diff",
     "pybpfnf.verbs.load": "load",
     "pybpfnf.verbs.read": "read",
     "pybpfnf.verbs.run": "Simulation run simulate",
@@ -197,6 +199,7 @@ __all__ = [
     "build",
     "cpu",
     "detach",
+    "diff",
     "func",
     "helpers",
     "load",

@@ -25,7 +25,7 @@ def _address(_context: click.Context, parameter: click.Parameter, given: str | N
         raise click.BadParameter(f"{given!r} is not an IPv6 or IPv4 address", param=parameter) from None
 
 
-_OPTIONS = (
+_RUNNER_OPTIONS = (
     click.option("--runner", type=click.Choice(["vm", "kernel"]), default="vm", help="In this process, or across a real route (root)."),
     click.option(
         "--engine",
@@ -33,6 +33,8 @@ _OPTIONS = (
         default="auto",
         help="What the VM runs it by; auto compiles a program that has run for long.",
     ),
+)
+_PLACE_OPTIONS = (
     click.option(
         "--table", "tables", metavar="N", type=click.IntRange(1, _U32), multiple=True, help="A table with a default route; may be repeated."
     ),
@@ -42,7 +44,17 @@ _OPTIONS = (
 
 
 def router_options(command: F) -> F:
-    for option in reversed(_OPTIONS):
+    """By what a program is run, and on what router."""
+    return _with(_RUNNER_OPTIONS, place_options(command))
+
+
+def place_options(command: F) -> F:
+    """On what router."""
+    return _with(_PLACE_OPTIONS, command)
+
+
+def _with(options: tuple[Callable[[Any], Any], ...], command: F) -> F:
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from ipaddress import IPv6Address
+from dataclasses import dataclass, field
 from typing import final
 
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.runner import Environment, Outcome, Runner, Session
+from pybpfnf.testing.differential import after_forwarding
 from pybpfnf.testing.fields import diff
 from tests.conformance import probe
 from tests.conformance.observation import NO_SCRIPT, Observation
 from tests.conformance.probe import Script
-
-_HOP_LIMIT = 7
 
 
 @final
@@ -54,19 +52,6 @@ def engine(runner: Runner) -> Iterator[Engine]:
         yield made
     finally:
         made.close()
-
-
-def after_forwarding(outcome: Outcome) -> Outcome:
-    """What the kernel shows for this outcome of the hook: forwarding comes after, and keeps some packets (docs/runners.md)."""
-    if outcome.packet is None or _forwards(outcome.packet):
-        return outcome
-    return replace(outcome, packet=None, forwarded=False)
-
-
-def _forwards(packet: bytes) -> bool:
-    """net/ipv6/ip6_output.c, ip6_forward: no hop limit that ends here, no destination that stays on its link."""
-    destination = IPv6Address(packet[24:40])
-    return packet[_HOP_LIMIT] > 1 and not (destination.is_multicast or destination.is_link_local or destination.is_loopback)
 
 
 def difference(expected: Observation, found: Observation) -> str:

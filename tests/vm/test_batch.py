@@ -10,8 +10,8 @@ import pytest
 import pybpfnf
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.runner import Environment, Outcome
+from pybpfnf.testing.hostile import SID, mutated_packets
 from pybpfnf.vm import Engine, VmRunner, VmSession
-from tests.vm.mutated import SID, mutated_packets
 from tests.vm.programs import array, image
 
 COMPARES_ENGINES = True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
+from typing import TypeAlias
 
 from pybpfnf.testing import packets
 from pybpfnf.testing.packets import Tlv
@@ -13,6 +14,7 @@ _HOPS = [f"fc00:c::{number:x}" for number in range(1, 9)]
 
 
 def well_formed(random: Random) -> bytes:
+    """An SRv6 packet to `SID`, with segments left."""
     segments = random.sample(_HOPS, random.randint(1, 5))
     left = random.randint(1, len(segments))
     tlvs = [Tlv(random.randint(1, 255), random.randbytes(random.randint(0, 24))) for _ in range(random.randint(0, 3))]
@@ -28,11 +30,23 @@ def well_formed(random: Random) -> bytes:
     )
 
 
-def mutated_packets(seed: int, count: int) -> Iterator[bytes]:
-    """About a third of them as they were, the others with bytes changed, cut off, added or moved."""
+def any_ipv6(random: Random) -> bytes:
+    """A packet to `SID`: with an SRH, or UDP, TCP or ICMPv6 at once."""
+    if random.random() < 0.5:
+        return well_formed(random)
+    data = random.randbytes(random.randint(0, 64))
+    payload = random.choice((packets.udp, packets.tcp, packets.icmpv6_echo))(data)
+    return packets.ipv6(SID, payload=payload)
+
+
+Make: TypeAlias = Callable[[Random], bytes]
+
+
+def mutated_packets(seed: int, count: int, make: Make = well_formed) -> Iterator[bytes]:
+    """About a third of them as they were made, the others with bytes changed, cut off, added or moved. The same seed, the same packets."""
     random = Random(seed)
     for _ in range(count):
-        packet = bytearray(well_formed(random))
+        packet = bytearray(make(random))
         for _ in range(random.choice((0, 1, 1, 2))):
             _MUTATIONS[random.randrange(len(_MUTATIONS))](random, packet)
         yield bytes(packet)
