@@ -47,7 +47,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "targets": _STAGES | {"catalogue", "dsl"},
     "headers": frozenset({"dsl"}),
     "live": _STAGES | {"dsl"},
-    "verbs": _STAGES | {"dsl", "vm", "kernel", "targets", "live"},
+    "verbs": _STAGES | {"dsl", "vm", "kernel", "testing", "targets", "live"},
     "cli": _STAGES | {"explanations", "listing", "vm", "kernel", "testing", "catalogue", "targets", "live", "verbs"},
     "__main__": frozenset({"cli"}),
     "__init__": _STAGES | {"dsl", "vm", "kernel", "verbs"},
