@@ -31,6 +31,7 @@ _RANGES = (
     ("ifindex", 1, _S32),
     ("mark", 0, _U32),
     ("fuel", 1, _U64),
+    ("gso_size", 0, (1 << 16) - 1),
     ("clock_tai", 0, _U64),
     ("tai_offset", 0, _U64),
     ("clock_boot", 0, _U64),
@@ -89,6 +90,9 @@ class Environment:
     unreachable: tuple[str, ...] = ()  # prefixes without a route, of either version: look-ups answer -ENETUNREACH
     sid: IPv6Address | IPv4Address | None = None  # the route's destination, a SID in seg6local; None: the packet's
     devices: Mapping[int, str] = field(default_factory=dict)  # other devices: index to "ethernet", or "ip" for one without a link layer
+    linear: int | None = None  # bytes of a packet, from its IP header on, that are in one piece in the kernel's memory; None: all
+    gso_size: int = 0  # a packet stands for several, with so many bytes of TCP's or UDP's payload each
+    offloaded: bool = False  # a device is to complete the checksum of TCP or UDP (CHECKSUM_PARTIAL), which has the pseudo-header's sum
     fuel: int = 16_000_000  # instructions before a run is called endless: more than the longest loop that the language takes
 
     def __post_init__(self) -> None:

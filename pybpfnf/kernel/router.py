@@ -23,6 +23,7 @@ from pybpfnf.kernel.devices import Devices
 from pybpfnf.kernel.links import IFF_MULTICAST, IFF_NOARP, IFF_UP, MAIN_TABLE, Network
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import Namespace, set_sysctl
+from pybpfnf.kernel.offload import offload_of
 from pybpfnf.kernel.wire import Wire
 from pybpfnf.runner import Environment
 
@@ -62,7 +63,7 @@ class Router:
                 self.netlink = stack.enter_context(Netlink())
                 self.out_index = _build(self.netlink, environment)
                 self.devices = stack.enter_context(Devices(self.netlink, environment))
-                self.wire = stack.enter_context(Wire(_FEED, _SINK, _MACS[IN], _flush_packet(), environment.mark))
+                self.wire = stack.enter_context(Wire(_FEED, _SINK, _MACS[IN], _flush_packet(), environment.mark, offload_of(environment)))
             self._stack = stack.pop_all()
 
     def close(self) -> None:

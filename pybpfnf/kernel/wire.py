@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self, final
 
 from pybpfnf.errors import InputError, InternalError, KernelError, SystemLacksError
+from pybpfnf.kernel.offload import PLAIN, Offload
 
 _ETH_P_ALL, _ETH_P_IP, _ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
 _VERSIONS = {_ETH_P_IP: 4, _ETH_P_IPV6: 6}
@@ -17,6 +18,7 @@ _HOP_LIMIT = 7  # offset in the IPv6 header
 _IPV4_HEADER, _IPV6_HEADER = 20, 40
 _TTL, _CHECKSUM = 8, slice(10, 12)  # in the IPv4 header
 _LARGEST = 1 << 17
+_SOL_PACKET, _PACKET_VNET_HDR = 263, 15
 _PATIENCE = 5.0  # seconds for a packet that takes microseconds; only a broken kernel needs them
 
 
@@ -31,15 +33,18 @@ class Wire:
 
     NUMBER_SIZE = 8
 
-    def __init__(self, into: str, out_of: str, mac: str, flush: bytes, mark: int) -> None:
+    def __init__(self, into: str, out_of: str, mac: str, flush: bytes, mark: int, offload: Offload | None = None) -> None:
         self._addresses = bytes.fromhex(mac.replace(":", "")) + bytes(6)
         self._flush = flush
+        self._offload = offload
         self._runs = 0
         with ExitStack() as stack:
             self._sender = stack.enter_context(_packet_socket(socket.SOCK_RAW))
             self._receiver = stack.enter_context(_packet_socket(socket.SOCK_DGRAM))
             self._sender.bind((into, 0))
             self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("=I", mark))
+            if offload is not None:
+                self._sender.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
             self._receiver.bind((out_of, _ETH_P_ALL))
             self._receiver.settimeout(_PATIENCE)
             stack.pop_all()
@@ -48,8 +53,9 @@ class Wire:
         """Send a packet; what came out, each from its IP header on."""
         self._runs += 1
         flush = self._flush + self._runs.to_bytes(self.NUMBER_SIZE, "big")
-        self._send(packet, ether_type)
-        self._send(flush, _ETH_P_IPV6)
+        said, plain = (b"", b"") if self._offload is None else (self._offload(packet), PLAIN)
+        self._send(said, packet, ether_type)
+        self._send(plain, flush, _ETH_P_IPV6)
         arrived: list[bytes] = []
         while True:
             protocol, received = self._receive()
@@ -59,9 +65,9 @@ class Wire:
             if _VERSIONS.get(protocol) == received[0] >> 4:
                 arrived.append(received)
 
-    def _send(self, packet: bytes, ether_type: int) -> None:
+    def _send(self, said: bytes, packet: bytes, ether_type: int) -> None:
         try:
-            self._sender.send(self._addresses + ether_type.to_bytes(2, "big") + packet)
+            self._sender.send(said + self._addresses + ether_type.to_bytes(2, "big") + packet)
         except OSError as error:
             if error.errno == errno.EMSGSIZE:
                 raise InputError(f"a packet of {len(packet)} bytes is larger than the device takes") from None

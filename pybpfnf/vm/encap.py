@@ -44,7 +44,7 @@ def _push_ip(host: Host, skb: Skb, header: bytes) -> int:
     pushed = bytearray(header)
     if version == 4 and not any(pushed[10:12]):
         pushed[10:12] = ipv4.checksum(pushed[:least]).to_bytes(2, "big")
-    skb.data[0:0] = pushed
+    skb.push(bytes(pushed))
     skb.transport += len(pushed)
     skb.protocol = ip.ETH_P_IP if version == 4 else ip.ETH_P_IPV6
     skb.encapsulation = True

@@ -16,6 +16,7 @@ from pybpfnf.vm.hooks import Hook, Passage, RunProgram, refuse_endless_return, r
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import ETH_P_IP, Address
 from pybpfnf.vm.ipv6 import Drop
+from pybpfnf.vm.offload import offload
 from pybpfnf.vm.redirect import follow
 from pybpfnf.vm.routes import Route, lookup
 from pybpfnf.vm.skb import Skb
@@ -32,6 +33,7 @@ def _receive(packet: bytes, environment: Environment) -> tuple[Skb, Address]:
     protocol = ip.protocol(packet)
     trimmed, transport = ipv4.receive(packet) if protocol == ETH_P_IP else ipv6.receive(packet)
     skb = Skb(bytearray(trimmed), environment.ifindex, environment.mark, transport=transport, protocol=protocol)
+    offload(skb, environment)
     return skb, environment.sid if environment.sid is not None else ip.destination(trimmed, protocol)
 
 

@@ -47,7 +47,7 @@ def skb_change_head(host: Host, skb: Skb, size: int, flags: int) -> int:
     size &= U32
     if flags or size > U32 >> 1 or len(skb.data) + size > _LONGEST:
         return -errno.EINVAL
-    skb.data[:0] = bytes(size)
+    skb.push(bytes(size))
     skb.link += size
     skb.transport += size
     return 0

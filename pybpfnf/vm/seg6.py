@@ -12,6 +12,7 @@ from pybpfnf.vm.hooks import Hook, Passage, RunProgram, refuse_endless_return, r
 from pybpfnf.vm.host import Host, SrhState
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
+from pybpfnf.vm.offload import offload
 from pybpfnf.vm.routes import Route, lookup
 from pybpfnf.vm.seg6_helpers import has_valid_srh
 from pybpfnf.vm.skb import Skb
@@ -24,6 +25,7 @@ def receive(packet: bytes, environment: Environment) -> tuple[Skb, Address]:
     """The packet as `ip6_rcv_core` leaves it, and the SID that it is for; Drop where it goes no further."""
     trimmed, transport = ipv6.receive(packet)
     skb = Skb(bytearray(trimmed), ifindex=environment.ifindex, mark=environment.mark, transport=transport)
+    offload(skb, environment)
     return skb, environment.sid if environment.sid is not None else ipv6.destination(trimmed)
 
 
@@ -48,6 +50,7 @@ def input_packet(host: Host, skb: Skb, run_program: RunProgram) -> Passage:
 def _input_action_end_bpf(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -> Route:
     """One run of the function, and the route that the packet takes from there; or Drop."""
     at = srh.get_srh(skb.data)
+    skb.pull(at + (skb.data[at + 1] + 1) * 8)
     srh.check_hmac(skb.data, skb.transport, host.environment.require_hmac, host.environment.hmac_keys)
     advance_nextseg(skb.data, at)
     host.srh = SrhState(offset=at, hdrlen=skb.data[at + 1] * 8, valid=True)

@@ -76,8 +76,10 @@ def lwt_seg6_adjust_srh(host: Host, skb: Skb, offset: int, delta: int) -> int:
         return -errno.ENOMEM
     if delta > 0:
         skb.data[offset:offset] = bytes(delta)
+        skb.grow(delta)
     else:
         del skb.data[offset : offset - delta]
+        skb.grow(delta)
     # The transport header stays where it is in memory while the headers before it move, unless it was the network header.
     if skb.transport != 0:
         skb.transport += delta
@@ -122,6 +124,8 @@ def _end_dt6(host: Host, skb: Skb, parameter: bytes) -> int:
     if len(skb.data) - inner < ipv6.IPV6_SIZE:
         raise GuestFault(FaultKind.HELPER, "End.DT6 on an inner packet shorter than an IPv6 header: the kernel reads past its end")
     del skb.data[:inner]
+    skb.grow(-inner)
+    skb.pull(ipv6.IPV6_SIZE)
     skb.transport = 0
     _update_srh_state(host, skb)
     return _lookup_nexthop(host, skb, ipv6.destination(skb.data), int.from_bytes(parameter, "little"))
@@ -183,6 +187,7 @@ def insert_inline(host: Host, skb: Skb, header: bytes) -> int:
     inserted[srh.segment_offset(0, 0) : srh.segment_offset(0, 1)] = skb.data[24:40]
     skb.data[24:40] = _first_segment(inserted)
     skb.data[ipv6.IPV6_SIZE : ipv6.IPV6_SIZE] = inserted
+    skb.grow(len(inserted))
     return ipv6.IPV6_SIZE
 
 
@@ -198,7 +203,7 @@ def encapsulate(host: Host, skb: Skb, header: bytes) -> int:
     hop_limit = skb.data[7] if is_ipv6 else _DEFAULT_HOP_LIMIT
     outer = (6 << 28 | traffic_class << 20 | _flow_label(host, skb)).to_bytes(4, "big")
     outer += bytes((0, 0, ipv6.ROUTING, hop_limit)) + tunnel_source.packed + _first_segment(inserted)
-    skb.data[0:0] = outer + inserted
+    skb.push(bytes(outer + inserted))
     skb.encapsulation = True
     return ipv6.IPV6_SIZE
 

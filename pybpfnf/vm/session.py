@@ -53,7 +53,8 @@ class VmSession:
         image = set_tai_offset(image, environment.tai_offset)
         self._image = image
         self._program = program
-        self._engines = Engines(engine, tracer)
+        # A packet in pieces is known to the reference alone.
+        self._engines = Engines(engine if environment.linear is None else Engine.REFERENCE, tracer)
         memory = self._engines.memory
         chained = chain(program, reached_programs(image, program))
         needed = set(chained.program.map_names) | ({image.faults.map} if image.faults is not None else set())

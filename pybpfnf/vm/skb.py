@@ -30,11 +30,35 @@ class Skb:
     protocol: int = ETHER_TYPES["ipv6"]
     ingress_ifindex: int | None = None
     encapsulation: bool = False
+    linear: int | None = None  # bytes of `data` that are in one piece; None: all
+    gso_size: int = 0
+    gso_segs: int = 0
+    offloaded: bool = False  # its checksum is to be completed by a device (CHECKSUM_PARTIAL)
     link: int = 0  # bytes of a link-layer header before the IP header, which `data` begins with then
     csum_level: int = -1
     cb: bytearray = field(default_factory=lambda: bytearray(20))
     dst: Route | None = None
     data_address: int = 0  # where programs find the packet; changes each time it moves
+
+    @property
+    def headlen(self) -> int:
+        """Bytes in one piece."""
+        return len(self.data) if self.linear is None else min(self.linear, len(self.data))
+
+    def pull(self, size: int) -> None:
+        """`pskb_may_pull`: so many bytes are in one piece now, of a packet that has them."""
+        if self.linear is not None:
+            self.linear = max(self.linear, size)
+
+    def push(self, header: bytes) -> None:
+        """Bytes in front."""
+        self.data[0:0] = header
+        self.grow(len(header))
+
+    def grow(self, size: int) -> None:
+        """So many bytes more, or less, in the part that is in one piece."""
+        if self.linear is not None:
+            self.linear += size
 
 
 _VALUES: Mapping[str, Callable[[Skb], int]] = {
@@ -44,12 +68,14 @@ _VALUES: Mapping[str, Callable[[Skb], int]] = {
     "ingress_ifindex": lambda skb: skb.ifindex if skb.ingress_ifindex is None else skb.ingress_ifindex,
     "mark": lambda skb: skb.mark,
     "priority": lambda skb: skb.priority,
+    "gso_size": lambda skb: skb.gso_size,
+    "gso_segs": lambda skb: skb.gso_segs,
 }
-"""What a field reads as. All others read as 0: no VLAN, no GSO, no hash, no socket, queue 0, PACKET_HOST."""
+"""What a field reads as. All others read as 0: no VLAN, no hash, no socket, queue 0, PACKET_HOST."""
 
 _POINTERS: Mapping[str, Callable[[Skb], int]] = {
     "data": lambda skb: skb.data_address,
-    "data_end": lambda skb: skb.data_address + len(skb.data),
+    "data_end": lambda skb: skb.data_address + skb.headlen,
 }
 """Fields of 32 bits whose loads the verifier turns into loads of a 64-bit pointer."""
 

@@ -22,8 +22,11 @@ _LEVELS = 3  # SKB_MAX_CSUM_LEVEL
 
 
 def skb_pull_data(host: Host, skb: Skb, size: int) -> int:
-    """A packet is linear here: the call can only fail."""
-    return -errno.ENOMEM if size & U32 > len(skb.data) else 0
+    size &= U32
+    if size > len(skb.data):
+        return -errno.ENOMEM
+    skb.pull(size)
+    return 0
 
 
 def skb_store_bytes(host: Host, skb: Skb, offset: int, data: bytes, size: int, flags: int) -> int:
@@ -32,6 +35,7 @@ def skb_store_bytes(host: Host, skb: Skb, offset: int, data: bytes, size: int, f
         return -errno.EINVAL
     if offset > U32 >> 1 or offset + size > len(skb.data):
         return -errno.EFAULT
+    skb.pull(offset + size)
     skb.data[offset : offset + size] = data
     return 0
 
@@ -46,7 +50,8 @@ def l3_csum_replace(host: Host, skb: Skb, offset: int, old: int, new: int, flags
 
 
 def l4_csum_replace(host: Host, skb: Skb, offset: int, old: int, new: int, flags: int) -> int:
-    """The pseudo-header flags matter only to checksums that a device would complete, which no packet has here."""
+    """Of a checksum that a device is to complete, only the part that the pseudo-header has is there, and it is not complemented
+    (net/core/utils.c, inet_proto_csum_replace4)."""
     if flags & ~(_MARK_MANGLED_0 | _MARK_ENFORCE | _PSEUDO_HDR | _FIELD_SIZE | _IPV6):
         return -errno.EINVAL
     offset &= U32
@@ -55,14 +60,23 @@ def l4_csum_replace(host: Host, skb: Skb, offset: int, old: int, new: int, flags
     place = slice(offset, offset + 2)
     if flags & _MARK_MANGLED_0 and not flags & _MARK_ENFORCE and not any(skb.data[place]):
         return 0
+    if skb.offloaded:
+        if not flags & _PSEUDO_HDR:
+            return 0 if flags & _FIELD_SIZE in _FIELD_MASKS else -errno.EINVAL
+        skb.data[place] = bytes(byte ^ 0xFF for byte in skb.data[place])
     error = _replace(skb, offset, old, new, flags & _FIELD_SIZE)
+    if skb.offloaded:
+        skb.data[place] = bytes(byte ^ 0xFF for byte in skb.data[place])
     if not error and flags & _MARK_MANGLED_0 and not any(skb.data[place]):
         skb.data[place] = _MANGLED_0
     return error
 
 
 def _holds_checksum(skb: Skb, offset: int) -> bool:
-    return offset <= _LARGEST_OFFSET and not offset & 1 and offset + 2 <= len(skb.data)
+    if offset > _LARGEST_OFFSET or offset & 1 or offset + 2 > len(skb.data):
+        return False
+    skb.pull(offset + 2)
+    return True
 
 
 def _replace(skb: Skb, offset: int, old: int, new: int, size: int) -> int:

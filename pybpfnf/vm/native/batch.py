@@ -164,5 +164,6 @@ class Batch:
 def is_possible(host: Host) -> bool:
     """Whether machine code knows enough of the router around the hook."""
     environment = host.environment
+    plain = environment.linear is None and environment.gso_size == 0 and not environment.unreachable
     of_the_hook = host.program_type is not None and host.program_type.name == "lwt_seg6local"
-    return of_the_hook and environment.require_hmac <= 0 and not environment.unreachable and environment.device_address.version == 6
+    return of_the_hook and plain and environment.require_hmac <= 0 and environment.device_address.version == 6
