@@ -40,6 +40,7 @@ class DebugInfo:
         self._globals: list[str] = []
         self._files: dict[str, str] = {}
         self._inlined: dict[tuple[str, str, int], str] = {}
+        self._calls: dict[tuple[str, ...], int] = {}  # chains of calls that code was inlined through, numbered from 1
         self._static: dict[str, tuple[str, str]] = {}  # of subprograms: the nodes of their types and of their parameters
         self._unit = self._reserve()
         self._main_file = self.file(main_file)
@@ -83,13 +84,19 @@ class DebugInfo:
 
     def location(self, span: Span, subprogram: str, subprogram_file: str, *, inlined_at: str | None = None) -> str:
         """The place of an instruction; code that comes from another file has a scope there. `inlined_at` is the location of the call
-        of the subprogram, where that is inlined in another."""
-        scope = subprogram
-        if span.file != subprogram_file:
-            scope = self.node(f"!DILexicalBlockFile(scope: {subprogram}, file: {self.file(span.file)}, discriminator: 0)")
+        of the subprogram, where that is inlined in another. The chain of calls has its number as the discriminator (`linetable`)."""
+        scope, chain = subprogram, span.callers
+        number = self._calls.setdefault(chain, len(self._calls) + 1) if chain else 0
+        if number or span.file != subprogram_file:
+            scope = self.node(f"!DILexicalBlockFile(scope: {subprogram}, file: {self.file(span.file)}, discriminator: {number})")
         column = span.column if span.column <= _LAST_COLUMN else 0
         at = "" if inlined_at is None else f", inlinedAt: {inlined_at}"
         return self.node(f"!DILocation(line: {span.line}, column: {column}, scope: {scope}{at})")
+
+    @property
+    def calls(self) -> tuple[tuple[str, ...], ...]:
+        """The chains of calls, by their number less one."""
+        return tuple(self._calls)
 
     def inlined_subprogram(self, name: str, span: Span) -> str:
         """A function of which there is no code but in others; one node, however often it is called."""

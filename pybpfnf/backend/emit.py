@@ -6,10 +6,13 @@ so what must be there and what must not is checked here, and is a bug of ours wh
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pybpfnf import llvm
 from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.backend import elf, extinfo
 from pybpfnf.backend.latches import with_jumps_back
+from pybpfnf.backend.linetable import place_calls, read_numbers
 from pybpfnf.backend.lower_module import Lowered
 from pybpfnf.errors import InternalError
 from pybpfnf.image.meta import SECTION, encode_meta
@@ -20,11 +23,15 @@ _DATA_SECTIONS = ("license", ".maps", ".data", ".bss", ".BTF", ".BTF.ext")
 
 def emit_object(lowered: Lowered) -> bytes:
     """The object's bytes; raises InternalError where LLVM gives something that a loader would not take."""
-    object_ = with_jumps_back(elf.strip(elf.read(llvm.emit_object(lowered.text)), _is_wanted))
+    whole = elf.read(llvm.emit_object(lowered.text))
+    object_ = with_jumps_back(elf.strip(whole, _is_wanted))
     _check_sections(object_)
     _check_symbols(object_, frozenset(lowered.meta.programs), lowered.subprograms)
     _check_debug_records(object_)
-    return elf.write(_with_meta(object_, encode_meta(lowered.meta)))
+    meta = lowered.meta
+    if lowered.calls:
+        meta = replace(meta, calls=place_calls(object_, read_numbers(whole), lowered.calls))
+    return elf.write(_with_meta(object_, encode_meta(meta)))
 
 
 def _is_wanted(section: elf.Section) -> bool:

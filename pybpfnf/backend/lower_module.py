@@ -18,7 +18,7 @@ from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import alignment, literal, memory_type, string
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import S32, U64, AddressType, ValueType
-from pybpfnf.image.meta import FAULTS_SYMBOL, Meta, MetaMap, MetaProgram, MetaVariable
+from pybpfnf.image.meta import FAULTS_SYMBOL, Chain, Meta, MetaMap, MetaProgram, MetaVariable
 from pybpfnf.llvm import TRIPLE
 from pybpfnf.records import dataclass
 
@@ -29,11 +29,13 @@ _SWAPPED_BITS = (16, 32, 64)
 @final
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """LLVM text before optimisation, and what the section `.pybpfnf` will say."""
+    """LLVM text before optimisation, and what the section `.pybpfnf` will say; where its code came from is seen in what LLVM makes of it.
+    `calls`: the chains of calls that code was inlined through, by the number of their discriminator less one."""
 
     text: str
     meta: Meta
     subprograms: frozenset[str] = frozenset()
+    calls: tuple[Chain, ...] = ()
 
 
 def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
@@ -62,7 +64,7 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
         *subprograms,
         debug.finish(),
     ]
-    return Lowered("\n".join(parts), _meta(module, sites, counted), frozenset(shared.subprograms))
+    return Lowered("\n".join(parts), _meta(module, sites, counted), frozenset(shared.subprograms), debug.calls)
 
 
 # ----------------------------------------------------------------------------------------------------------- globals

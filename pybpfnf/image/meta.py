@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, field, fields
-from typing import Any, TypeVar, final, get_origin, get_type_hints
+from typing import Any, TypeAlias, TypeVar, final, get_origin, get_type_hints
 
 from pybpfnf.errors import ObjectError
 from pybpfnf.records import dataclass
@@ -18,6 +18,8 @@ SECTION = ".pybpfnf"
 FAULTS_SYMBOL = "__pybpfnf_faults"  # u64 counters in .bss, one a site
 TAI_OFFSET_SYMBOL = "__pybpfnf_tai_offset"  # a u64 in .rodata: the nanoseconds that CLOCK_TAI is ahead of CLOCK_REALTIME
 _VERSION = 1
+
+Chain: TypeAlias = tuple[str, ...]  # calls as FILE:LINE:COLUMN, the innermost first
 
 
 @final
@@ -61,12 +63,23 @@ class MetaSite:
 
 @final
 @dataclass(frozen=True, slots=True)
+class MetaCalls:
+    """Which calls instructions were inlined through. `places`, by section: from that byte on, the number of the chain in `chains`, from
+    1; 0: none, as before the first."""
+
+    chains: tuple[Chain, ...] = ()
+    places: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Meta:
     programs: Mapping[str, MetaProgram]
     variables: Mapping[str, MetaVariable] = field(default_factory=dict)
     maps: Mapping[str, MetaMap] = field(default_factory=dict)
     sites: tuple[MetaSite, ...] = ()
     counted: bool = True  # whether the object counts its fault exits, at FAULTS_SYMBOL
+    calls: MetaCalls = field(default_factory=MetaCalls)
 
 
 Row = TypeVar("Row", MetaProgram, MetaVariable, MetaMap, MetaSite)
@@ -74,6 +87,8 @@ Row = TypeVar("Row", MetaProgram, MetaVariable, MetaMap, MetaSite)
 
 def encode_meta(meta: Meta) -> bytes:
     document = {"version": _VERSION, **asdict(meta)}
+    if not meta.calls.chains:
+        del document["calls"]
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -88,7 +103,7 @@ def decode_meta(data: bytes) -> Meta:
     version = document.pop("version", None)
     if version != _VERSION:
         raise ObjectError(f"section {SECTION} has version {version!r}; this release reads version {_VERSION}")
-    if set(document) != {part.name for part in fields(Meta)}:
+    if {"calls", *document} != {part.name for part in fields(Meta)}:
         raise ObjectError(f"section {SECTION} is malformed: it has {', '.join(sorted(document)) or 'nothing'}")
     return Meta(
         programs=_rows(MetaProgram, document["programs"]),
@@ -96,7 +111,35 @@ def decode_meta(data: bytes) -> Meta:
         maps=_rows(MetaMap, document["maps"]),
         sites=tuple(_site(row) for row in _checked(document["sites"], list, "sites")),
         counted=_checked(document["counted"], bool, "counted"),
+        calls=_calls(document["calls"]) if "calls" in document else MetaCalls(),
     )
+
+
+def _calls(row: object) -> MetaCalls:
+    if not isinstance(row, dict) or set(row) != {"chains", "places"}:
+        raise ObjectError(f"section {SECTION} is malformed: {row!r} is no MetaCalls")
+    chains = tuple(_chain(chain) for chain in _checked(row["chains"], list, "chains"))
+    places = _checked(row["places"], dict, "places")
+    return MetaCalls(
+        chains, {name: tuple(_place(place, len(chains)) for place in _checked(rows, list, name)) for name, rows in places.items()}
+    )
+
+
+def _place(row: object, chains: int) -> tuple[int, int]:
+    offset, number = (_checked(each, int, "places") for each in _pair(row))
+    if not 0 <= number <= chains:
+        raise ObjectError(f"section {SECTION} is malformed: there is no chain of calls {number}")
+    return offset, number
+
+
+def _pair(row: object) -> list[Any]:
+    if not isinstance(row, list) or len(row) != 2:
+        raise ObjectError(f"section {SECTION} is malformed: {row!r} is no place")
+    return row
+
+
+def _chain(row: object) -> Chain:
+    return tuple(_checked(caller, str, "callers") for caller in _checked(row, list, "callers"))
 
 
 def _rows(kind: type[Row], rows: object) -> dict[str, Row]:
@@ -107,8 +150,7 @@ def _site(row: object) -> MetaSite:
     """A site that no call was inlined for may be without `callers`."""
     if not isinstance(row, dict):
         raise ObjectError(f"section {SECTION} is malformed: {row!r} is no MetaSite")
-    callers = _checked(row.get("callers", []), list, "callers")
-    return _row(MetaSite, {**row, "callers": tuple(_checked(caller, str, "callers") for caller in callers)})
+    return _row(MetaSite, {**row, "callers": _chain(row.get("callers", []))})
 
 
 def _row(kind: type[Row], row: object) -> Row:

@@ -17,13 +17,16 @@ from pybpfnf.types.layout import FieldType, ValueType
 @final
 @dataclass(frozen=True, slots=True)
 class LineRecord:
-    """From `slot` on, instructions stand for this source line (.BTF.ext line_info). Lines and columns from 1; 0: unknown."""
+    """From `slot` on, instructions stand for this source line (.BTF.ext line_info). Lines and columns from 1; 0: unknown.
+
+    `callers`, of a line in a function that was inlined: FILE:LINE:COLUMN of the calls, the innermost first, where `.pybpfnf` says it."""
 
     slot: int
     file: str
     line: int
     column: int
     text: str
+    callers: tuple[str, ...] = ()
 
 
 @final

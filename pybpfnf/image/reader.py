@@ -12,7 +12,7 @@ from pybpfnf.image.btfext import BtfExt, decode_btf_ext
 from pybpfnf.image.datasec import fixup_datasec
 from pybpfnf.image.link import Function, Linker, is_text, read_functions
 from pybpfnf.image.maps import Place, read_maps
-from pybpfnf.image.meta import SECTION, Meta, MetaMap, decode_meta
+from pybpfnf.image.meta import SECTION, Meta, MetaCalls, MetaMap, decode_meta
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.image.objfile import ObjectFile, read_object
 from pybpfnf.image.records import Records
@@ -48,7 +48,8 @@ def _read(data: bytes) -> ObjectImage:
     places = read_maps(obj, btf)
     maps = _maps(places, meta)
     _check_slots(maps, programs)
-    linker, records = Linker(obj, functions, places, btf.kfuncs if btf is not None else ()), Records(btf, ext)
+    linker = Linker(obj, functions, places, btf.kfuncs if btf is not None else ())
+    records = Records(btf, ext, meta.calls if meta is not None else MetaCalls())
     return ObjectImage(
         programs=tuple(_program(function, linker, records, meta) for function in programs),
         maps=maps,

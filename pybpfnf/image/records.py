@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import final
 
@@ -12,6 +12,7 @@ from pybpfnf.errors import ObjectError
 from pybpfnf.image.btf import Btf
 from pybpfnf.image.btfext import BtfExt, Record
 from pybpfnf.image.link import Function, Linked
+from pybpfnf.image.meta import Chain, MetaCalls
 from pybpfnf.image.model import FunctionRecord, LineRecord
 from pybpfnf.records import dataclass
 
@@ -35,8 +36,9 @@ class Placed:
 class Records:
     """All records of one object, ready to be placed for any of its programs."""
 
-    def __init__(self, btf: Btf | None, ext: BtfExt) -> None:
+    def __init__(self, btf: Btf | None, ext: BtfExt, calls: MetaCalls) -> None:
         self._btf = btf
+        self._calls = calls
         self._functions = _by_section(ext.functions)
         self._lines = _by_section(ext.lines)
         self._core = _by_section(ext.core)
@@ -45,13 +47,15 @@ class Records:
         """Raises ObjectError for a program with CO-RE relocations, which need the types of a running kernel."""
         functions: list[FunctionRecord] = []
         lines: dict[int, tuple[int, ...]] = {}  # words by slot: the kernel wants one record a slot, in order
+        callers: dict[int, Chain] = {}
         for function, slot in linked.functions:
             self._refuse_core(function)
             types = [record.words[0] for record in _within(self._functions, function) if record.offset == function.start]
             functions.append(FunctionRecord(slot, function.name, types[0] if types else 0))
             for record in _within(self._lines, function):
-                lines[slot + (record.offset - function.start) // SLOT_SIZE] = record.words
-        return Placed(tuple(functions), self._line_records(lines), _func_info(functions), _line_info(functions, lines))
+                at = slot + (record.offset - function.start) // SLOT_SIZE
+                lines[at], callers[at] = record.words, self._chain(record)
+        return Placed(tuple(functions), self._line_records(lines, callers), _func_info(functions), _line_info(functions, lines))
 
     def _refuse_core(self, function: Function) -> None:
         record = next(iter(_within(self._core, function)), None)
@@ -63,14 +67,20 @@ class Records:
             hint="include the kernel's headers in place of vmlinux.h, or compile without preserve_access_index",
         )
 
-    def _line_records(self, lines: dict[int, tuple[int, ...]]) -> tuple[LineRecord, ...]:
-        return tuple(self._line_record(slot, lines[slot]) for slot in sorted(lines))
+    def _chain(self, record: Record) -> Chain:
+        places = self._calls.places.get(record.section, ())
+        before = bisect_right(places, record.offset, key=lambda place: place[0])
+        number = places[before - 1][1] if before else 0
+        return self._calls.chains[number - 1] if number else ()
 
-    def _line_record(self, slot: int, words: tuple[int, ...]) -> LineRecord:
+    def _line_records(self, lines: dict[int, tuple[int, ...]], callers: dict[int, Chain]) -> tuple[LineRecord, ...]:
+        return tuple(self._line_record(slot, lines[slot], callers[slot]) for slot in sorted(lines))
+
+    def _line_record(self, slot: int, words: tuple[int, ...], callers: Chain) -> LineRecord:
         assert self._btf is not None  # no records are decoded without it
         file, text, place = words
         line, column = place >> _COLUMN_BITS, place & ((1 << _COLUMN_BITS) - 1)
-        return LineRecord(slot, self._btf.string(file), line, column, self._btf.string(text))
+        return LineRecord(slot, self._btf.string(file), line, column, self._btf.string(text), callers)
 
 
 def _func_info(functions: Iterable[FunctionRecord]) -> bytes:

@@ -26,11 +26,13 @@ Linux 7.3 adds a report with sections (kernel/bpf/diagnostics.c):
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import final
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.kernel.expressions import end_of_expression
+from pybpfnf.kernel.verifier_frames import calls_at_the_end
 from pybpfnf.kernel.verifier_states import Note, notes
 from pybpfnf.kernel.verifier_words import TOO_LARGE, advice
 from pybpfnf.records import dataclass
@@ -56,21 +58,22 @@ _INVALIDATED = re.compile(r"\^-- invalidated: (.*(?:\n +\| {5,}\S.*)*)")
 @dataclass(frozen=True, slots=True)
 class Reading:
     """`slot` of the instruction that the verifier refused, None where the log names none; `suggestion` from Linux 7.3 on.
-    `notes`: what led there."""
+    `notes`: what led there; `calls`: the slots of the calls of subprograms that led there, the innermost first."""
 
     slot: int | None
     message: str
     suggestion: str | None = None
     notes: tuple[Note, ...] = ()
+    calls: tuple[int, ...] = ()
 
 
 def read_log(log: str) -> Reading:
     """What a log of either format says. An empty one reads as an empty message."""
     report = _REPORT.search(log)
-    return _read_report(log[report.start() :], report[1]) if report else _read_lines(log)
+    return _read_report(log[report.start() :], report[1], log[: report.start()]) if report else _read_lines(log)
 
 
-def _read_report(text: str, problem: str) -> Reading:
+def _read_report(text: str, problem: str, before: str) -> Reading:
     sections = dict(_SECTION.findall(text))
     reason = " ".join(sections.get("Reason", "").split())
     suggestion = " ".join(sections.get("Suggestion", "").split())
@@ -79,7 +82,7 @@ def _read_report(text: str, problem: str) -> Reading:
     focus = [*_INSN_LINE.findall(place), *_FOCUS.findall(place.partition("Instruction context:")[2])]
     slot = int(focus[-1]) if focus else None
     message = f"{problem}: {reason.rstrip('.')}" if reason else problem
-    return Reading(slot, message, suggestion or None, _causes(text))
+    return Reading(slot, message, suggestion or None, _causes(text), calls_at_the_end(before.splitlines()))
 
 
 def _causes(text: str) -> tuple[Note, ...]:
@@ -105,7 +108,8 @@ def _read_lines(log: str) -> Reading:
     if slot is None and (named := _AT_INSN.search(text)):
         # Structural refusals ("unreachable insn 5") come before the walk and name their instruction in words.
         slot = int(named[1])
-    return Reading(slot, text, notes=notes(log.splitlines(), text))
+    lines = log.splitlines()
+    return Reading(slot, text, notes=notes(lines, text), calls=calls_at_the_end(lines))
 
 
 def diagnose(log: str, program: ProgramImage) -> Diagnostic:
@@ -119,8 +123,30 @@ def diagnose(log: str, program: ProgramImage) -> Diagnostic:
         where = "" if reading.slot is None else f" (instruction {reading.slot})"
         return Diagnostic("verifier", message + where, Span(program.section, 0, 0, 0, 0), hint=hint)
     column = max(record.column, 1)
-    span = Span(record.file, record.line, column, record.line, end_of_expression(record.text, column))
+    span = Span(record.file, record.line, column, record.line, end_of_expression(record.text, column), _called_from(reading, program))
     return Diagnostic("verifier", message, span, source_line=record.text, hint=hint)
+
+
+def _called_from(reading: Reading, program: ProgramImage) -> Span | None:
+    """The chain of calls: through which functions an instruction was inlined, and from where its subprogram was called."""
+    chain: list[str] = []
+    for depth, slot in enumerate(() if reading.slot is None else (reading.slot, *reading.calls)):
+        record = program.line_at(slot)
+        if record is None:
+            break
+        if depth:
+            chain.append(f"{record.file}:{record.line}:{max(record.column, 1)}")
+        chain += record.callers
+    return _linked(chain)
+
+
+def _linked(chain: Sequence[str]) -> Span | None:
+    """The calls as what one was reached by: FILE:LINE:COLUMN, the innermost first."""
+    caller: Span | None = None
+    for place in reversed(chain):
+        file, line, column = place.rsplit(":", 2)
+        caller = Span(file, int(line), int(column), int(line), int(column) + 1, caller)
+    return caller
 
 
 def _hint(reading: Reading, program: ProgramImage) -> str | None:

@@ -158,6 +158,7 @@ class Machine:
             line=line.line or None if line else None,
             column=line.column or None if line else None,
             slot=None if self._fault_slot is None else self._fault_slot - start,
+            callers=line.callers if line else (),
         )
 
     def _running(self) -> tuple[str | None, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pybpfnf.image.model import LineRecord, ProgramImage
+from pybpfnf.kernel.verifier_frames import calls_at_the_end
 from pybpfnf.kernel.verifier_log import Reading, diagnose, read_log
 
 PACKET_ACCESS = """\
@@ -124,3 +125,48 @@ def test_what_the_compiler_has_accepted_is_our_bug() -> None:
     found = diagnose("0: (95) exit\nR0 !read_ok\n", ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", (), on_fault=2))
     assert found.hint is not None
     assert "a bug of pybpfnf" in found.hint
+
+
+IN_A_SUBPROGRAM = """\
+2: (85) call pc+5
+caller:
+ R10=fp0
+callee:
+ frame1: R1=ctx() R10=fp0
+8: (15) if r1 == 0x0 goto pc+2
+9: (85) call pc+9
+caller:
+ frame1: R10=fp0
+callee:
+ frame2: R1=ctx() R10=fp0
+19: (b7) r0 = 0
+20: (95) exit
+returning from callee:
+ frame2: R0=0 R10=fp0
+to caller at 10:
+ frame1: R0=0 R10=fp0
+10: (95) exit
+returning from callee:
+ frame1: R0=0 R10=fp0
+to caller at 3:
+ R0=0 R10=fp0
+3: (95) exit
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "calls"),
+    [
+        ("0: (bf) r6 = r1\n", ()),
+        (IN_A_SUBPROGRAM.partition("8: (15)")[0], (2,)),
+        (IN_A_SUBPROGRAM.partition("20: (95)")[0], (9, 2)),
+        (IN_A_SUBPROGRAM.partition("10: (95)")[0], (2,)),
+        (IN_A_SUBPROGRAM, ()),
+        (f"{IN_A_SUBPROGRAM}\nfrom 8 to 11: frame1: R1=0 R10=fp0\n11: (95) exit\n", (2,)),
+        (f"{IN_A_SUBPROGRAM}\nfrom 1 to 4: R1=0 R10=fp0\n4: (95) exit\n", ()),
+        (f"{IN_A_SUBPROGRAM}\nfrom 3 to 19: frame1: R1=0 R10=fp0\n19: (95) exit\n", (3,)),  # a callback, which a helper calls
+        (IN_A_SUBPROGRAM.partition("9: (85)")[0] + "Validating other() func#1...\n0: (95) exit\n", ()),
+    ],
+)
+def test_a_log_says_which_calls_lead_to_its_last_instruction(log: str, calls: tuple[int, ...]) -> None:
+    assert calls_at_the_end(log.splitlines()) == calls

@@ -40,7 +40,7 @@ MAPS: Final[Mapping[str, MapSpec]] = {
 }
 _LOG, _OUT = "[log]\n", "[out]\n"
 _DIRECTIVE = re.compile(r"^; (type|license) (\S+)$", re.MULTILINE)
-_MOST_LINES = 40  # of a log, at either end
+_MOST_LINES = 60  # of a log, at either end
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 ; What the kernel does with programs like those that the cases of errors.test would be, were they compiled. Each says how it ends:
-;   refused WORDS    the verifier refuses it, and says these words
+;   refused WORDS    the verifier refuses it, and says these words; after ` | ` those that older kernels say (Linux before 6.10)
 ;   verdict NUMBER   it is loaded on a route, and returns this for a packet
 ;   lost             it is loaded on a route, and the packet never leaves it
 ;   corrupts         it is loaded on a route, and the packet leaves with an outer source that is no address of the router's
@@ -267,7 +267,7 @@ r0 = 7
 exit
 
 [program a helper of other hooks]
-; refused program of this type cannot use helper bpf_skb_change_head
+; refused program of this type cannot use helper bpf_skb_change_head | unknown func bpf_skb_change_head
 r2 = 14
 r3 = 0
 call skb_change_head
@@ -276,7 +276,7 @@ exit
 
 [program push_encap in lwt_out]
 ; type lwt_out
-; refused program of this type cannot use helper bpf_lwt_push_encap
+; refused program of this type cannot use helper bpf_lwt_push_encap | unknown func bpf_lwt_push_encap
 r2 = 2
 r3 = r10
 r3 += -24
@@ -287,7 +287,7 @@ exit
 
 [program seg6_action in lwt_in]
 ; type lwt_in
-; refused program of this type cannot use helper bpf_lwt_seg6_action
+; refused program of this type cannot use helper bpf_lwt_seg6_action | unknown func bpf_lwt_seg6_action
 r2 = 3
 r3 = r10
 r3 += -4
@@ -298,7 +298,7 @@ exit
 
 [program adjust_srh in lwt_in]
 ; type lwt_in
-; refused program of this type cannot use helper bpf_lwt_seg6_adjust_srh
+; refused program of this type cannot use helper bpf_lwt_seg6_adjust_srh | unknown func bpf_lwt_seg6_adjust_srh
 r2 = 80
 r3 = 8
 call lwt_seg6_adjust_srh
