@@ -33,7 +33,9 @@ class Arg(Enum):
     RECORD = "record"  # from ringbuf_reserve
     ITERATOR_OUT = "iterator out"  # 8 bytes of the stack, for a number iterator to begin in
     ITERATOR = "iterator"  # a number iterator that has begun
-    OTHER = "other"  # something that neither the language nor the VM has yet (timers, sockets, dynptrs)
+    DYNPTR_OUT = "dynptr out"  # 16 bytes of the stack, to become a dynamic pointer
+    DYNPTR = "dynptr"
+    OTHER = "other"  # something that neither the language nor the VM checks (timers, sockets)
     MAP_VALUE_OR_NULL = "map value or null"  # a result
     RECORD_OR_NULL = "record or null"  # a result
     VOID = "void"  # a result: r0 is not readable afterwards
@@ -63,6 +65,7 @@ class Helper:
 
 CTX, SCALAR, MAP, MAP_KEY, MAP_VALUE, MAP_VALUE_OUT = Arg.CTX, Arg.SCALAR, Arg.MAP, Arg.MAP_KEY, Arg.MAP_VALUE, Arg.MAP_VALUE_OUT
 MEM, MEM_OR_NULL, MEM_OUT, SIZE, SIZE_OR_ZERO = Arg.MEM, Arg.MEM_OR_NULL, Arg.MEM_OUT, Arg.SIZE, Arg.SIZE_OR_ZERO
+DYNPTR_OUT, DYNPTR = Arg.DYNPTR_OUT, Arg.DYNPTR
 FUNC, STACK_OR_NULL, RECORD, OTHER, VOID = Arg.FUNC, Arg.STACK_OR_NULL, Arg.RECORD, Arg.OTHER, Arg.VOID
 MAP_VALUE_OR_NULL, RECORD_OR_NULL = Arg.MAP_VALUE_OR_NULL, Arg.RECORD_OR_NULL
 
@@ -176,13 +179,13 @@ _CODE = (
     Helper("kptr_xchg", 194, (OTHER, OTHER), OTHER, "5.19", "Exchange a kernel pointer kept in a map value."),
     Helper("per_cpu_ptr", 153, (OTHER, SCALAR), OTHER, "5.10", "Address of a CPU's copy of a kernel variable, or null."),
     Helper("this_cpu_ptr", 154, (OTHER,), OTHER, "5.10", "Address of this CPU's copy of a kernel variable."),
-    Helper("dynptr_from_mem", 197, (MEM, SIZE_OR_ZERO, SCALAR, OTHER), SCALAR, "5.19", "Make a dynamic pointer to a map value."),
-    Helper("dynptr_read", 201, (MEM_OUT, SIZE_OR_ZERO, OTHER, SCALAR, SCALAR), SCALAR, "5.19", "Copy bytes out of a dynamic pointer."),
-    Helper("dynptr_write", 202, (OTHER, SCALAR, MEM, SIZE_OR_ZERO, SCALAR), SCALAR, "5.19", "Copy bytes into a dynamic pointer."),
-    Helper("dynptr_data", 203, (OTHER, SCALAR, SCALAR), OTHER, "5.19", "Address of a slice of a dynamic pointer, or null."),
-    Helper("ringbuf_reserve_dynptr", 198, (MAP, SCALAR, SCALAR, OTHER), SCALAR, "5.19", "Reserve a ring-buffer record of any size."),
-    Helper("ringbuf_submit_dynptr", 199, (OTHER, SCALAR), VOID, "5.19", "Hand a record from ringbuf_reserve_dynptr to the reader."),
-    Helper("ringbuf_discard_dynptr", 200, (OTHER, SCALAR), VOID, "5.19", "Give up a record from ringbuf_reserve_dynptr."),
+    Helper("dynptr_from_mem", 197, (MEM_OUT, SIZE_OR_ZERO, SCALAR, DYNPTR_OUT), SCALAR, "5.19", "Make a dynamic pointer to a map value."),
+    Helper("dynptr_read", 201, (MEM_OUT, SIZE_OR_ZERO, DYNPTR, SCALAR, SCALAR), SCALAR, "5.19", "Copy bytes out of a dynamic pointer."),
+    Helper("dynptr_write", 202, (DYNPTR, SCALAR, MEM, SIZE_OR_ZERO, SCALAR), SCALAR, "5.19", "Copy bytes into a dynamic pointer."),
+    Helper("dynptr_data", 203, (DYNPTR, SCALAR, SCALAR), OTHER, "5.19", "Address of a slice of a dynamic pointer, or null."),
+    Helper("ringbuf_reserve_dynptr", 198, (MAP, SCALAR, SCALAR, DYNPTR_OUT), SCALAR, "5.19", "Reserve a ring-buffer record of any size."),
+    Helper("ringbuf_submit_dynptr", 199, (DYNPTR, SCALAR), VOID, "5.19", "Hand a record from ringbuf_reserve_dynptr to the reader."),
+    Helper("ringbuf_discard_dynptr", 200, (DYNPTR, SCALAR), VOID, "5.19", "Give up a record from ringbuf_reserve_dynptr."),
 )  # fmt: skip
 
 _TEXT = (

@@ -1,7 +1,8 @@
 """Kernel functions (kfuncs): what the kernel offers a program to call by name, bound to the running kernel's types when it is loaded.
 
-They are no part of the stable interface; these are of kernel/bpf/bpf_iter.c as of Linux 6.18. A program that calls any has a
-license compatible with the GPL (kernel/bpf/verifier.c, check_kfunc_call). Behaviour in the VM lives in `vm/kfuncs`, keyed by these names.
+They are no part of the stable interface; these are of kernel/bpf/bpf_iter.c, kernel/bpf/helpers.c and net/core/filter.c as of Linux
+6.18. A program that calls any has a license compatible with the GPL (kernel/bpf/verifier.c, check_kfunc_call). Behaviour in the VM
+lives in `vm/kfuncs`, keyed by these names.
 """
 
 from __future__ import annotations
@@ -34,7 +35,22 @@ _NUMBERS = (
     Kfunc("bpf_iter_num_destroy", (Arg.ITERATOR,), Arg.VOID, "6.4", "End the counting; due on every path."),
 )  # fmt: skip
 
-KFUNCS: Mapping[str, Kfunc] = {kfunc.name: kfunc for kfunc in _NUMBERS}
+_DYNPTRS = (
+    Kfunc("bpf_dynptr_from_skb", (Arg.CTX, Arg.SCALAR, Arg.DYNPTR_OUT), Arg.SCALAR, "6.4",
+          "Make a dynamic pointer to the packet; read-only where the hook may not write it."),
+    Kfunc("bpf_dynptr_slice", (Arg.DYNPTR, Arg.SCALAR, Arg.OTHER, Arg.SCALAR), Arg.OTHER, "6.4",
+          "Address of bytes to read, in their place or copied to the buffer given, or null."),
+    Kfunc("bpf_dynptr_slice_rdwr", (Arg.DYNPTR, Arg.SCALAR, Arg.OTHER, Arg.SCALAR), Arg.OTHER, "6.4",
+          "As bpf_dynptr_slice, of bytes to write; those in the buffer are written back with dynptr_write."),
+    Kfunc("bpf_dynptr_adjust", (Arg.DYNPTR, Arg.SCALAR, Arg.SCALAR), Arg.SCALAR, "6.5",
+          "Leave off what is before a start and after an end."),
+    Kfunc("bpf_dynptr_is_null", (Arg.DYNPTR,), Arg.SCALAR, "6.5", "Whether a dynamic pointer points to nothing."),
+    Kfunc("bpf_dynptr_is_rdonly", (Arg.DYNPTR,), Arg.SCALAR, "6.5", "Whether what it points to can only be read."),
+    Kfunc("bpf_dynptr_size", (Arg.DYNPTR,), Arg.SCALAR, "6.5", "Bytes that it has, or -EINVAL."),
+    Kfunc("bpf_dynptr_clone", (Arg.DYNPTR, Arg.DYNPTR_OUT), Arg.SCALAR, "6.5", "Another to the same."),
+)  # fmt: skip
+
+KFUNCS: Mapping[str, Kfunc] = {kfunc.name: kfunc for kfunc in (*_NUMBERS, *_DYNPTRS)}
 """Every kernel function that the language or the VM knows, by name."""
 
 MAX_LOOPS = 1 << 23

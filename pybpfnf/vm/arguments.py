@@ -10,6 +10,7 @@ from pybpfnf.abi.kfuncs import Kfunc
 from pybpfnf.records import dataclass
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm.alu import U64
+from pybpfnf.vm.dynptr import DYNPTR_SIZE
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import VmMap
@@ -136,6 +137,23 @@ def _iterator(call: _Call, value: int, _: int) -> int:
     return value
 
 
+def _dynptr_out(call: _Call, value: int, _: int) -> int:
+    """Nothing is to be lost by it that must be given back."""
+    if value % 8 or not isinstance(call.host.memory.region(value), StackFrame):
+        raise call.refuse(f"expected {DYNPTR_SIZE} aligned bytes of the stack")
+    call.host.memory.check_writable(value, DYNPTR_SIZE)
+    before = call.host.dynptrs.at(value)
+    if before is not None and before.reference:
+        raise call.refuse("a dynamic pointer to a reserved record would be overwritten")
+    return value
+
+
+def _dynptr(call: _Call, value: int, _: int) -> int:
+    if call.host.dynptrs.at(value) is None:
+        raise call.refuse("expected an initialized dynptr")
+    return value
+
+
 UNPACKED: Mapping[Arg, Unpack] = {
     Arg.CTX: _context,
     Arg.SCALAR: _scalar,
@@ -153,5 +171,7 @@ UNPACKED: Mapping[Arg, Unpack] = {
     Arg.RECORD: _record,
     Arg.ITERATOR_OUT: _iterator_out,
     Arg.ITERATOR: _iterator,
+    Arg.DYNPTR_OUT: _dynptr_out,
+    Arg.DYNPTR: _dynptr,
     Arg.OTHER: _scalar,
 }

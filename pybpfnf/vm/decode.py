@@ -377,12 +377,13 @@ def _call_kfunc(insn: Insn, slot: int, calls: Calls) -> Step:
     if row is None:
         return _faulting(FaultKind.HELPER, f"the kernel function {insn.ref or insn.imm} is not emulated")
     called, function, has_result = row, kfuncs.EMULATED[row.name], row.ret is not Arg.VOID
+    width = U32 if row.ret is Arg.SCALAR else U64  # they are ints in C, and leave nothing above in r0
 
     def step(registers: Registers) -> int:
         if host.lock is not None:
             raise GuestFault(FaultKind.HELPER, f"{called.name} is called while a spin lock is held")
         result = function(host, *unpack_arguments(host, called, registers))
-        registers[0] = result & U64 if has_result else NO_RESULT
+        registers[0] = result & width if has_result else NO_RESULT
         registers[1:6] = AFTER_CALL
         return following
 

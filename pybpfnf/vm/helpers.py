@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm.alu import U32
+from pybpfnf.vm.callbacks import CALLBACK_HELPERS
+from pybpfnf.vm.dynptr_helpers import DYNPTR_HELPERS
 from pybpfnf.vm.encap import lwt_push_encap
 from pybpfnf.vm.event_helpers import EVENT_HELPERS
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.locks import spin_lock, spin_unlock
 from pybpfnf.vm.maps import VmMap
-from pybpfnf.vm.memory import Region
 from pybpfnf.vm.printk import trace_printk, trace_vprintk
 from pybpfnf.vm.queues import QUEUE_HELPERS
 from pybpfnf.vm.redirect import REDIRECT_HELPERS
@@ -27,7 +28,6 @@ from pybpfnf.vm.tails import tail_call
 from pybpfnf.vm.xmit_helpers import XMIT_HELPERS
 
 _JIFFY_NS = 4_000_000  # a kernel with CONFIG_HZ=250
-_MAX_LOOPS = 1 << 23  # BPF_MAX_LOOPS
 
 # ------------------------------------------------------------------------------------------------------- maps
 
@@ -48,21 +48,6 @@ def map_lookup_percpu_elem(host: Host, map_: VmMap, key: bytes, cpu: int) -> int
     if not map_.per_cpu:
         raise GuestFault(FaultKind.HELPER, f"map_lookup_percpu_elem: map {map_.spec.name!r} is not a per-CPU map")
     return map_.find(key, cpu & U32) if cpu & U32 < host.environment.cpus else 0
-
-
-def for_each_map_elem(host: Host, map_: VmMap, function: int, context: int, flags: int) -> int:
-    if flags:
-        return -errno.EINVAL
-    visited = 0
-    for key in map_.keys():  # noqa: SIM118 (no dictionary)
-        region = Region("a key", bytearray(key), writable=False)
-        host.memory.add(region)
-        stop = host.call(function, (map_.handle, region.address, map_.find(key), context))
-        host.memory.retire(region, "a key is there only during its call")
-        visited += 1
-        if stop:
-            break
-    return visited
 
 
 # --------------------------------------------------------------------------------------------- time and chance
@@ -131,18 +116,6 @@ def get_hash_recalc(host: Host, skb: Skb) -> int:
 # ----------------------------------------------------------------------------------------------------- control
 
 
-def loop(host: Host, count: int, function: int, context: int, flags: int) -> int:
-    count &= U32
-    if flags:
-        return -errno.EINVAL
-    if count > _MAX_LOOPS:
-        return -errno.E2BIG
-    for index in range(count):
-        if host.call(function, (index, context)):
-            return index + 1
-    return count
-
-
 def _zero(host: Host, *_: object) -> int:
     """What this router has none of: NUMA nodes beyond the first, realms, classes."""
     return 0
@@ -153,7 +126,6 @@ EMULATED: dict[str, Callable[..., int]] = {
     "map_update_elem": map_update_elem,
     "map_delete_elem": map_delete_elem,
     "map_lookup_percpu_elem": map_lookup_percpu_elem,
-    "for_each_map_elem": for_each_map_elem,
     "ktime_get_ns": ktime_get_ns,
     "ktime_get_boot_ns": ktime_get_ns,
     "ktime_get_coarse_ns": ktime_get_ns,
@@ -169,11 +141,12 @@ EMULATED: dict[str, Callable[..., int]] = {
     "get_hash_recalc": get_hash_recalc,
     "trace_printk": trace_printk,
     "trace_vprintk": trace_vprintk,
-    "loop": loop,
     "tail_call": tail_call,
     "spin_lock": spin_lock,
     "spin_unlock": spin_unlock,
     "lwt_push_encap": lwt_push_encap,
+    **CALLBACK_HELPERS,
+    **DYNPTR_HELPERS,
     **EVENT_HELPERS,
     **QUEUE_HELPERS,
     **SEG6_HELPERS,
@@ -185,7 +158,7 @@ EMULATED: dict[str, Callable[..., int]] = {
 _TUNNELS = "tunnel metadata is not emulated"
 _TASKS = "a packet comes in whatever process was interrupted: there is no task to emulate"
 _KERNEL_MEMORY = "there is no kernel or user memory to look into"
-_TYPED = "kernel objects (timers, dynptrs, storage, sockets) are not emulated"
+_TYPED = "kernel objects (timers, storage, sockets) are not emulated"
 _TEXT = "text in maps is not emulated"
 _READER = "what the reader of a buffer or counter does is not emulated"
 
@@ -206,8 +179,7 @@ NOT_EMULATED: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "timer_init", "timer_set_callback", "timer_start", "timer_cancel", "kptr_xchg", "per_cpu_ptr",
-            "this_cpu_ptr", "dynptr_from_mem", "dynptr_read", "dynptr_write", "dynptr_data", "ringbuf_reserve_dynptr",
-            "ringbuf_submit_dynptr", "ringbuf_discard_dynptr", "task_storage_get", "task_storage_delete", "cgrp_storage_get",
+            "this_cpu_ptr", "task_storage_get", "task_storage_delete", "cgrp_storage_get",
             "cgrp_storage_delete", "skc_to_tcp6_sock", "skc_to_tcp_sock", "skc_to_tcp_timewait_sock", "skc_to_tcp_request_sock",
             "skc_to_udp6_sock", "skc_to_unix_sock", "skc_to_mptcp_sock",
         ),

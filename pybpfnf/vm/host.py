@@ -10,6 +10,7 @@ from typing import final
 from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment, FaultKind, Redirected
+from pybpfnf.vm.dynptr import Dynptrs
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.maps import VmMap
@@ -55,6 +56,7 @@ class Host:
         self.chosen: tuple[int, int] | None = None  # the device, and flags, that `redirect` was called with
         self.redirected: list[Redirected] = []  # what left by other devices, of this packet
         self.iterators: set[int] = set()  # addresses of those that have begun and are to be destroyed
+        self.dynptrs = Dynptrs(memory)
         self.srh = SrhState()
         self.sid: Address = IPv6Address(0)  # the function's own, or the destination that its route is for
         self.context: ContextRegion | None = None
@@ -93,12 +95,13 @@ class Host:
     def begin_program(self) -> None:
         self.tail_calls, self.lock = 0, None
         self.iterators.clear()
+        self.dynptrs.clear()
 
     def unfinished(self) -> str | None:
         """What the program would have to give back, at its end; None where it has nothing."""
         if self.lock is not None:
             return "a spin lock is held when the program ends"
-        if self.records:
+        if self.records or self.dynptrs.held:
             return "a ring buffer record is neither submitted nor discarded"
         return "an iterator is not destroyed when the program ends" if self.iterators else None
 

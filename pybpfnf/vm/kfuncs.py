@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from pybpfnf.abi.kfuncs import MAX_LOOPS
 from pybpfnf.vm.alu import signed
+from pybpfnf.vm.dynptr_helpers import DYNPTR_KFUNCS
 from pybpfnf.vm.host import Host
 
 _NUMBERS = struct.Struct("<ii")  # struct bpf_iter_num_kern: the number that was given last, and the end
@@ -41,5 +42,6 @@ def bpf_iter_num_destroy(host: Host, iterator: int) -> int:
 
 
 EMULATED: Mapping[str, Callable[..., int]] = {
-    function.__name__: function for function in (bpf_iter_num_new, bpf_iter_num_next, bpf_iter_num_destroy)
+    **{function.__name__: function for function in (bpf_iter_num_new, bpf_iter_num_next, bpf_iter_num_destroy)},
+    **DYNPTR_KFUNCS,
 }

@@ -295,7 +295,7 @@ def _for(scope: Scope, depth: int) -> Lines | None:
         return None
     name = scope.fresh("i")
     ends, lines, first = None, [], list[str]()
-    if scope.loops == 0 and scope.chance(8):
+    if scope.loops == 0 and scope.chance(12):
         ends, first = _long_range(scope, name)
         text = f"range({ends.start}, {ends.stop}, {ends.step})"
     elif scope.chance(2):

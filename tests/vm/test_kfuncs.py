@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pybpfnf.abi.kfuncs import KFUNCS
+from pybpfnf.image.model import MapSpec
 from pybpfnf.vm.kfuncs import EMULATED
 from tests.vm.programs import PACKET, session
 
@@ -85,3 +86,39 @@ def test_what_a_run_leaves_is_not_there_in_the_next() -> None:
     assert [opened.run(PACKET).fault is None for _ in range(2)] == [False, False]
     again = session(f"r2 = 0\nr3 = 4\n{NEW}\n{DESTROY}\nr0 = 0\nexit")
     assert [again.run(PACKET).verdict for _ in range(2)] == [0, 0]
+
+
+FROM_SKB = "r6 = r1\nr2 = 0\nr3 = r10\nr3 += -16\ncall kfunc[bpf_dynptr_from_skb]\n"
+SIZE = "r1 = r10\nr1 += -16\ncall kfunc[bpf_dynptr_size]\nexit"
+RESERVE = "r1 = map[ring]\nr2 = 8\nr3 = 0\nr4 = r10\nr4 += -16\ncall ringbuf_reserve_dynptr\n"
+SUBMIT = "r1 = r10\nr1 += -16\nr2 = 0\ncall ringbuf_submit_dynptr\n"
+RING = MapSpec("ring", "ringbuf", 0, 0, 4096)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{SIZE}", "bpf_dynptr_size: expected an initialized dynptr"),
+        (f"{FROM_SKB}*(u8 *)(r10 - 9) = 1\n{SIZE}", "bpf_dynptr_size: expected an initialized dynptr"),
+        (f"{RESERVE}r0 = 0\nexit", "a ring buffer record is neither submitted nor discarded"),
+        (f"{RESERVE}{RESERVE}r0 = 0\nexit", "ringbuf_reserve_dynptr: a dynamic pointer to a reserved record would be overwritten"),
+        (f"{RESERVE}{SUBMIT}{SUBMIT}r0 = 0\nexit", "ringbuf_submit_dynptr: expected an initialized dynptr"),
+        (f"{FROM_SKB}{SUBMIT}r0 = 0\nexit", "a dynamic pointer that stands for no reserved record is given back"),
+        ("r2 = 0\nr3 = r10\nr3 += -12\ncall kfunc[bpf_dynptr_from_skb]\nexit",
+         "bpf_dynptr_from_skb: expected 16 aligned bytes of the stack"),
+        ("r1 = r10\nr1 += -8\n*(u64 *)(r1 + 0) = 0\nr2 = 8\nr3 = 0\nr4 = r10\nr4 += -24\ncall dynptr_from_mem\nexit",
+         "dynptr_from_mem: expected a map's value"),
+    ],
+)  # fmt: skip
+def test_a_dynamic_pointer_that_the_verifier_refuses_is_a_fault(text: str, message: str) -> None:
+    outcome = session(text, RING).run(PACKET)
+    assert outcome.fault is not None
+    assert outcome.fault.message == message
+
+
+def test_a_record_that_there_was_no_room_for_is_given_back_too() -> None:
+    text = RESERVE.replace("r2 = 8", "r2 = 5000")
+    outcome = session(f"{text}r0 = 0\nexit", RING).run(PACKET)
+    assert outcome.fault is not None
+    assert outcome.fault.message == "a ring buffer record is neither submitted nor discarded"
+    assert session(f"{text}r7 = r0\n{SUBMIT}r0 = r7\nexit", RING).run(PACKET).verdict == -22 & 0xFFFFFFFF
