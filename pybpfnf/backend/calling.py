@@ -49,6 +49,12 @@ class Convention:
         return "void" if self.gives is None or self.result is not None else register_type(self.gives)
 
     @property
+    def holds_pointers(self) -> bool:
+        """Whether the memory has pointers in it: views of entries."""
+        through = [*(local.type for local in self.stored), *([self.gives] if self.gives is not None and self.result is not None else [])]
+        return any(not is_wide(type_) and register_type(type_) == "ptr" for type_ in through)
+
+    @property
     def parameter_types(self) -> tuple[str, ...]:
         """Of the registers, in order."""
         return (
@@ -65,7 +71,9 @@ def convention(symbol: str, parameters: Sequence[ir.Local], gives: Type | None, 
     free = REGISTERS - context
     if growth or through_memory or len(narrow) < len(parameters) or len(narrow) > free:
         free -= 1
-    registers = tuple(narrow[:free])
+    # Pointers first: memory that has one in it is on the stack, whatever else is in it.
+    first = sorted(narrow, key=lambda local: register_type(local.type) != "ptr")[:free]
+    registers = tuple(local for local in narrow if local in first)
     size = growth_at = 0
     if growth:
         size = _WORD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pybpfnf.backend.frame import Packet
+from pybpfnf.backend.known import Packet
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.checksums import checksum_over
 from pybpfnf.dsl.walk import reached

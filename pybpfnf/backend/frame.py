@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, TypeAlias, final
 
 from pybpfnf.abi.helpers import HELPERS
+from pybpfnf.backend.around import Held, InlinedScope, Lock, Loop
 from pybpfnf.backend.calling import Convention
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultExits, FaultSites
+from pybpfnf.backend.known import Packet
+from pybpfnf.backend.spare import LEAST_SIZE, NONE_LEFT, Spare, spare_name
 from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.backend.writer import Writer
@@ -20,84 +23,6 @@ from pybpfnf.dsl.types import Type, is_reserved
 from pybpfnf.records import dataclass
 
 CONTEXT = "%ctx"
-
-
-ViewKey: TypeAlias = ir.Local | str
-"""A view in a local, or as a value: its name or its number."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """What is known of the packet at one point of a function.
-
-    `data` and `end` are pointers of the current packet memory; `ipv6`: 40 bytes from `data` are proven to be there; `srh`
-    points at the SRH with its first 8 bytes proven. `srh_found`: the SRH's offset is in its slot, which stays true when
-    the packet moves. `views`: pointers to views of the packet, all bytes of each proven to be there.
-    """
-
-    data: str | None = None
-    end: str | None = None
-    ipv6: bool = False
-    srh: str | None = None
-    srh_found: bool = False
-    views: Mapping[ViewKey, str] = field(default_factory=dict)
-
-    def moved(self) -> Packet:
-        """After a helper that may move the packet: pointers are stale, offsets are not."""
-        return Packet(srh_found=self.srh_found)
-
-    def with_new_headers(self) -> Packet:
-        """After an action that puts other headers in front, or takes them off."""
-        return Packet()
-
-    def with_memory(self, data: str, end: str) -> Packet:
-        return replace(self, data=data, end=end)
-
-    def with_ipv6(self) -> Packet:
-        return replace(self, ipv6=True)
-
-    def with_srh(self, srh: str) -> Packet:
-        return replace(self, srh=srh, srh_found=True)
-
-    def with_view(self, view: ViewKey, pointer: str) -> Packet:
-        return replace(self, views={**self.views, view: pointer})
-
-    def assigned(self, local: ir.Local, value: str) -> Packet:
-        """The local is another view now: what was known of it is, of what is known of the value, the same."""
-        others = {view: pointer for view, pointer in self.views.items() if view != local}
-        return replace(self, views={**others, local: self.views[value]} if value in self.views else others)
-
-    def without_views(self, locals_: Iterable[ir.Local]) -> Packet:
-        """Nothing is known of these locals any more."""
-        gone = frozenset(locals_)
-        return replace(self, views={view: pointer for view, pointer in self.views.items() if view not in gone})
-
-    def joined(self, other: Packet) -> Packet:
-        """Where two paths meet. Pointers that each path made and checked for itself are dropped: LLVM would merge the checks
-        into one of the merged pointer, and the verifier would no longer see them."""
-        same_view = self.data == other.data
-        return Packet(
-            data=self.data if same_view else None,
-            end=self.end if same_view else None,
-            ipv6=same_view and self.ipv6 and other.ipv6,
-            srh=self.srh if self.srh == other.srh else None,
-            srh_found=self.srh_found and other.srh_found,
-            views={view: pointer for view, pointer in self.views.items() if same_view and other.views.get(view) == pointer},
-        )
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """Labels: where the next iteration begins, what follows when there is none, and what comes after the loop. `iterator`: where the
-    kernel's is, of a loop that the kernel counts; `calls`: how many are around the loop."""
-
-    following: str
-    done: str
-    end: str
-    iterator: str | None = None
-    calls: int = 0
 
 
 @final
@@ -117,42 +42,15 @@ class _Known:
 
 @final
 @dataclass(frozen=True, slots=True)
-class InlinedScope:
-    """The metadata node of a function that is inlined, and its file."""
-
-    subprogram: str
-    file: str
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """A lock that is held: a pointer to it, and how many loops and calls are around the `with`."""
-
-    pointer: str
-    loops: int
-    calls: int
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Shared:
-    """What all functions of a module have together. `subprograms`: how those that are lowered by now are called, by symbol."""
+    """What all functions of a module have together. `subprograms`: how those that are lowered by now are called, by symbol.
+    `spared`: functions whose large values are in memory of the CPU's own; `spares`: how much those took, by the map's symbol."""
 
     sites: FaultSites
     texts: Texts
     subprograms: dict[str, Convention]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What is to be given back before an exit: reserved records by their slots, a lock, the iterators of loops."""
-
-    exit_: str
-    reserved: frozenset[str]
-    lock: Lock | None
-    iterators: tuple[str, ...]
+    spared: frozenset[str] = frozenset()
+    spares: dict[str, int] = field(default_factory=dict)
 
 
 Expressions: TypeAlias = Mapping[type, Callable[["Frame", Any], str]]
@@ -192,12 +90,18 @@ class Frame:
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}
         self._scratch: dict[str, int] = {}
+        self._pointers: set[str] = set()  # the names of those that are to be on the stack
         self._rooms = 0
         self.entries: Mapping[tuple[str, str], str] = {}  # of arrays, by map and constant index: pointers to values, which never move
         self._arrivals: dict[str, _Known] = {}
         self._reserved: frozenset[str] = frozenset()  # slots of records that may be reserved here, and are to be released on every path
         self._lock: Lock | None = None  # that is held here
-        self._releases: dict[_Held, tuple[str, str]] = {}  # label and location of what releases before an exit
+        self._shared = shared
+        self._releases: dict[Held, tuple[str, str]] = {}  # label and location of what releases before an exit
+
+        self._spare: Spare | None = None
+        if function.name in shared.spared:
+            self._spare = Spare(self.writer, self.fault(NONE_LEFT), self.never())
 
     def context_field(self, offset: int) -> str:
         """A pointer to a field of the context, which LLVM uses for an access at this very offset: chosen between two fields it would
@@ -283,7 +187,7 @@ class Frame:
         iterators = self._iterators()
         if not self._reserved and self._lock is None and not iterators:
             return exit_
-        key = _Held(exit_, self._reserved, self._lock, iterators)
+        key = Held(exit_, self._reserved, self._lock, iterators)
         if key not in self._releases:
             self._releases[key] = self.writer.label("release"), self.writer.location
         return self._releases[key][0]
@@ -362,14 +266,22 @@ class Frame:
             self._named[name] = self.writer.slot(type_, initial=initial)
         return self._named[name]
 
-    def room(self, size: int) -> str:
-        """New memory of `size` bytes for the whole function, aligned to 8 bytes and up to a multiple of 8."""
+    def room(self, size: int, *, on_stack: bool = False) -> str:
+        """New memory of `size` bytes for the whole function, aligned to 8 bytes and up to a multiple of 8. `on_stack`: it is to keep
+        pointers, which the verifier knows again from the stack alone."""
         self._rooms += 1
-        return self.writer.buffer(f"room{self._rooms}", -(-size // 8) * 8)
+        return self._memory(f"room{self._rooms}", -(-size // 8) * 8, on_stack=on_stack)
 
-    def scratch(self, name: str, size: int) -> str:
+    def _memory(self, name: str, size: int, *, on_stack: bool) -> str:
+        if self._spare is None or on_stack or size < LEAST_SIZE:
+            return self.writer.buffer(name, size)
+        return self._spare.place(name, size)
+
+    def scratch(self, name: str, size: int, *, on_stack: bool = False) -> str:
         """Memory for one helper's argument, aligned to 8 bytes and shared by all calls that use the name: filled just before a
-        call, and free after it."""
+        call, and free after it. `on_stack` as of `room`."""
+        if on_stack:
+            self._pointers.add(name)
         self._scratch[name] = max(self._scratch.get(name, 0), -(-size // 8) * 8)
         return f"%{name}"
 
@@ -378,7 +290,14 @@ class Frame:
         self._place_releases()
         self.exits.place()
         for name, size in self._scratch.items():
-            self.writer.buffer(name, size)
+            self._memory(name, size, on_stack=name in self._pointers)
+
+    def begin(self) -> None:
+        """Write what comes before everything else; last of all."""
+        if self._spare is not None:
+            map_name = spare_name(self.function.name)
+            self._spare.take(map_name)
+            self._shared.spares[map_name] = self._spare.size
 
     # ----------------------------------------------------------------------------------------------------- helpers
 

@@ -24,6 +24,12 @@ def authors_mistake(module: ir.Module, said: str) -> CompileError | None:
     return _too_much_stack(module, said)
 
 
+def without_stack(said: str) -> tuple[str, ...]:
+    """The function that LLVM found no room on the stack for."""
+    complaint = _STACK_COMPLAINT.search(said)
+    return () if complaint is None else (complaint[1],)
+
+
 def _too_much_stack(module: ir.Module, said: str) -> CompileError | None:
     """Only LLVM knows what it keeps in registers."""
     complaint = _STACK_COMPLAINT.search(said)

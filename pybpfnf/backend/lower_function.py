@@ -46,6 +46,7 @@ def lower_function(function: ir.Function, debug: DebugInfo, shared: Shared) -> s
     frame.grows = grows(function.body)
     lower_body(frame, function.body)
     frame.finish()
+    frame.begin()
     section = string(function.hook.sections[0].encode())
     head = f"define dso_local i32 @{function.name}(ptr {CONTEXT}) {ATTRIBUTES} section {section} !dbg {subprogram} {{"
     return "\n".join([head, *frame.writer.lines(), "}"]) + "\n"

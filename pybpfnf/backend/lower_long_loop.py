@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from pybpfnf.backend.around import Loop
 from pybpfnf.backend.debuginfo import DebugInfo
-from pybpfnf.backend.frame import Frame, Loop
+from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.hide import hide, unknown_zero
 from pybpfnf.backend.lower_loop import at_head, is_constant, iterations, set_counter
 from pybpfnf.backend.lower_packet import FARTHEST, srh_slot

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pybpfnf.backend.around import Loop
 from pybpfnf.backend.effects import packet_after
-from pybpfnf.backend.frame import Frame, Loop, Packet
+from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.hide import hide
+from pybpfnf.backend.known import Packet
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir

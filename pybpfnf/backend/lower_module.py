@@ -14,6 +14,7 @@ from pybpfnf.backend.lower_function import lower_function
 from pybpfnf.backend.lower_long_loop import declare_kfuncs
 from pybpfnf.backend.lower_subprogram import lower_subprogram
 from pybpfnf.backend.lower_tails import define_programs
+from pybpfnf.backend.spare import spare_map
 from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import alignment, literal, memory_type, string
 from pybpfnf.dsl import ir
@@ -38,11 +39,12 @@ class Lowered:
     calls: tuple[Chain, ...] = ()
 
 
-def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
+def lower_module(module: ir.Module, *, fault_counters: bool, spared: frozenset[str] = frozenset()) -> Lowered:
+    """`spared`: functions whose large values are not on the stack (`spare`)."""
     debug = DebugInfo(module.sources, module.functions[0].span.file)
     sites = FaultSites(counted=fault_counters)
     texts = Texts()
-    shared = Shared(sites, texts, {})
+    shared = Shared(sites, texts, {}, spared)
     may_grow = any(grows(function.body) for function in module.functions)
     subprograms = [lower_subprogram(subprogram, debug, shared, grows=may_grow) for subprogram in module.subprograms]
     functions = [lower_function(function, debug, shared) for function in module.functions]
@@ -53,6 +55,7 @@ def lower_module(module: ir.Module, *, fault_counters: bool) -> Lowered:
         *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in _SWAPPED_BITS),
         *declare_kfuncs(module, debug),
         *(_map(map_, debug) for map_ in module.maps),
+        *(_map(spare_map(name, size), debug) for name, size in sorted(shared.spares.items())),
         *(_queue(queue, debug) for queue in module.queues),
         *(_events(buffer, debug) for buffer in module.events),
         *(define_programs(array, debug) for array in module.programs),

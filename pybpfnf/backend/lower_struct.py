@@ -21,6 +21,7 @@ from pybpfnf.errors import InternalError
 from pybpfnf.records import dataclass
 
 _WORD = 8
+_AT_ONCE = 64  # bytes of a copy
 _PIECE = 4  # of an address, which is aligned to 4 bytes at least
 OUT_OF_RANGE = "index out of range"
 
@@ -256,17 +257,19 @@ def _store_bits(frame: Frame, pointer: str, type_: Type, value: str, bits: int, 
 
 
 def copy(frame: Frame, source: str, target: str, size: int, alignment: int) -> None:
-    """All reads before all writes: the two may overlap."""
-    w = frame.writer
-    chunks = list(_chunks(0, size, alignment))
-    values = [_load_chunk(frame, source, start, width) for start, width in chunks]
-    for (start, width), value in zip(chunks, values, strict=True):
-        w.store(f"i{width * 8}", value, w.offset(target, start), width)
+    """The two are the same place, or apart. What is large goes piece by piece, and volatile: LLVM would keep what it has read for
+    whoever reads the copy, which is more than there are registers, on the stack."""
+    w, large = frame.writer, size > _AT_ONCE
+    for begin in range(0, size, _AT_ONCE):
+        chunks = list(_chunks(begin, min(begin + _AT_ONCE, size), alignment))
+        values = [_load_chunk(frame, source, start, width, volatile=large) for start, width in chunks]
+        for (start, width), value in zip(chunks, values, strict=True):
+            w.store(f"i{width * 8}", value, w.offset(target, start), width, volatile=large)
 
 
-def _load_chunk(frame: Frame, pointer: str, start: int, width: int) -> str:
+def _load_chunk(frame: Frame, pointer: str, start: int, width: int, *, volatile: bool = False) -> str:
     w, integer = frame.writer, f"i{width * 8}"
-    value = w.load(integer, w.offset(pointer, start), width)
+    value = w.load(integer, w.offset(pointer, start), width, volatile=volatile)
     return value if width == _WORD else w.barrier(integer, value)
 
 
@@ -292,6 +295,9 @@ def lower_equal(frame: Frame, left: ir.Expr, right: ir.Expr) -> str:
             difference = w.op("xor", f"i{width * 8}", *pair)
             wide = difference if width == _WORD else w.cast("zext", f"i{width * 8}", difference, "i64")
             differing = w.op("or", "i64", differing, wide)
+            if type_.size > _AT_ONCE:
+                # Else LLVM puts the sum in another order, and keeps what it has read on the stack until then.
+                differing = w.barrier("i64", differing)
     return w.icmp("eq", "i64", differing, 0)
 
 

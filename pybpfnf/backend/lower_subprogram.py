@@ -49,6 +49,7 @@ def lower_subprogram(subprogram: ir.Subprogram, debug: DebugInfo, shared: Shared
     )
     shared.subprograms[subprogram.name] = called
     _enter(frame, subprogram, called)
+    frame.begin()
     debug.define_static(function, subprogram.span, _result_type(called, debug), tuple(_described(subprogram, called, debug)))
     parameters = ", ".join(f"{type_} {name}" for type_, name in zip(called.parameter_types, _names(called), strict=True))
     head = f"define internal {called.returned} @{subprogram.name}({parameters}) noinline {ATTRIBUTES} !dbg {function} {{"

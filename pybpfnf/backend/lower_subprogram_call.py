@@ -46,7 +46,10 @@ def _memory(frame: Frame, convention: Convention) -> str:
         return ""
     gives = convention.gives
     keeps = (gives is not None and is_in_memory(gives)) or any(is_in_memory(local.type) for local in convention.stored)
-    return frame.room(convention.size) if keeps else frame.scratch("callee", convention.size)
+    on_stack = convention.holds_pointers
+    if keeps:
+        return frame.room(convention.size, on_stack=on_stack)
+    return frame.scratch("callee", convention.size, on_stack=on_stack)
 
 
 def _called(frame: Frame, convention: Convention, registers: list[str]) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pybpfnf.backend.frame import Frame, ViewKey
+from pybpfnf.backend.frame import Frame
+from pybpfnf.backend.known import ViewKey
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.lower_packet import FARTHEST, leave_unless_there, packet_memory, pointer_at
 from pybpfnf.backend.lower_struct import OUT_OF_RANGE

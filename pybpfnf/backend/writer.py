@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import final
 
@@ -15,6 +15,7 @@ class Writer:
         self.location = location
         self.block = "entry"
         self.terminated = False
+        self.before_return: Callable[[], None] = _nothing
         self._entry: list[str] = []
         self._slots = 0
         self._lines: list[str] = []
@@ -137,12 +138,17 @@ class Writer:
         self.place(on)
 
     def ret(self, value: str) -> None:
+        self.before_return()
         self.do(f"ret {value}")
         self.terminated = True
 
     def lines(self) -> Iterable[str]:
         """The body: the stack slots first, in the entry block."""
         return ["entry:", *self._entry, *self._lines]
+
+
+def _nothing() -> None:
+    """What is done before a return where nothing is to be done."""
 
 
 def _aligned(align: int | None) -> str:

@@ -1,7 +1,7 @@
 """What a function is sure to need of the 512 bytes of BPF stack: structs, and the largest buffer that a call writes from.
 
-Integers and addresses are not counted: LLVM keeps them in registers, or spills a few. What it cannot place in the end
-`backend.legal` reports.
+Integers and addresses are not counted: LLVM keeps them in registers, or spills a few. What is too large for the stack the back end
+puts elsewhere (`backend.spare`), where it can.
 """
 
 from __future__ import annotations
@@ -20,25 +20,40 @@ _SLOT = 8
 
 
 def check_stack(function: ir.Function, source: FunctionSource) -> list[Diagnostic]:
-    """A diagnostic where the sum is over the limit."""
+    """A diagnostic where the sum is over the limit, and the function goes on in another: else what is large has memory of its own."""
     needed = stack_size(function)
-    if needed <= STACK_LIMIT:
+    if needed <= STACK_LIMIT or not has_tail_call(function):
         return []
-    message = f"`{function.name}` needs {needed} bytes of stack, and the kernel gives {STACK_LIMIT}"
-    return [source.file.diagnostic("stack", message, name_span(source), "use fewer structs at once, a shorter path, or smaller TLVs")]
+    message = f"`{function.name}` needs {needed} bytes of stack, and the kernel gives {STACK_LIMIT} to a function with a tail call"
+    hint = "use fewer structs at once, a shorter path, or smaller TLVs; or do it in the function that is called last"
+    return [source.file.diagnostic("stack", message, name_span(source), hint)]
 
 
-def stack_size(function: ir.Function) -> int:
+def has_tail_call(function: ir.Function | ir.Subprogram) -> bool:
+    """Whether it goes on in another program, and does not come back to give anything back."""
+    return any(isinstance(node, ir.TailCall) for node in walk(function.body))
+
+
+def stack_size(function: ir.Function | ir.Subprogram) -> int:
     """Bytes: each local and each new struct in slots of 8, and the largest buffer that a statement writes from."""
     buffers = max((_buffer(node) for node in walk(function.body)), default=0)
     in_a_ring = [node.record for node in walk(function.body) if isinstance(node, ir.Emit) and node.buffer.kind == "ringbuf"]
     made = sum(_slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.StructValue))
     made -= sum(_slots(node.type.size) for node in in_a_ring if isinstance(node, ir.StructValue))  # built there
-    kept = sum(_slots(local.type.size) for local in function.locals if isinstance(local.type, StructType | OctetsType))
+    given = function.parameters if isinstance(function, ir.Subprogram) else ()  # in the memory of who calls
+    own = [local.type for local in function.locals if local not in given]
+    kept = sum(_slots(type_.size) for type_ in own if isinstance(type_, StructType | OctetsType))
+    kept += sum(_passed(node) for node in walk(function.body) if isinstance(node, ir.SubprogramCall))
     read = sum(
         _slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.WireRead) and isinstance(node.type, OctetsType)
     )
     return kept + made + read + buffers
+
+
+def _passed(node: ir.SubprogramCall) -> int:
+    """The structs that are given and come back."""
+    types = (*(local.type for local in node.subprogram.parameters), node.type)
+    return sum(_slots(type_.size) for type_ in types if isinstance(type_, StructType))
 
 
 def _slots(size: int) -> int:

@@ -6,8 +6,7 @@ import re
 
 from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.abi.programs import PROGRAM_TYPES
-
-PREFIX = "__pybpfnf"  # of symbols that the compiler makes
+from pybpfnf.image.meta import PREFIX
 
 # What BTF and the kernel take as a name (kernel/bpf/btf.c, btf_name_valid_identifier), which ends within KSYM_NAME_LEN of
 # include/linux/kallsyms.h: 128 before Linux 6.1.

@@ -43,11 +43,13 @@ def only_members(pkt: Seg6Packet) -> Verdict:
     ),
     Explanation(
         "stack",
-        why="A BPF program has 512 bytes of stack, over all the functions that are active at once. Structs that a function makes, keys and"
-        " values of maps, TLVs and SRHs on their way into the packet lie there. What is large belongs in a map, where a view of it"
-        " costs nothing; what is not needed at the same time can be made one after the other.",
+        why="A BPF program has 512 bytes of stack, over all the functions that are active at once, and at most 8 of them. Structs that a"
+        " function makes, keys and values of maps, TLVs and SRHs on their way into the packet lie there. Where they are too large, they are"
+        " put into memory of the CPU's own, which each run takes and gives back. A function with a tail call cannot give it back, and a"
+        " great many integers at once cannot lie there. What is large can also be in a map, where a view of it costs nothing; what is not"
+        " needed at the same time can be made one after the other.",
         wrong="""\
-from pybpfnf import OK, PerCpuArray, Seg6Packet, Struct, Verdict, array, seg6local, u64
+from pybpfnf import OK, PerCpuArray, ProgArray, Seg6Packet, Struct, Verdict, array, seg6local, u64
 
 
 class Window(Struct):
@@ -56,15 +58,18 @@ class Window(Struct):
 
 windows = PerCpuArray(Window, 1)
 EMPTY = (0,) * 80
+NEXT = ProgArray(Seg6Packet, 4)
 
 
 @seg6local
 def remember(pkt: Seg6Packet) -> Verdict:
     windows[0] = Window(sizes=EMPTY)
+    if pkt.srh.tag > 0:
+        return NEXT[pkt.srh.tag](pkt)
     return OK
 """,
         right="""\
-from pybpfnf import OK, PerCpuArray, Seg6Packet, Struct, Verdict, array, seg6local, u64
+from pybpfnf import OK, PerCpuArray, ProgArray, Seg6Packet, Struct, Verdict, array, seg6local, u64
 
 
 class Window(Struct):
@@ -72,6 +77,7 @@ class Window(Struct):
 
 
 windows = PerCpuArray(Window, 1)
+NEXT = ProgArray(Seg6Packet, 4)
 
 
 @seg6local
@@ -79,6 +85,8 @@ def remember(pkt: Seg6Packet) -> Verdict:
     window = windows[0]
     for i in range(80):
         window.sizes[i] = 0
+    if pkt.srh.tag > 0:
+        return NEXT[pkt.srh.tag](pkt)
     return OK
 """,
     ),

@@ -15,6 +15,7 @@ from pybpfnf.errors import ObjectError
 from pybpfnf.records import dataclass
 
 SECTION = ".pybpfnf"
+PREFIX = "__pybpfnf"  # of symbols that the compiler makes
 FAULTS_SYMBOL = "__pybpfnf_faults"  # u64 counters in .bss, one a site
 TAI_OFFSET_SYMBOL = "__pybpfnf_tai_offset"  # a u64 in .rodata: the nanoseconds that CLOCK_TAI is ahead of CLOCK_REALTIME
 _VERSION = 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final, overload, runti
 
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.errors import InputError
+from pybpfnf.image.meta import PREFIX
 from pybpfnf.image.model import FaultSite, ObjectImage, Role, Variable
 from pybpfnf.live.changes import Change, Undo, entry_of, make_all
 from pybpfnf.live.entries import Entries, LiveArray, LiveHash
@@ -153,9 +154,9 @@ class Live:
         access.update(_DATA_KEY, whole[: variable.offset] + data + whole[variable.offset + variable.size :])
 
     def names(self) -> tuple[str, ...]:
-        """What can be asked for: variables, then maps."""
+        """What can be asked for: variables, then maps; not what the compiler made for itself."""
         maps = [name for name, access in self._maps.items() if access.spec.initial is None and name not in self._image.variables]
-        return (*self._image.variables, *maps)
+        return (*self._image.variables, *(name for name in maps if not name.startswith(PREFIX)))
 
     def faults(self) -> tuple[FaultCount, ...]:
         """How often each fault exit was taken since the program was loaded; empty where the object does not count them."""

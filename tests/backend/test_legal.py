@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pybpfnf import backend
+from pybpfnf import backend, image
 from pybpfnf.backend import legal
+from pybpfnf.backend.spare import spare_name
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.ir import Seg6Action
 from pybpfnf.dsl.types import ADDRESS, U64
 from pybpfnf.errors import CompileError
+from pybpfnf.image.stack import deepest_chain
 from tests.backend.build_ir import SPAN, action, assign, at, binary, const, function, give, local, module, new_srh, read
 
 
@@ -24,12 +26,13 @@ def test_a_parameter_may_have_any_name() -> None:
     assert backend.build(module(function("f", give(), packet="päckchen")))
 
 
-def test_more_stack_than_there_is_is_refused_at_the_function() -> None:
+def test_what_is_too_large_for_the_stack_has_memory_of_its_own_which_the_other_functions_do_without() -> None:
     path = [const(bytes([number] * 16), ADDRESS) for number in range(40)]
     large = function("large", give(action(Seg6Action.END_B6_ENCAPS, new_srh(*path))), span=at(30))
-    assert refused(module(function("small", give()), large)) == [
-        ("stack", "large needs more than the 512 bytes of stack that there are", 30)
-    ]
+    built = image.read(backend.build(module(function("small", give()), large)))
+    assert {name: spec.type for name, spec in built.maps.items() if spec.initial is None} == {spare_name("large"): "percpu_array"}
+    assert [deepest_chain(program).size <= 32 for program in built.programs] == [True, True]
+    assert spare_name("large") not in built.program("small").map_names
 
 
 def test_more_values_at_once_than_registers_and_stack_hold_are_refused() -> None:
