@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pybpfnf import backend, dsl
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import Program
+from pybpfnf.dsl.instrument import Point, instrument
+from pybpfnf.dsl.source import recorded_name
 from pybpfnf.errors import CompileError
 
 
@@ -23,6 +26,12 @@ def compile_programs(programs: Sequence[Program], *, fault_counters: bool = True
         return backend.build(dsl.compile_module(programs), fault_counters=fault_counters)
     except RecursionError:
         raise CompileError([_too_deep(programs)]) from None
+
+
+def _paths(sources: Mapping[str, str]) -> dict[str, str]:
+    """The paths of files that spans call by other names, which are the same on every machine."""
+    read = ((recorded_name(path), path) for path in list(linecache.cache))
+    return {name: path for name, path in read if name in sources and sources[name] == "".join(linecache.getlines(path))}
 
 
 def _too_deep(programs: Sequence[Program]) -> Diagnostic:
@@ -43,3 +52,13 @@ def ir_text(path: Path) -> str:
 def llvm_text(path: Path, *, fault_counters: bool = True) -> str:
     """The LLVM IR that a file's programs are lowered to."""
     return backend.llvm_text(dsl.compile_module(dsl.load_programs(path)), fault_counters=fault_counters)
+
+
+def compile_counting(path: Path) -> tuple[bytes, Mapping[str, Point]]:
+    """As `compile_file`, with a counter for each statement and each way of a branch; and what counts what, by the names of variables.
+    The points' files are paths."""
+    module = dsl.compile_module(dsl.load_programs(path))
+    instrumented = instrument(module)
+    paths = _paths(module.sources)
+    points = {name: replace(point, file=paths[point.file]) for name, point in instrumented.points.items()}
+    return backend.build(instrumented.module, fault_counters=True), points

@@ -15,6 +15,7 @@ from pybpfnf.errors import SystemLacksError
 
 # The compiler, for who may or may not need it: `targets` and `cli`. The verbs have such a table in `pybpfnf/__init__`.
 LAZY: Mapping[str, str] = {
+    "compile_counting": "pybpfnf.compile",
     "compile_file": "pybpfnf.compile",
     "compile_programs": "pybpfnf.compile",
     "ir_text": "pybpfnf.compile",

@@ -60,13 +60,14 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "elftools": ("image/objfile.py",),
     "pyroute2": ("kernel/",),
     "ctypes": ("kernel/", "vm/native/"),
+    "coverage": ("testing/coverage.py",),
     "click": ("cli/",),
     "rich": ("cli/",),
 }
 
 # Files that may import inside functions: names are resolved when first used (PEP 562), and LLVM is imported in the worker
 # process that it may take with it, or where a program is compiled for this computer.
-LATE: tuple[str, ...] = ("__init__.py", "cli/", "llvm.py", "llvm_worker.py", "vm/native/jit.py")
+LATE: tuple[str, ...] = ("__init__.py", "cli/", "llvm.py", "llvm_worker.py", "vm/native/jit.py", "testing/coverage.py")
 RESOLVER = "lazy.py"  # the one file that imports by a name made at run time
 
 

@@ -12,6 +12,7 @@ import click
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.cli.contents import contents
 from pybpfnf.cli.files import input_file, output_file
+from pybpfnf.cli.insight import Insight, insight_options
 from pybpfnf.cli.options import chosen, json_option, output_option
 from pybpfnf.cli.reports import JsonReport, Report, TextReport
 from pybpfnf.cli.router import environment_of, router_options, runner_of
@@ -30,6 +31,7 @@ _AT_ONCE = 4096
 @output_option("Write the packets that leave, with their times and link headers.", "-w", "--write")
 @click.option("-q", "--quiet", is_flag=True, help="Print the sums alone, no line for each packet.")
 @click.option("--get", "names", metavar="NAME", multiple=True, help="Show this variable or map at the end; may be repeated.")
+@insight_options
 @router_options
 @json_option
 def run_command(
@@ -41,6 +43,9 @@ def run_command(
     output: Path | None,
     quiet: bool,
     names: tuple[str, ...],
+    coverage: Path | None,
+    html: Path | None,
+    profile: bool,
     runner: str,
     engine: str,
     tables: tuple[int, ...],
@@ -63,9 +68,10 @@ def run_command(
     if str(output) == "-":
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
     with ExitStack() as stack:
-        chosen_runner, router = runner_of(runner, engine), environment_of(tables, sid, mark)
+        insight, router = Insight.of(target, coverage, html, profile), environment_of(tables, sid, mark)
+        by = insight.runner(runner_of(runner, engine))
         simulation = stack.enter_context(
-            simulate(target, program=program, type=type_name, config=config, runner=chosen_runner, environment=router)
+            simulate(insight.target(target), program=program, type=type_name, config=config, runner=by, environment=router)
         )
         for name in names:
             simulation[name]  # a wrong name is found before a long capture is run
@@ -83,6 +89,7 @@ def run_command(
         if writer is not None:
             writer.finish(link)
         report.finish(tuple(contents(simulation, names)))
+        insight.finish(simulation, err=as_json)
 
 
 def _outcomes(simulation: Simulation, records: Iterator[Record], at_once: int) -> Iterator[tuple[Record, Outcome]]:

@@ -19,8 +19,9 @@ class Column:
     right: bool = False  # numbers align at the right
 
 
-def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    if sys.stdout.isatty():
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, err: bool = False) -> None:
+    """On stdout, or plain on stderr."""
+    if sys.stdout.isatty() and not err:
         load_module("pybpfnf.cli.rich_tables").print_table(columns, rows)
         return
     lines = [[column.heading for column in columns], *rows]
@@ -29,4 +30,4 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
         cells = (
             cell.rjust(width) if column.right else cell.ljust(width) for cell, width, column in zip(line, widths, columns, strict=True)
         )
-        click.echo("  ".join(cells).rstrip())
+        click.echo("  ".join(cells).rstrip(), err=err)

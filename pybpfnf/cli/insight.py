@@ -1,0 +1,96 @@
+"""What `run` can say of a run beside its packets: coverage of the source, and where the instructions went."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+import click
+
+from pybpfnf.cli.tables import Column, print_table
+from pybpfnf.errors import InputError
+from pybpfnf.image.model import ProgramImage
+from pybpfnf.records import dataclass
+from pybpfnf.runner import Runner
+from pybpfnf.testing.coverage import report, write_data
+from pybpfnf.testing.profile import Profile
+from pybpfnf.verbs.coverage import Counting, counting
+from pybpfnf.verbs.run import Simulation
+from pybpfnf.vm import VmRunner
+
+F = TypeVar("F", bound=Callable[..., Any])
+_SHOWN = 20  # lines of a profile
+
+_OPTIONS = (
+    click.option(
+        "--coverage", metavar="FILE", type=click.Path(path_type=Path), help="Add the lines and branches reached to coverage.py's data file."
+    ),
+    click.option("--html", metavar="DIR", type=click.Path(path_type=Path), help="Write them as pages, the source with what was reached."),
+    click.option("--profile", is_flag=True, help="Show which lines the instructions were for (in the VM)."),
+)
+
+
+def insight_options(command: F) -> F:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """What of it is wanted. `begin` and `tracer` come before the run, `finish` after it."""
+
+    coverage: Path | None
+    html: Path | None
+    counting: Counting | None
+    profile: Profile | None
+
+    @classmethod
+    def of(cls, target: str, coverage: Path | None, html: Path | None, profile: bool) -> Insight:
+        """Raises InputError where the target has no source and coverage is asked for."""
+        wanted = coverage is not None or html is not None
+        return cls(coverage, html, counting(target) if wanted else None, Profile() if profile else None)
+
+    def target(self, given: str) -> str | bytes:
+        """What to run in place of the target."""
+        return given if self.counting is None else self.counting.data
+
+    def runner(self, given: Runner) -> Runner:
+        if self.profile is None:
+            return given
+        if given.name != "vm":
+            raise InputError("a profile is made of the VM's steps", hint="leave out --runner kernel, or --profile")
+        return VmRunner(self.profile)
+
+    def finish(self, simulation: Simulation, *, err: bool) -> None:
+        """Write and print; to stderr where stdout is for programs."""
+        if self.counting is not None:
+            files = self.counting.covered(simulation)
+            with ExitStack() as stack:
+                data = self.coverage or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "coverage"
+                write_data(data, files)
+                click.echo(f"\n{report(data, list(files), self.html)}".rstrip(), err=err)
+        if self.profile is not None:
+            click.echo(err=err)
+            _print_profile(self.profile, simulation.program, err=err)
+
+
+def _print_profile(profile: Profile, program: ProgramImage, *, err: bool) -> None:
+    lines = profile.lines(program)
+    total = sum(line.instructions for line in lines) or 1
+    rows = [
+        (f"{line.instructions:,}", f"{100 * line.instructions / total:.1f} %", f"{line.visits:,}", f"{line.file}:{line.line}", line.text)
+        for line in lines[:_SHOWN]
+    ]
+    heads = (
+        Column("INSTRUCTIONS", right=True),
+        Column("SHARE", right=True),
+        Column("VISITS", right=True),
+        Column("LINE"),
+        Column("SOURCE"),
+    )
+    print_table(heads, rows, err=err)

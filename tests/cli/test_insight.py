@@ -1,0 +1,47 @@
+"""What `pybpfnf run` says beside its packets: `--coverage`, `--html`, `--profile`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pybpfnf.testing.packets import srv6
+from tests.cli.conftest import CaptureOf, Command
+
+TAGGED = srv6(["fc00:3::3", "fc00:2::2"], tag=7)
+
+
+def test_coverage_is_added_to_a_data_file_and_shown(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    ended = command("run", "add_tlv", capture_of(TAGGED), "-q", "--coverage", tmp_path / "data", "--html", tmp_path / "html")
+    assert ended.status == 0
+    assert "add_tlv.py" in ended.out
+    assert "100%" in ended.out
+    assert (tmp_path / "data").exists()
+    assert (tmp_path / "html" / "index.html").exists()
+
+
+def test_json_stays_json(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    ended = command("run", "add_tlv", capture_of(TAGGED), "--json", "--coverage", tmp_path / "data", "--profile")
+    assert [json.loads(line) for line in ended.out.splitlines()] == ended.documents
+    assert "INSTRUCTIONS" in ended.err
+
+
+def test_an_object_has_no_source(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    command("build", "end", "-o", tmp_path / "end.o")
+    ended = command("run", tmp_path / "end.o", capture_of(TAGGED), "--coverage", tmp_path / "data")
+    assert ended.status == 2
+    assert "coverage needs the source" in ended.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_profile_is_of_the_vm(command: Command, capture_of: CaptureOf) -> None:
+    ended = command("run", "end", capture_of(TAGGED), "--runner", "kernel", "--profile")
+    assert ended.status == 2
+    assert "the VM's steps" in ended.err
+
+
+def test_a_profile_shows_the_busiest_line_first(command: Command, capture_of: CaptureOf) -> None:
+    ended = command("run", "add_tlv", capture_of(TAGGED), "-q", "--profile")
+    heads, first, *_ = ended.out.splitlines()[3:]
+    assert heads.split() == ["INSTRUCTIONS", "SHARE", "VISITS", "LINE", "SOURCE"]
+    assert "pkt.srh.append" in first

@@ -1,0 +1,171 @@
+"""Coverage of a function's source by packets: lines and branches as coverage.py would have them, and its own data file to join."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import coverage
+import pytest
+
+from pybpfnf import InputError, KernelRunner, Runner, VmRunner
+from pybpfnf.testing.coverage import FileCoverage, report, write_data
+from pybpfnf.testing.packets import srv6
+from pybpfnf.testing.profile import Profile
+from pybpfnf.verbs.build import build
+from pybpfnf.verbs.coverage import counting
+from pybpfnf.verbs.run import simulate
+
+SEGMENTS = ["fc00:3::3", "fc00:2::2"]
+FUNCTION = """\
+from pybpfnf import DROP, OK, Array, Seg6Packet, Verdict, func, seg6local, u32, u64
+
+hits = Array(u64, 4)
+
+
+@func
+def kind(tag: u32) -> u32:
+    if tag < 100:
+        return 0  # low
+    elif tag < 20000:
+        return 1  # middle
+    return 2  # high
+
+
+@func(inline=False)
+def is_marked(flags: u32) -> bool:
+    if flags == 0x77:
+        return True  # marked
+    return False  # not marked
+
+
+@seg6local
+def many(pkt: Seg6Packet) -> Verdict:
+    srh = pkt.srh
+    n = kind(srh.tag)
+    for i in range(4):
+        if i == n:
+            hits[i] += 1  # the loop
+            break
+    else:
+        return DROP  # never
+    match n:
+        case 0:  # asked
+            hits[3] += 1  # case low
+        case 1:  # asked further
+            pass  # case middle
+        case _:  # asked last
+            return DROP  # case high
+    if is_marked(srh.flags): return DROP
+    return OK  # the end
+
+
+def control(nf: object) -> None:
+    print(nf)  # Python's
+"""
+PACKETS = {"low": srv6(SEGMENTS, tag=5), "middle": srv6(SEGMENTS, tag=500), "high": srv6(SEGMENTS, tag=30000)}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "many.py"
+    path.write_text(FUNCTION)
+    return path
+
+
+def reached(path: Path, packets: Iterable[bytes], runner: Runner | None = None) -> FileCoverage:
+    counted = counting(path)
+    with simulate(counted.data, runner=runner) as simulation:
+        simulation.run_many(list(packets))
+        return counted.covered(simulation)[str(path)]
+
+
+def at(mark: str) -> int:
+    """The line with this comment."""
+    (line,) = (number for number, text in enumerate(FUNCTION.splitlines(), 1) if text.endswith(f"# {mark}"))
+    return line
+
+
+_COMMENTS = {text.rpartition("# ")[2] for text in FUNCTION.splitlines() if "# " in text}
+
+
+@pytest.mark.parametrize(
+    ("packets", "commented"),
+    [
+        ((), set()),
+        (("low",), {"low", "the loop", "asked", "case low", "not marked", "the end"}),
+        (("middle",), {"middle", "the loop", "asked", "asked further", "case middle", "not marked", "the end"}),
+        (("high",), {"high", "the loop", "asked", "asked further", "asked last", "case high"}),
+        (("low", "middle", "high"), _COMMENTS - {"never", "marked", "Python's"}),
+    ],
+)
+def test_lines_are_those_that_packets_reached(path: Path, packets: tuple[str, ...], commented: set[str]) -> None:
+    found = reached(path, [PACKETS[name] for name in packets])
+    assert {comment for comment in _COMMENTS if at(comment) in found.lines} == commented
+
+
+def test_what_importing_executes_was_executed(path: Path) -> None:
+    """Definitions, decorators and maps; not what is in the functions."""
+    assert reached(path, []).lines == {1, 3, 6, 7, 15, 16, 22, 23, 43}
+
+
+def test_arcs_are_the_ways_that_branches_took(path: Path) -> None:
+    low = reached(path, [PACKETS["low"]]).arcs
+    ways = {(at("low") - 1, at("low")), (at("the loop") - 1, at("the loop")), (at("asked"), at("case low"))}
+    others = {(at("low") - 1, at("low") + 1), (at("the loop") - 1, at("the loop") - 2), (at("asked"), at("asked further"))}
+    assert low & (ways | others) == ways
+    assert (ways | others) <= reached(path, PACKETS.values()).arcs
+
+
+@pytest.mark.kernel
+def test_the_kernel_counts_the_same(path: Path) -> None:
+    assert reached(path, PACKETS.values(), KernelRunner()) == reached(path, PACKETS.values(), VmRunner())
+
+
+def test_data_joins_what_python_has_measured(path: Path, tmp_path: Path) -> None:
+    """`control` runs in Python, the rest in the VM: both in one file, in the mode of the first."""
+    data = tmp_path / "data"
+    for lines, expected in ((True, False), (False, True)):
+        data.unlink(missing_ok=True)
+        before = coverage.CoverageData(basename=str(data))
+        end = at("Python's")
+        before.add_lines({str(path): {end}}) if lines else before.add_arcs({str(path): {(end - 1, end)}})
+        before.write()
+        write_data(data, {str(path): reached(path, [PACKETS["low"]])})
+        joined = coverage.CoverageData(basename=str(data))
+        joined.read()
+        assert joined.has_arcs() is expected
+        assert {end, at("low"), at("case low")} <= set(joined.lines(str(path)) or ())
+
+
+def test_a_file_that_is_no_data_file_is_left_alone(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("notes")
+    with pytest.raises(InputError, match="cannot add to"):
+        write_data(other, {str(path): reached(path, [])})
+    assert other.read_text() == "notes"
+
+
+def test_the_report_and_the_pages_are_coverages_own(path: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_data(data, {str(path): reached(path, [PACKETS["low"]])})
+    assert "many.py" in report(data, [str(path)], tmp_path / "html")
+    (page,) = (tmp_path / "html").glob("*many_py.html")
+    assert "is_marked" in page.read_text()
+
+
+def test_an_object_has_no_source_to_cover(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "many.o").write_bytes(build(path))
+    with pytest.raises(InputError, match="coverage needs the source"):
+        counting(tmp_path / "many.o")
+
+
+def test_a_profile_counts_instructions_and_visits_by_line(path: Path) -> None:
+    profile = Profile()
+    with simulate(path, runner=VmRunner(profile)) as simulation:
+        outcomes = [simulation.run(srv6(SEGMENTS, tag=5)) for _ in range(3)]
+        lines = profile.lines(simulation.program)
+    assert sum(line.instructions for line in lines) == sum(outcome.instructions or 0 for outcome in outcomes)
+    hits = next(line for line in lines if line.line == at("the loop"))
+    assert hits.visits % 3 == 0
+    assert hits.instructions >= hits.visits >= 3
