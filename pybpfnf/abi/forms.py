@@ -33,6 +33,9 @@ class Kind(Enum):
     PACKET_LOAD = "packet_load"  # legacy LD_ABS and LD_IND
 
 
+_TWO_SLOTS = Kind.LOAD_IMM64  # by a name of its own: an enumeration's member is slow to get, and `slots` is asked often
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -55,7 +58,7 @@ class Form:
 
     @property
     def slots(self) -> int:
-        return 2 if self.kind is Kind.LOAD_IMM64 else 1
+        return 2 if self.kind is _TWO_SLOTS else 1
 
     @property
     def uses_imm(self) -> bool:

@@ -69,10 +69,15 @@ def _check_targets(insns: Sequence[Insn], steps: list[Step]) -> None:
         slot += insn.slots
 
 
+# By names of their own: an enumeration's members are slow to get, and these are asked for each instruction.
+_JUMPS, _GOTOS, _CALLS = Kind.JUMP, Kind.GOTO, Kind.CALL_LOCAL
+
+
 def _target(insn: Insn, slot: int) -> int | None:
-    if insn.form.kind is Kind.JUMP or insn.form.name == "ja":
+    kind = insn.form.kind
+    if kind is _JUMPS or (kind is _GOTOS and insn.form.name == "ja"):
         return slot + 1 + insn.off
-    if insn.form.kind is Kind.CALL_LOCAL or insn.form.name == "jal":
+    if kind is _CALLS or kind is _GOTOS:
         return slot + 1 + insn.imm
     return None
 
