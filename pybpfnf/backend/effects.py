@@ -23,21 +23,29 @@ _STILL = (
 )  # fmt: skip
 # These move it, and leave its headers in their order. So does a write that a checksum follows, to the verifier.
 _MOVING = (ir.CloneRedirect, ir.SetHeader, ir.SetTlv, ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.TlvValue)
+# These move it where a function may pull.
+_PULLING = (ir.ViewAt, ir.FindHeader, ir.HasHeader)
 
 
-def packet_after(packet: Packet, nodes: Iterable[object]) -> Packet:
-    """Of what is known before, what stays true whatever of these nodes is done, subprograms that they call included."""
+def packet_after(packet: Packet, nodes: Iterable[object], *, pulls: bool) -> Packet:
+    """Of what is known before, what stays true whatever of these nodes is done, subprograms that they call included.
+
+    `pulls`: the hook's functions bring what they look for into the packet's first piece (`pulling`)."""
     for node in reached(nodes):
         if isinstance(node, ir.HelperCall) and not node.helper.changes_packet:
             continue
-        if isinstance(node, _MOVING) or (isinstance(node, ir.SetWire) and checksum_over(node.place) is not None):
+        if (
+            (pulls and isinstance(node, _PULLING))
+            or isinstance(node, _MOVING)
+            or (isinstance(node, ir.SetWire) and checksum_over(node.place) is not None)
+        ):
             packet = packet.moved()
         elif not isinstance(node, _STILL):
             return packet.with_new_headers()
     return packet
 
 
-def may_move(nodes: Iterable[object]) -> bool:
+def may_move(nodes: Iterable[object], *, pulls: bool) -> bool:
     """Whether one of these nodes may end what is known of the packet's memory."""
     there = Packet(data="there")
-    return packet_after(there, nodes) != there
+    return packet_after(there, nodes, pulls=pulls) != there

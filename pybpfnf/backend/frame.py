@@ -86,6 +86,7 @@ class Frame:
         self.accumulators: frozenset[ir.Local] = frozenset()  # integers that the verifier is not to know (`hide`)
         self.walks_often = False  # over the SRH's TLVs (`hide`)
         self.grows = False  # the SRH may be longer than its length byte says
+        self.short: list[tuple[str, str]] | None = None  # checks to be made again, see `pulling`: their labels, and where they lead
         self.leaves: list[str] = []  # labels after the calls that are lowered, the innermost last
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}

@@ -10,6 +10,7 @@ from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_memory import forgotten
 from pybpfnf.backend.lower_packet import growth_slot, packet_memory, pointer_at, require, srh_slot
 from pybpfnf.backend.lower_view import NONE, PAST_THE_END
+from pybpfnf.backend.pulling import can_pull, in_one_piece
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import HeaderType, PacketViewType
 from pybpfnf.errors import InternalError
@@ -35,22 +36,24 @@ def lower_find_header(frame: Frame, node: ir.FindHeader) -> str:
     offset, number, found = w.slot("i64"), w.slot("i32"), w.slot("i64")
     w.store("i64", NONE, found)
     growth = _growth(frame)
-    data, _ = packet_memory(frame)
     other, upper, done = (w.label(hint) for hint in ("ipv4", "upper", "sought"))
-    require(frame, data, _IPV4.size, _NO_IP)
-    version = w.op("lshr", "i8", w.load("i8", data), _IPV4.fields["version"].shift)
-    frame.leave_if(w.icmp("ne", "i8", w.barrier("i8", version), 6), other)
-    walk_ipv6(frame, data, growth, offset, number, upper, done)
-    frame.place(other)
-    frame.fault_if(w.icmp("ne", "i8", w.barrier("i8", version), 4), _NO_IP)
-    begin_ipv4(frame, data, offset, number, done)
-    frame.jump(upper)
-    frame.place(upper)
-    frame.leave_if(w.icmp("ne", "i32", w.load("i32", number), str(view.of.number)), done)
-    data, _ = packet_memory(frame)
-    place = w.load("i64", offset)
-    require(frame, pointer_at(frame, data, place), view.of.size, PAST_THE_END)
-    w.store("i64", place, found)
+    with in_one_piece(frame):
+        data, _ = packet_memory(frame)
+        require(frame, data, _IPV4.size, _NO_IP)
+        version = w.op("lshr", "i8", w.load("i8", data), _IPV4.fields["version"].shift)
+        frame.leave_if(w.icmp("ne", "i8", w.barrier("i8", version), 6), other)
+        walk_ipv6(frame, data, growth, offset, number, upper, done)
+        frame.place(other)
+        frame.fault_if(w.icmp("ne", "i8", w.barrier("i8", version), 4), _NO_IP)
+        begin_ipv4(frame, data, offset, number, done)
+        frame.jump(upper)
+        frame.place(upper)
+        frame.leave_if(w.icmp("ne", "i32", w.load("i32", number), str(view.of.number)), done)
+        data, _ = packet_memory(frame)
+        place = w.load("i64", offset)
+        require(frame, pointer_at(frame, data, place), view.of.size, PAST_THE_END)
+        # Else the verifier would follow each number of headers, before and after a pull, through all that comes.
+        w.store("i64", forgotten(frame, place) if can_pull(frame.function) else place, found)
     frame.place(done)
     return w.load("i64", found)
 

@@ -46,7 +46,7 @@ def lower_long_loop(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
     iterator = frame.scratch(f"iterator{_depth(frame)}", _ITERATOR)
     number = count if is_constant(count) else w.cast("trunc", "i64", count, "i32")
     w.value(f"call i32 @bpf_iter_num_new(ptr {iterator}, i32 0, i32 {number})")
-    frame.packet = at_head(frame.packet, node.body)
+    frame.packet = at_head(frame, node.body)
     w.place(head)
     # In one place: the verifier compares the iterations where this call is.
     place = w.value(f"call ptr @bpf_iter_num_next(ptr {iterator}) noduplicate")

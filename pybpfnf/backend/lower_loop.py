@@ -14,6 +14,7 @@ from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.hide import hide
 from pybpfnf.backend.known import Packet
 from pybpfnf.backend.lower_arithmetic import resize
+from pybpfnf.backend.pulling import can_pull
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import IntType
@@ -33,7 +34,7 @@ def lower_for_range(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
     index = w.slot("i64")
     w.store("i64", 0, index)
     head, inside, following, done, end = (w.label(hint) for hint in ("loop", "body", "next", "done", "end"))
-    frame.packet = at_head(frame.packet, node.body)
+    frame.packet = at_head(frame, node.body)
     if node.most > _MOST_UNROLLED:
         # Else the verifier would tell each way through the iterations apart by what they add up to from here.
         hide(frame, dict.fromkeys(each.local for each in walk(node.body) if isinstance(each, ir.Assign)))
@@ -84,9 +85,10 @@ def set_counter(frame: Frame, node: ir.ForRange, start: str, index: str) -> None
     w.store(llvm_type(node.local.type), resize(frame, value, node.start.type, node.local.type), frame.local(node.local))
 
 
-def at_head(packet: Packet, body: tuple[ir.Stmt, ...]) -> Packet:
+def at_head(frame: Frame, body: tuple[ir.Stmt, ...]) -> Packet:
     """What is known of the packet at the start of each iteration: of what is known before the first, what the body leaves true."""
-    return packet_after(packet.without_views(node.local for node in walk(body) if isinstance(node, ir.Assign | ir.Let)), body)
+    packet = frame.packet.without_views(node.local for node in walk(body) if isinstance(node, ir.Assign | ir.Let))
+    return packet_after(packet, body, pulls=can_pull(frame.function))
 
 
 def lower_break(frame: Frame, node: ir.Break) -> None:

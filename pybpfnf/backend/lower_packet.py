@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, ROUTING_TYPES, Field
 from pybpfnf.backend.frame import CONTEXT, Frame
+from pybpfnf.backend.pulling import can_pull, in_one_piece
 from pybpfnf.backend.values import place_alignment
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import AddressType, IntType
@@ -98,7 +99,9 @@ def store_bytes(frame: Frame, offset: str, buffer: str, size: str) -> None:
 
 def lower_has_header(frame: Frame, node: ir.HasHeader, yes: str, no: str) -> None:
     """Branch on whether the packet has the header. The pointers that are checked on the way stay checked where it has."""
-    w = frame.writer
+    if node.header.name == _SRH.name:
+        _lower_has_srh(frame, yes, no)
+        return
     data, _ = packet_memory(frame)
     if node.header.name == _IPV4.name:
         leave_unless_there(frame, data, _IPV4.size, no)
@@ -107,12 +110,23 @@ def lower_has_header(frame: Frame, node: ir.HasHeader, yes: str, no: str) -> Non
         return
     leave_unless_there(frame, data, _IPV6.size, no)
     frame.packet = frame.packet.with_ipv6()
-    is_ipv6 = _is_version(frame, data, 6)
-    if node.header.name == _IPV6.name:
-        frame.branch(is_ipv6, yes, no)
-        return
-    frame.leave_if(w.negate(is_ipv6), no)
-    _search_srh(frame, no)
+    frame.branch(_is_version(frame, data, 6), yes, no)
+
+
+def _lower_has_srh(frame: Frame, yes: str, no: str) -> None:
+    """Where it is there, and the function may pull, all of it lies in the first piece afterwards."""
+    w, whole = frame.writer, frame.writer.label("whole_srh")
+    with in_one_piece(frame):
+        data, _ = packet_memory(frame)
+        leave_unless_there(frame, data, _IPV6.size, no)
+        frame.packet = frame.packet.with_ipv6()
+        frame.leave_if(w.negate(_is_version(frame, data, 6)), no)
+        _search_srh(frame, no)
+        if can_pull(frame.function):
+            srh = srh_view(frame)
+            length = extension_length(frame, w.load("i8", w.offset(srh, _SRH.fields["hdr_ext_len"].offset)))
+            leave_unless_there(frame, w.barrier("ptr", srh), length, whole)
+    frame.place(whole)
     frame.jump(yes)
 
 
@@ -163,6 +177,9 @@ def leave_unless_there(frame: Frame, pointer: str, size: int | str, elsewhere: s
     """Leave for a label unless `size` bytes from `pointer` are in the packet."""
     _, end = packet_memory(frame)
     beyond = frame.writer.offset(pointer, size)
+    if frame.short is not None:
+        frame.short.append((frame.writer.label("short"), elsewhere))
+        elsewhere = frame.short[-1][0]
     frame.leave_if(frame.writer.icmp("ugt", "ptr", beyond, end), elsewhere)
 
 

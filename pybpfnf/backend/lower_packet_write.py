@@ -63,11 +63,11 @@ def lower_set_wire(frame: Frame, node: ir.SetWire) -> None:
 def _write_covered(frame: Frame, place: ir.WirePlace, covered: Covered, new: _New) -> None:
     """A place in a header that has a checksum, which follows."""
     w, row = frame.writer, covered.row
+    offset = _offset_in(frame, place, covered.header)  # before any pointer: what it is worked out from may be in the packet
     header, pointer = view_at(frame, covered.header)
     checksum = w.offset(pointer, row.offset)
     if row.offset + CHECKSUM_SIZE > _size(covered.header):  # the class is a part of the header
         _, checksum = shown(frame, w.op("add", "i64", header, row.offset), CHECKSUM_SIZE, lambda: frame.fault(PAST_THE_END))
-    offset = _offset_in(frame, place, covered.header)
     if isinstance(offset, int):
         target = w.offset(pointer, offset)
     else:

@@ -14,6 +14,7 @@ from pybpfnf.backend.effects import may_move
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_arithmetic import combine, resize
 from pybpfnf.backend.lower_memory import atomic_update, is_atomic, load_value, store_value
+from pybpfnf.backend.pulling import can_pull
 from pybpfnf.backend.values import literal, place_alignment
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import U8, AddressType, ArrayType, FieldType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
@@ -134,7 +135,8 @@ def _place_of(frame: Frame, node: ir.Expr) -> tuple[str, int]:
 def octets_before(frame: Frame, value: ir.Expr, others: Iterable[ir.Expr | bytes]) -> tuple[str, int]:
     """A pointer to raw bytes and its alignment; of those in the packet to a copy, where `others`, evaluated after, may move it."""
     pointer, alignment = place_of(frame, value)
-    if not isinstance(value, ir.TlvRead) or not may_move(other for other in others if not isinstance(other, bytes)):
+    nodes = (other for other in others if not isinstance(other, bytes))
+    if not isinstance(value, ir.TlvRead) or not may_move(nodes, pulls=can_pull(frame.function)):
         return pointer, alignment
     room = frame.room(value.field.size)
     copy(frame, pointer, room, value.field.size, alignment)

@@ -8,6 +8,7 @@ from pybpfnf.backend.frame import CONTEXT, Frame
 from pybpfnf.backend.lower_packet import growth_slot
 from pybpfnf.backend.lower_passing import from_register, load_passed, store_passed, to_register
 from pybpfnf.backend.lower_struct import copy, place_of
+from pybpfnf.backend.pulling import can_pull
 from pybpfnf.backend.values import is_in_memory
 from pybpfnf.dsl import ir
 
@@ -32,7 +33,7 @@ def lower_subprogram_call(frame: Frame, node: ir.SubprogramCall) -> str:
     registers = [*((CONTEXT,) if convention.context else ()), *((memory,) if convention.size else ())]
     registers += [to_register(w, local.type, values[local]) for local in convention.registers]
     returned = _called(frame, convention, registers)
-    frame.packet = packet_after(frame.packet, node.subprogram.body)
+    frame.packet = packet_after(frame.packet, node.subprogram.body, pulls=can_pull(frame.function))
     if convention.growth is not None:
         w.store("i64", w.load("i64", w.offset(memory, convention.growth), 8), growth_slot(frame))
     if convention.faults:

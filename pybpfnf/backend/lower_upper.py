@@ -11,6 +11,7 @@ from pybpfnf.backend.lower_find_header import Look, begin_ipv4, walk_ipv6, zero_
 from pybpfnf.backend.lower_memory import forgotten
 from pybpfnf.backend.lower_packet import header_view, packet_memory, pointer_at, require
 from pybpfnf.backend.lower_view import PAST_THE_END
+from pybpfnf.backend.pulling import in_one_piece
 from pybpfnf.records import dataclass
 
 _NONE = -1
@@ -39,15 +40,16 @@ def find_checksum(frame: Frame, header: Header, field: str) -> UpperChecksum:
     for slot, value in ((found.place, _NONE), (found.optional, 0), (left, 0)):
         w.store("i64", value, slot)
     upper, done = w.label("upper"), w.label("sought")
-    data = header_view(frame, header.name)
-    if header.name == HEADERS["ipv4"].name:
-        begin_ipv4(frame, data, offset, number, done)
-        frame.jump(upper)
-    else:
-        look = _looking_for_segments(frame, left) if field == "destination" else None
-        walk_ipv6(frame, data, None, offset, number, upper, done, look)
-    frame.place(upper)
-    _take(frame, found, w.load("i64", offset), w.cast("zext", "i32", w.load("i32", number), "i64"), w.load("i64", left), done)
+    with in_one_piece(frame):
+        data = header_view(frame, header.name)
+        if header.name == HEADERS["ipv4"].name:
+            begin_ipv4(frame, data, offset, number, done)
+            frame.jump(upper)
+        else:
+            look = _looking_for_segments(frame, left) if field == "destination" else None
+            walk_ipv6(frame, data, None, offset, number, upper, done, look)
+        frame.place(upper)
+        _take(frame, found, w.load("i64", offset), w.cast("zext", "i32", w.load("i32", number), "i64"), w.load("i64", left), done)
     frame.place(done)
     return found
 

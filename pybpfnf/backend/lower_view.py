@@ -14,6 +14,7 @@ from pybpfnf.backend.known import ViewKey
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.lower_packet import FARTHEST, leave_unless_there, packet_memory, pointer_at
 from pybpfnf.backend.lower_struct import OUT_OF_RANGE
+from pybpfnf.backend.pulling import in_one_piece
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.intervals import interval_of
@@ -43,13 +44,19 @@ def lower_view_at(frame: Frame, node: ir.ViewAt) -> str:
         view = node.type.inner
         found, missing = w.slot("i64"), w.label("missing")
         w.store("i64", NONE, found)
-        place, _ = shown(frame, offset, _size(view), lambda: missing)
-        w.store("i64", place, found)
+        with in_one_piece(frame, _end(frame, offset, _size(view))):
+            place, _ = shown(frame, offset, _size(view), lambda: missing)
+            w.store("i64", place, found)
         frame.place(missing)
         return w.load("i64", found)
-    place, pointer = shown(frame, offset, _size(node.type), lambda: frame.fault(PAST_THE_END), interval_of(node.offset).high)
+    with in_one_piece(frame, _end(frame, offset, _size(node.type))):
+        place, pointer = shown(frame, offset, _size(node.type), lambda: frame.fault(PAST_THE_END), interval_of(node.offset).high)
     frame.packet = frame.packet.with_view(place, pointer)
     return place
+
+
+def _end(frame: Frame, offset: str, size: int) -> str:
+    return frame.writer.op("add", "i64", offset, size)
 
 
 def _size(view: object) -> int:

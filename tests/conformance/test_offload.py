@@ -12,7 +12,7 @@ import pytest
 
 import pybpfnf
 from pybpfnf.runner import Environment, Outcome, Runner
-from pybpfnf.testing.packets import ipv4, ipv6, tcp, udp
+from pybpfnf.testing.packets import hop_by_hop, ipv4, ipv6, srv6, tcp, udp
 from tests.dsl.cases import HEADER
 
 PLAIN: Final = Environment(mark=3)
@@ -26,7 +26,7 @@ ROUTES: Final = pytest.mark.parametrize("hook", ["lwt_in", "lwt_out", "lwt_xmit"
 def run(runner: Runner, tmp_path: Path) -> Run:
     def run_(hook: str, body: str, packet: bytes, environment: Environment) -> Outcome:
         lines = "".join(f"    {line}\n" for line in body.strip("\n").split("\n"))
-        head = f"{HEADER}from pybpfnf.headers import Tcp, Udp\n"
+        head = f"{HEADER}from pybpfnf.headers import Tcp, Udp\n\n\nclass Hop(Tlv, type=124):\n    node: u32\n    rest: u16\n"
         decorator = "@seg6local" if hook == "lwt_seg6local" else f"@{hook}(on_fault=DROP)"
         path = tmp_path / "case.py"
         path.write_text(f"{head}\n{decorator}\ndef f(pkt: {PACKETS[hook]}) -> Verdict:\n{lines}", encoding="utf-8")
@@ -122,10 +122,69 @@ def test_of_a_checksum_to_be_completed_the_part_with_the_addresses_follows(run: 
 
 # ------------------------------------------------------------------------------------------------------- in pieces
 
+PIECES: Final = [40, 44, 60, 100, 4000]
+LAST: Final = len(TEXT) + 46  # of the second last byte of UDP's payload
 
-def test_a_packet_goes_through_in_pieces(run: Run) -> None:
+
+@ROUTES
+@pytest.mark.parametrize("linear", PIECES)
+def test_what_lies_in_another_piece_is_found_and_read(run: Run, hook: str, linear: int) -> None:
+    """A header, and bytes at an offset that is known and at one that is not."""
+    body = (
+        "udp = pkt.find(Udp)\nassert udp is not None\nassert udp.destination_port == 4096\n"
+        f"assert pkt.load(u16, at={LAST}) == 0xFEFF\n"
+        "assert pkt.load(u8, at=pkt.len - 1) == 0xFF\nmaybe = pkt.get(Udp, at=pkt.len - 8)\n"
+        "assert maybe is not None\npkt.mark = maybe.checksum\n"
+        "assert udp.length > 5000\nreturn OK"
+    )
     packet = ipv6("fc00:a::1", payload=udp(TEXT))
-    for hook in ("lwt_in", "lwt_out", "lwt_xmit"):
-        outcome = run(hook, "return OK", packet, replace(PLAIN, linear=60))
-        assert outcome.packet is not None
-        assert outcome.packet[40:] == packet[40:]
+    outcome = run(hook, body, packet, replace(PLAIN, linear=linear))
+    assert (outcome.fault, outcome.mark) == (None, 0xFEFF)
+    assert outcome.packet is not None
+    assert outcome.packet[40:] == packet[40:]
+
+
+@ROUTES
+def test_past_the_end_of_all_pieces_is_past_the_end(run: Run, hook: str) -> None:
+    packet = ipv6("fc00:a::1", payload=udp(TEXT))
+    body = "pkt.mark = u32(pkt.get(Udp, at=pkt.len - 7) is None)\nseen = pkt.load(u16, at=pkt.len - 1)\nreturn OK"
+    outcome = run(hook, body, packet, replace(PLAIN, linear=60))
+    assert outcome.fault is not None
+    assert (outcome.fault.message, outcome.mark) == ("past the end of the packet", 1)
+
+
+@ROUTES
+@pytest.mark.parametrize("linear", PIECES)
+def test_an_srh_in_another_piece_is_there_with_its_segments_and_tlvs(run: Run, hook: str, linear: int) -> None:
+    body = (
+        "srh = pkt.srh\nassert srh is not None\nassert srh.segments[srh.last_entry] == IPv6Address('fc00:c::1')\n"
+        "tlv = srh.find(Hop)\nassert tlv is not None\npkt.mark = tlv.node\nreturn OK"
+    )
+    packet = srv6(["fc00:c::9"] * 5 + ["fc00:c::1"], tlvs=bytes((124, 6, 0, 0, 0, 7, 0, 0)), payload=udp(TEXT), options=[hop_by_hop()])
+    outcome = run(hook, body, packet, replace(PLAIN, linear=linear))
+    assert (outcome.fault, outcome.mark) == (None, 7)
+
+
+@pytest.mark.parametrize("linear", PIECES)
+def test_what_lies_in_another_piece_is_written(run: Run, linear: int) -> None:
+    body = (
+        "assert pkt.ipv6 is not None\nfor i in range(3):\n    pkt.view(Udp, at=u32(1000 + i * 8)).length = u16(i)\n"
+        "udp = pkt.find(Udp)\nassert udp is not None\nudp.destination_port = 8080\n"
+        "pkt.ipv6.source = IPv6Address('fc00:7777::7')\nreturn OK"
+    )
+    packet = ipv6("fc00:a::1", payload=udp(TEXT))
+    pieces, whole = (run("lwt_xmit", body, packet, replace(PLAIN, linear=each)) for each in (linear, None))
+    assert (pieces.fault, whole.fault) == (None, None)
+    assert pieces.packet == whole.packet
+    assert whole.packet is not None
+    assert whole.packet[1004:1006] == bytes(2)
+
+
+def test_at_a_sid_the_first_piece_is_all_that_a_view_sees(run: Run) -> None:
+    """The SRH is always in it; nothing is pulled there, where the kernel would free the packet."""
+    packet = srv6(["fc00:c::2", "fc00:c::1"], payload=udp(TEXT))
+    body = "pkt.srh.tag = 9\nif pkt.get(Udp, at=80) is None:\n    return DROP\nreturn OK"
+    assert run("lwt_seg6local", body, packet, replace(PLAIN, linear=88)).forwarded
+    assert not run("lwt_seg6local", body, packet, replace(PLAIN, linear=84)).forwarded
+    outcome = run("lwt_seg6local", "pkt.mark = pkt.srh.last_entry\nreturn OK", packet, replace(PLAIN, linear=40))
+    assert (outcome.fault, outcome.mark) == (None, 1)
