@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pybpfnf.backend.frame import Frame
+from pybpfnf.backend.lower_struct import constant_buffer, copy, place_of
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.types import OptionalType, StructType
 
+_WORD = 8
 _Body = Callable[[Frame, tuple[ir.Stmt, ...]], None]
 
 
@@ -29,12 +32,29 @@ def lower_leave(frame: Frame, node: ir.Leave) -> None:
 
 
 def lower_absent(frame: Frame, node: ir.Absent) -> str:
+    """Of a struct of its own all words are written: the whole is copied, and older verifiers refuse to read what nobody wrote."""
+    if is_in_memory(node.type):
+        return constant_buffer(frame, bytes(node.type.size))
     return {"ptr": "null", "i64": "0"}.get(llvm_type(node.type), "zeroinitializer")
 
 
 def lower_present(frame: Frame, node: ir.Present) -> str:
+    if isinstance(node.type.inner, StructType):
+        return _whole(frame, node.operand, node.type.inner)
     value, type_ = frame.value(node.operand), llvm_type(node.type)
     if type_ in ("ptr", "i64"):
         return value
     there = frame.writer.value(f"insertvalue {type_} poison, i1 true, 0")
     return frame.writer.value(f"insertvalue {type_} {there}, {llvm_type(node.operand.type)} {value}, 1")
+
+
+def _whole(frame: Frame, value: ir.Expr, type_: StructType) -> str:
+    """A copy of a struct, and behind it the word that says it is there."""
+    place, aligned = place_of(frame, value)
+    words = OptionalType(type_).size - _WORD
+    room = frame.room(words + _WORD)
+    if type_.size < words:
+        frame.writer.store("i64", 0, frame.writer.offset(room, words - _WORD), _WORD)
+    copy(frame, place, room, type_.size, min(aligned, type_.alignment))
+    frame.writer.store("i64", 1, frame.writer.offset(room, words), _WORD)
+    return room

@@ -98,11 +98,8 @@ def _to_optional(b: Builder, value: Value, slot: OptionalSlot, node: ast.expr, p
             b.error("type", f"{place} is {slot}, and `{b.text(node)}` is {expr.type}", node, f"give it {article(wanted)}, or None")
             return ir.Absent(optional_of_slot(wanted), b.span(node))
     expr = to_type(b, value, wanted, node, place)
-    if isinstance(expr.type, StructType):
-        message = f"{place} is a view of an entry or None, and `{b.text(node)}` is a struct of its own"
-        b.error("type", message, node, "look it up in a map")
-        return ir.Absent(optional_of_slot(wanted), b.span(node))
-    return ir.Present(expr, optional_of_slot(expr.type), b.span(node))
+    type_ = OptionalType(expr.type) if isinstance(expr.type, StructType) else optional_of_slot(expr.type)
+    return ir.Present(expr, type_, b.span(node))
 
 
 def optional_of_slot(type_: Type) -> OptionalType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from functools import reduce
 
+from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_arguments import optional_of_slot, to_slot
 from pybpfnf.dsl.build_assign import Statements, declare
@@ -118,32 +119,58 @@ def _give(b: Builder, called: Called, node: ast.Return) -> Statements:
         return ()
     expr = to_slot(b, returned(b.expr(node.value)), called.result, node.value, f"what `{name}` gives")
     if b.flow.reachable:
-        called.seen = expr.type if called.seen is None else _joined(b, called.seen, expr.type, node.value)
+        called.seen = expr.type if called.seen is None else _joined(b, called, called.seen, expr.type, node.value)
     local = result_local(b, called)
     assert local is not None
-    if isinstance(expr, ir.Absent) and isinstance(local.type, OptionalType):
-        expr = ir.Absent(local.type, expr.span)
-    fitting = expr if _fits(expr.type, local.type) else zero(local.type, node.value, b)  # another pass knows better
-    return (ir.Assign(local, fitting, b.span(node.value)),)
+    return _assigned(b, local, expr, node.value)
+
+
+def _assigned(b: Builder, local: ir.Local, expr: ir.Expr, node: ast.expr) -> Statements:
+    """The result assigned; a view of an entry is copied where another `return` gives a struct of its own or None."""
+    span = b.span(node)
+    if isinstance(local.type, OptionalType):
+        match expr:
+            case ir.Absent():
+                expr = ir.Absent(local.type, expr.span)
+            case ir.Present(operand) if struct_of(operand.type) == local.type.inner:
+                expr = ir.Present(operand, local.type, expr.span)
+            case _ if expr.type != local.type and isinstance(expr.type, OptionalType) and struct_of(expr.type.inner) == local.type.inner:
+                return _copied(b, local, local.type, expr, span)
+    fitting = expr if _fits(expr.type, local.type) else zero(local.type, node, b)  # another pass knows better
+    return (ir.Assign(local, fitting, span),)
+
+
+def _copied(b: Builder, local: ir.Local, type_: OptionalType, expr: ir.Expr, span: Span) -> Statements:
+    """A look-up of an entry as a struct of its own, or None."""
+    assert isinstance(expr.type, OptionalType)
+    looked_up = ir.LocalRead(held := b.locals.temporary(expr.type), expr.type, span)
+    copy = ir.Present(ir.Unwrap(looked_up, expr.type.inner, span), type_, span)
+    absent, present = (ir.Assign(local, value, span) for value in (ir.Absent(type_, span), copy))
+    return ir.Assign(held, expr, span), ir.If(ir.IsNone(looked_up, span), (absent,), (present,), span)
 
 
 def _fits(value: Type, place: Type) -> bool:
     return value == place or (isinstance(place, StructType) and struct_of(value) == place)
 
 
-def _joined(b: Builder, one: Type, other: Type, node: ast.expr) -> Type:
+def _joined(b: Builder, called: Called, one: Type, other: Type, node: ast.expr) -> Type:
     """The type of a result that two `return`s give: a view where both are of one map."""
     if one == other:
         return one
     if isinstance(one, OptionalType) and isinstance(other, OptionalType):
-        return _joined_views(b, one, other, node)
+        return _joined_views(b, called, one, other, node)
     struct = struct_of(one)
     return struct if struct is not None else one
 
 
-def _joined_views(b: Builder, one: OptionalType, other: OptionalType, node: ast.expr) -> Type:
+def _joined_views(b: Builder, called: Called, one: OptionalType, other: OptionalType, node: ast.expr) -> Type:
+    """A view or None where both are of one map; a struct of its own or None where one is that."""
+    for type_ in (one, other):
+        if isinstance(type_.inner, StructType):
+            return type_
     views = [view for view in (one.inner, other.inner) if isinstance(view, ViewType) and view.map]
-    if len(views) == 2:
+    copied = isinstance(called.gives, OptionalType) and isinstance(called.gives.inner, StructType)  # the pass before knows
+    if len(views) == 2 and not copied:
         message = f"`{b.text(node)}` is a view of an entry of `{views[1].map}`, and another `return` gives one of `{views[0].map}`"
         b.error("type", message, node, "write a function for each map")
     return OptionalType(views[0]) if views else one

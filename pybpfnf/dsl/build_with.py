@@ -92,12 +92,17 @@ def _refused(nodes: Iterable[Any], locked: ir.Local | None) -> Iterator[tuple[Sp
             yield node.span, "the packet or the kernel is asked"
 
 
+def _is_copied(node: ir.Assign | ir.Present) -> bool:
+    type_ = node.local.type if isinstance(node, ir.Assign) else node.type.inner
+    return isinstance(type_, StructType)
+
+
 def check_locks(function: ir.Function | ir.Subprogram) -> Iterator[tuple[Span, str, str]]:
     """Entries that have a lock and are copied or compared whole, and locks that are read: the kernel lets nobody read or write a lock."""
     for node in walk(function.body):
-        if isinstance(node, ir.Member | ir.Locked | ir.Unwrap | ir.IsNone | ir.Present | ir.InlinedCall | ir.SubprogramCall):
+        if isinstance(node, ir.Member | ir.Locked | ir.Unwrap | ir.IsNone | ir.InlinedCall | ir.SubprogramCall):
             inner: tuple[Any, ...] = ()
-        elif isinstance(node, ir.Assign) and not isinstance(node.local.type, StructType):
+        elif isinstance(node, ir.Assign | ir.Present) and not _is_copied(node):
             inner = ()
         else:
             inner = tuple(children(node))

@@ -345,7 +345,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.SegmentRead: lambda node: isinstance(node.index.type, IntType),
     ir.InlinedCall: _inlined,
     ir.SubprogramCall: _subprogram_call,
-    ir.Present: lambda node: node.type.inner == node.operand.type,
+    ir.Present: lambda node: node.type.inner in (node.operand.type, struct_of(node.operand.type)),
     ir.FindTlv: lambda node: isinstance(node.type.inner, TlvViewType),
     ir.NextTlv: lambda node: node.after.type == TlvViewType(ANY_TLV) and node.type.inner == node.after.type,
     ir.IsTlv: lambda node: node.tlv.type == TlvViewType(ANY_TLV),

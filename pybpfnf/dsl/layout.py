@@ -6,13 +6,15 @@ puts elsewhere (`backend.spare`), where it can.
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE
 from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_wire import padded, srh_size
 from pybpfnf.dsl.signature import name_span
 from pybpfnf.dsl.source import FunctionSource
-from pybpfnf.dsl.types import AddressType, OctetsType, StructType, ViewType
+from pybpfnf.dsl.types import AddressType, OctetsType, OptionalType, StructType, Type, ViewType
 from pybpfnf.dsl.walk import walk
 
 STACK_LIMIT = 512  # MAX_BPF_STACK (include/linux/filter.h)
@@ -42,7 +44,7 @@ def stack_size(function: ir.Function | ir.Subprogram) -> int:
     made -= sum(_slots(node.type.size) for node in in_a_ring if isinstance(node, ir.StructValue))  # built there
     given = function.parameters if isinstance(function, ir.Subprogram) else ()  # in the memory of who calls
     own = [local.type for local in function.locals if local not in given]
-    kept = sum(_slots(type_.size) for type_ in own if isinstance(type_, StructType | OctetsType))
+    kept = sum(_slots(type_.size) for type_ in own if _is_kept(type_))
     kept += sum(_passed(node) for node in walk(function.body) if isinstance(node, ir.SubprogramCall))
     read = sum(
         _slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.WireRead) and isinstance(node.type, OctetsType)
@@ -53,7 +55,12 @@ def stack_size(function: ir.Function | ir.Subprogram) -> int:
 def _passed(node: ir.SubprogramCall) -> int:
     """The structs that are given and come back."""
     types = (*(local.type for local in node.subprogram.parameters), node.type)
-    return sum(_slots(type_.size) for type_ in types if isinstance(type_, StructType))
+    return sum(_slots(type_.size) for type_ in types if _is_kept(type_))
+
+
+def _is_kept(type_: Type) -> TypeGuard[StructType | OctetsType | OptionalType]:
+    """Whether a local of the type is in memory; a struct that may be None is, and the word that says so."""
+    return isinstance(type_.inner if isinstance(type_, OptionalType) else type_, StructType | OctetsType)
 
 
 def _slots(size: int) -> int:

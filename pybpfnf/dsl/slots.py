@@ -35,7 +35,7 @@ class HeaderSlot:
 @final
 @dataclass(frozen=True, slots=True)
 class OptionalSlot:
-    """A look-up that can miss. A struct is a view of an entry here."""
+    """A look-up that can miss. A struct is a view of an entry where that is what is given, else one of its own."""
 
     inner: IntType | BoolType | AddressType | StructType | TlvViewType
 

@@ -5,12 +5,17 @@ A view and a struct of its own are both a `memoryview`: the one on the entry's b
 
 from __future__ import annotations
 
-from pybpfnf.dsl.types import ArrayType, IntType, OctetsType, StructField, StructType, Type
+from pybpfnf.dsl.types import ArrayType, IntType, OctetsType, OptionalType, StructField, StructType, Type
 
 
 def is_whole(type_: Type) -> bool:
     """Whether a value of the type is a window on bytes, not a number or an address."""
     return isinstance(type_, StructType | ArrayType | OctetsType)
+
+
+def is_own(type_: Type) -> bool:
+    """Whether a place of the type has bytes of its own, which assigning to it copies; of a struct that may be None too."""
+    return is_whole(type_.inner if isinstance(type_, OptionalType) else type_)
 
 
 def own(data: bytes | bytearray | memoryview) -> memoryview:

@@ -160,7 +160,60 @@ def function(pkt: Seg6Packet) -> Verdict:
     return verdict(n != 3)
 """
 
-CASES = {"calls in loops": CALLS_IN_LOOPS, "faults": FAULTS, "the packet moves": MOVES, "values of every kind": VALUES}
+OWN_OR_NONE = """
+class Path(Struct):
+    credit: u32
+    sid: IPv6Address
+    weight: u16 = 7
+
+paths = Hash(u32, Path, 4)
+left = Array(Path, 1)
+
+@func{inline}
+def choose(pkt: Seg6Packet, key: u32) -> Path | None:
+    if key == 0:
+        return None
+    if key < 3:
+        return Path(credit=key, sid=pkt.ipv6.source, weight=u16(pkt.srh.flags))
+    found = paths.get(key)
+    if found is not None and found.credit > 4:
+        return found
+    return paths.get(key - 100)
+
+@func{inline}
+def credit(path: Path | None) -> u32:
+    if path is None:
+        return 1000
+    path.credit += 1
+    return path.credit
+
+@seg6local
+def function(pkt: Seg6Packet) -> Verdict:
+    paths[3] = Path(credit=5, sid=IPv6Address("fc00::3"))
+    paths[100] = Path(credit=2, sid=IPv6Address("fc00::4"), weight=9)
+    path = choose(pkt, pkt.srh.tag)
+    total = credit(path) + credit(choose(pkt, pkt.srh.tag)) + credit(Path(credit=7, sid=pkt.ipv6.source))
+    for i in range(3):
+        each = choose(pkt, u32(i) + pkt.srh.tag)
+        if each is None:
+            continue
+        each.credit += 10
+        total += each.credit + each.weight
+    pkt.mark = total
+    if path is None:
+        return DROP
+    path.weight += 1
+    left[0] = path
+    return OK if path.sid != pkt.ipv6.source else DROP
+"""
+
+CASES = {
+    "a struct of its own or None": OWN_OR_NONE,
+    "calls in loops": CALLS_IN_LOOPS,
+    "faults": FAULTS,
+    "the packet moves": MOVES,
+    "values of every kind": VALUES,
+}
 
 
 @pytest.mark.parametrize("inline", [pytest.param("", id="inlined"), pytest.param("(inline=False)", id="subprograms")])

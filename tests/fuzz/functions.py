@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pybpfnf.dsl.types import U32
+from tests.fuzz import structs
 from tests.fuzz.expressions import condition, type_name, typed
 from tests.fuzz.scope import Callee, Scope, any_type
 from tests.fuzz.statements import block
 
 _INDENT = "    "
+_CHOSEN = ("records[key & 1]", "own_records[1]", "done.pop()", "pairs.get(Pair(tag=1, source=pkt.ipv6.source))")
 
 
 def functions(scope: Scope) -> list[str]:
@@ -16,7 +19,23 @@ def functions(scope: Scope) -> list[str]:
         callee = _callee(scope)
         lines += _definition(scope, callee)
         scope.callees = (*scope.callees, callee)
+    if scope.chance(2):
+        lines += _chooser(scope)
     return lines
+
+
+def _chooser(scope: Scope) -> list[str]:
+    """A function that gives a struct of its own, a copy of one, or None."""
+    name = scope.fresh("choose")
+    inner = scope.inside(Callee(name, (U32,), None, optional=True, moves=False, apart=scope.chance(2)))
+    inner.locals["key"] = U32
+    body = []
+    for given in scope.random.sample(("None", "None", *_CHOSEN), 3):
+        body += [f"if {condition(inner, 1)}:", f"{_INDENT}return {given}"]
+    scope.choosers = (*scope.choosers, name)
+    body.append(f"return {structs.made(inner)}")  # else all entries would have to be of one map
+    decorator = "@func(inline=False)" if inner.of is not None and inner.of.apart else "@func"
+    return ["", "", decorator, f"def {name}(pkt: Seg6Packet, key: u32) -> Record | None:", *(_INDENT + line for line in body)]
 
 
 def _callee(scope: Scope) -> Callee:

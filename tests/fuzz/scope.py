@@ -90,6 +90,7 @@ class Scope:
     loops: int = 0  # around this place
     raw: bool = False  # bytes are read by their place, also the SRH's length, which the kernel writes only some time after an append
     callees: tuple[Callee, ...] = ()
+    choosers: tuple[str, ...] = ()  # functions of an integer that give a Record of their own, a copy of an entry, or None
     calls: int = 3  # that may still be made: each has all that the function has
     of: Callee | None = None  # the function that this is, None for the program
     _count: list[int] = field(default_factory=lambda: [0])

@@ -55,11 +55,11 @@ _INDENT = "    "
 def uses(scope: Scope, depth: int) -> list[str]:
     """A struct under a new name, changed, and some of it read and stored."""
     name = scope.fresh("struct")
-    kind = scope.random.choice(("view", "own view", "copy", "look-up"))
+    kind = scope.random.choice(("view", "own view", "copy", "look-up", *(["chosen"] * bool(scope.choosers and scope.calls))))
     lines = _BINDINGS[kind](scope, name)
     body = [line for _ in range(scope.random.randint(1, 4)) for line in change(scope, name, shared=kind in ("view", "look-up"))]
     body += _stored(scope, name)
-    if kind == "look-up":
+    if kind in ("look-up", "chosen"):
         return [*lines, f"if {name} is not None:", *(_INDENT + line for line in body)]
     field = scope.random.choice(list(_FIELDS))
     local = scope.fresh("v")
@@ -81,10 +81,16 @@ def _index(scope: Scope) -> str:
     return scope.random.choice(("0", "1", f"{typed(scope, U32, 1)} & 1", f"{typed(scope, U8, 1)} % 3"))
 
 
+def _choice(scope: Scope, name: str) -> str:
+    scope.calls -= 1
+    return f"{name} = {scope.random.choice(scope.choosers)}(pkt, {typed(scope, U32, 1)})"
+
+
 _BINDINGS = {
     "view": lambda scope, name: [f"{name} = records[{_index(scope)}]"],
     "own view": lambda scope, name: [f"{name} = own_records[{_index(scope)}]"],
     "copy": lambda scope, name: [f"{name} = {made(scope)}"],
+    "chosen": lambda scope, name: [_choice(scope, name)],
     "look-up": lambda scope, name: [f"{name} = pairs.get({_pair(scope)})"],
 }
 

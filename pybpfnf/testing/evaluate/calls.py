@@ -7,7 +7,7 @@ from typing import Any, final
 
 from pybpfnf.dsl import ir
 from pybpfnf.testing.evaluate.run import Look, Run, stored_copy
-from pybpfnf.testing.model_structs import is_whole
+from pybpfnf.testing.model_structs import is_own
 
 
 @final
@@ -27,7 +27,7 @@ def _subprogram_call(run: Run, node: ir.SubprogramCall) -> Look:
     given: dict[ir.Local, Look] = {}
     for local, argument in node.arguments:
         value = run.value(argument)
-        given[local] = stored_copy(value) if is_whole(local.type) else value
+        given[local] = stored_copy(value) if is_own(local.type) else value
     result = node.subprogram.result
     with run.in_function(given):
         try:
@@ -35,6 +35,11 @@ def _subprogram_call(run: Run, node: ir.SubprogramCall) -> Look:
         except _LeaveError:
             return None if result is None else run.locals[result]
     raise AssertionError(f"{node.subprogram.name} did not leave")
+
+
+def _present(run: Run, node: ir.Present) -> Look:
+    value = run.value(node.operand)
+    return stored_copy(value) if is_own(node.type) else value
 
 
 def _leave(run: Run, node: ir.Leave) -> None:
@@ -45,7 +50,7 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     ir.InlinedCall: _inlined_call,
     ir.SubprogramCall: _subprogram_call,
     ir.Absent: lambda run, node: None,
-    ir.Present: lambda run, node: run.value(node.operand),
+    ir.Present: _present,
 }
 
 STATEMENTS: Mapping[type, Callable[[Run, Any], int | None]] = {ir.Leave: _leave}

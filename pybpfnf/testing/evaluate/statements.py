@@ -9,12 +9,12 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import IntType
 from pybpfnf.testing.evaluate.operators import operate
 from pybpfnf.testing.evaluate.run import FaultError, Run, stored_copy
-from pybpfnf.testing.model_structs import is_whole
+from pybpfnf.testing.model_structs import is_own
 
 
 def _assign(run: Run, node: ir.Assign) -> None:
     value = run.value(node.value)
-    run.locals[node.local] = stored_copy(value) if is_whole(node.local.type) else value
+    run.locals[node.local] = stored_copy(value) if is_own(node.local.type) else value
 
 
 def _set_state(run: Run, node: ir.SetState) -> None:
