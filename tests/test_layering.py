@@ -49,6 +49,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "live": _STAGES | {"dsl"},
     "verbs": _STAGES | {"dsl", "vm", "kernel", "testing", "targets", "live"},
     "cli": _STAGES | {"explanations", "listing", "vm", "kernel", "testing", "catalogue", "targets", "live", "verbs"},
+    "pytest_plugin": _STAGES | {"vm", "kernel", "testing", "verbs"},
     "__main__": frozenset({"cli"}),
     "__init__": _STAGES | {"dsl", "vm", "kernel", "verbs"},
 }
@@ -62,12 +63,14 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "ctypes": ("kernel/", "vm/native/"),
     "coverage": ("testing/coverage.py",),
     "click": ("cli/",),
+    "pytest": ("pytest_plugin.py",),
+    "scapy": ("pytest_plugin.py",),
     "rich": ("cli/",),
 }
 
 # Files that may import inside functions: names are resolved when first used (PEP 562), and LLVM is imported in the worker
 # process that it may take with it, or where a program is compiled for this computer.
-LATE: tuple[str, ...] = ("__init__.py", "cli/", "llvm.py", "llvm_worker.py", "vm/native/jit.py", "testing/coverage.py")
+LATE: tuple[str, ...] = ("__init__.py", "cli/", "llvm.py", "llvm_worker.py", "vm/native/jit.py", "testing/coverage.py", "pytest_plugin.py")
 RESOLVER = "lazy.py"  # the one file that imports by a name made at run time
 
 

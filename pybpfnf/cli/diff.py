@@ -45,7 +45,7 @@ def diff_command(
     mark: int,
     as_json: bool,
 ) -> int:
-    """Run a program in the VM and in the kernel, on the same packets, and compare (root).
+    """Run a program in the VM and in the kernel, and compare (root).
 
     Packets are those of PCAP (`-`: stdin), else generated: right ones for the program's hook, and ones with bytes changed, cut off or
     added. The kernel's cross a real route in a network namespace that vanishes afterwards. Compared are verdict, bytes, fault, mark, number

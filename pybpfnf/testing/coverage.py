@@ -37,6 +37,10 @@ class FileCoverage:
     lines: frozenset[int]
     arcs: frozenset[tuple[int, int]]
 
+    def __or__(self, other: FileCoverage) -> FileCoverage:
+        """What was executed in one run or the other."""
+        return FileCoverage(self.lines | other.lines, self.arcs | other.arcs)
+
 
 @final
 @dataclass(slots=True)

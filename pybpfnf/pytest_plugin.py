@@ -1,0 +1,305 @@
+"""The pytest plugin that comes with the package: network functions in tests, on the VM and on the kernel.
+
+    def test_the_tag_is_incremented(runner, pcap):
+        nf = runner.open("tag_increment.py")
+        for packet in pcap("ordinary.pcap"):
+            assert nf.send(packet).packet == with_next_tag(packet)
+
+Fixtures: `vm`, `kernel`, `runner` (a test that asks for it runs once with each) and `pcap`. Packets may be bytes from the IP header on, or
+scapy's; what comes out is of the same kind as what went in. An assertion on packets that fails shows the headers' fields that differ.
+
+Options: `--nf-kernel=auto|require|off` says what becomes of tests that want the kernel where it cannot be had: skipped (auto), failed
+(require), or never run (off). `--nf-coverage[=FILE]` builds functions with counters, shows at the end which of their lines and branches the
+tests reached, and adds that to coverage.py's data file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import pytest
+
+if TYPE_CHECKING:
+    from pybpfnf.runner import Environment, Fault, Outcome, Runner
+    from pybpfnf.testing.coverage import FileCoverage
+    from pybpfnf.verbs.coverage import Counting
+    from pybpfnf.verbs.run import Simulation
+
+# The package is imported where a fixture is used: pytest loads plugins in every run of every project.
+
+_COVERED = pytest.StashKey["_Covered"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("pybpfnf", "network functions")
+    group.addoption(
+        "--nf-kernel",
+        choices=("auto", "require", "off"),
+        default="auto",
+        help="tests on the kernel where it cannot be asked: skip them, fail them; or never run them (default: auto)",
+    )
+    group.addoption(
+        "--nf-coverage",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        default=None,
+        help="show which lines and branches of network functions were reached; with FILE, add them to coverage.py's data",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--nf-coverage") is not None:
+        config.stash[_COVERED] = _Covered()
+
+
+# ----------------------------------------------------------------------------------------------------------- packets
+
+
+@final
+class Packet(bytes):
+    """A packet that has left a function: bytes, whose comparison in an assertion shows the fields that differ."""
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """The fields that differ, of two packets that are not equal."""
+    if op != "==" or not (isinstance(left, Packet) or isinstance(right, Packet) or _is_scapy(left) or _is_scapy(right)):
+        return None
+    from pybpfnf.testing.fields import diff
+
+    if not (_is_packet(left) and _is_packet(right)):
+        return None
+    found, expected = _as_bytes(left), _as_bytes(right)
+    return [
+        "the packet differs from the expected one",
+        *diff(expected, found).splitlines(),
+        f"found:    {found.hex()}",
+        f"expected: {expected.hex()}",
+    ]
+
+
+def _is_scapy(packet: object) -> bool:
+    """Whether it is a packet of scapy, which is not imported for that."""
+    return any(base.__module__ == "scapy.packet" and base.__name__ == "Packet" for base in type(packet).__mro__)
+
+
+def _is_packet(packet: object) -> bool:
+    return isinstance(packet, bytes) or _is_scapy(packet)
+
+
+def _as_bytes(packet: Any) -> bytes:
+    return bytes(packet)
+
+
+@final
+@dataclass(frozen=True)
+class Seen:
+    """What became of one packet. `packet` is None where it did not leave, else of the kind that was sent: a `Packet`, or scapy's.
+
+    The other names are those of `pybpfnf.Outcome`.
+    """
+
+    outcome: Outcome
+    packet: Any
+
+    @property
+    def verdict(self) -> int | None:
+        return self.outcome.verdict
+
+    @property
+    def forwarded(self) -> bool:
+        return self.outcome.forwarded
+
+    @property
+    def reason(self) -> str | None:
+        return self.outcome.reason
+
+    @property
+    def fault(self) -> Fault | None:
+        return self.outcome.fault
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        return self.outcome.log
+
+
+@final
+class NetworkFunction:
+    """A function that is open on a runner. Maps and variables are items, as of `pybpfnf.simulate`: `nf["packets"][0]`."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+
+    def send(self, packet: Any) -> Seen:
+        """Run it on a packet: bytes from the IP header on, or scapy's IPv6 or IP (or Ether, without which it runs)."""
+        scapy = _is_scapy(packet)
+        network = packet.payload if scapy and type(packet).__name__ == "Ether" else packet
+        outcome = self.simulation.run(_as_bytes(network))
+        left: Any = None if outcome.packet is None else Packet(outcome.packet)
+        return Seen(outcome, _scapy_packet(left) if scapy and left is not None else left)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.simulation[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.simulation[name] = value
+
+
+def _scapy_packet(packet: bytes) -> Any:
+    if packet[0] >> 4 == 4:
+        from scapy.layers.inet import IP
+
+        return IP(packet)
+    from scapy.layers.inet6 import IPv6
+
+    return IPv6(packet)
+
+
+# ---------------------------------------------------------------------------------------------------------- fixtures
+
+
+@final
+@dataclass
+class Bench:
+    """Opens functions on one runner; they are closed at the end of the test. `name` is "vm" or "kernel"."""
+
+    runner: Runner
+    directory: Path
+    covered: _Covered | None
+    stack: ExitStack
+
+    @property
+    def name(self) -> str:
+        return self.runner.name
+
+    def open(
+        self,
+        target: Any,
+        *,
+        environment: Environment | None = None,
+        program: str | None = None,
+        config: Mapping[str, object] | None = None,
+        **values: object,
+    ) -> NetworkFunction:
+        """What `pybpfnf.simulate` opens; a relative path is looked for beside the test's file first."""
+        from pybpfnf.verbs.run import simulate
+
+        target = self._found(target)
+        counting = None if self.covered is None else self.covered.counting(target)
+        given: Any = target if counting is None else counting.data
+        together = {**(config or {}), **values}
+        simulation = self.stack.enter_context(
+            simulate(given, program=program, environment=environment, runner=self.runner, config=together)
+        )
+        if counting is not None and self.covered is not None:
+            self.stack.callback(self.covered.add, counting, simulation)
+        return NetworkFunction(simulation)
+
+    def _found(self, target: Any) -> Any:
+        if isinstance(target, str | os.PathLike) and not Path(target).is_absolute() and (self.directory / target).is_file():
+            return self.directory / target
+        return target
+
+
+def _bench(runner: Runner, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    # The function's counters are read before its maps are closed: callbacks run in reverse.
+    with ExitStack() as stack:
+        yield Bench(runner, request.path.parent, request.config.stash.get(_COVERED, None), stack)
+
+
+@pytest.fixture
+def vm(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Network functions in the VM: in this process, without root."""
+    from pybpfnf.vm import VmRunner
+
+    yield from _bench(VmRunner(), request)
+
+
+@pytest.fixture
+def kernel(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Network functions in the kernel, on a real route in a network namespace of its own (root)."""
+    yield from _bench(_kernel_runner(request.config), request)
+
+
+@pytest.fixture(params=["vm", "kernel"])
+def runner(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Network functions in the VM, and in a second test in the kernel."""
+    from pybpfnf.vm import VmRunner
+
+    yield from _bench(VmRunner() if request.param == "vm" else _kernel_runner(request.config), request)
+
+
+def _kernel_runner(config: pytest.Config) -> Runner:
+    wanted = config.getoption("--nf-kernel")
+    if wanted == "off":
+        pytest.skip("--nf-kernel=off")
+    from pybpfnf.kernel import features
+    from pybpfnf.kernel.runner import KernelRunner
+
+    lack = features.first_lack(*features.RUNNER)
+    if lack is not None:
+        (pytest.fail if wanted == "require" else pytest.skip)(f"the kernel cannot be asked: {lack}")
+    return KernelRunner()
+
+
+@pytest.fixture
+def pcap(request: pytest.FixtureRequest) -> Callable[[str | os.PathLike[str]], list[bytes]]:
+    """Reads a capture (pcap, pcapng; relative to the test's file): its packets, from their IP headers on. Others in it are left out."""
+    from pybpfnf.testing.pcap import read_capture
+
+    def read(path: str | os.PathLike[str]) -> list[bytes]:
+        beside = request.path.parent / path
+        with (beside if beside.is_file() else Path(path)).open("rb") as stream:
+            packets = (record.packet if record.packet is not None else record.ipv4 for record in read_capture(stream, os.fspath(path)))
+            return [packet for packet in packets if packet is not None]
+
+    return read
+
+
+# ---------------------------------------------------------------------------------------------------------- coverage
+
+
+@final
+@dataclass
+class _Covered:
+    """What all tests have reached so far, by file."""
+
+    files: dict[str, FileCoverage] = field(default_factory=dict)
+    built: dict[str, Counting] = field(default_factory=dict)
+
+    def counting(self, target: Any) -> Counting | None:
+        """The function built with counters; None for what has no source."""
+        from pybpfnf.errors import InputError
+        from pybpfnf.verbs.coverage import counting
+
+        if str(target) not in self.built:
+            try:
+                self.built[str(target)] = counting(target)
+            except InputError:
+                return None
+        return self.built[str(target)]
+
+    def add(self, counting: Counting, simulation: Simulation) -> None:
+        for file, found in counting.covered(simulation).items():
+            before = self.files.get(file)
+            self.files[file] = found if before is None else found | before
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    covered = config.stash.get(_COVERED, None)
+    if covered is None or not covered.files:
+        return
+    import tempfile
+
+    from pybpfnf.testing.coverage import report, write_data
+
+    with tempfile.TemporaryDirectory() as directory:
+        data = Path(config.getoption("--nf-coverage") or Path(directory) / "coverage")
+        write_data(data, covered.files)
+        terminalreporter.section("network functions")
+        terminalreporter.write_line(report(data, list(covered.files)).rstrip())
