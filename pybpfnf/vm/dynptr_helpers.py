@@ -122,15 +122,20 @@ def dynptr_data(host: Host, place: int, offset: int, size: int) -> int:
 
 
 def bpf_dynptr_slice(host: Host, place: int, offset: int, buffer: int, size: int) -> int:
-    """The bytes themselves: the packet lies in one piece here, so that the buffer is never needed."""
+    """Of a packet the bytes themselves where they lie in one piece, else a copy in the buffer, where one was given."""
     found, offset, size = _of(host, place), offset & U32, size & U32
     if found.of is Of.NOTHING or found.lacks(offset, size):
         return 0
     if found.of is not Of.PACKET:
         return found.start + offset
-    if host.packet_region is None or found.start + offset + size > len(host.skb.data):
+    start = found.start + offset
+    if start + size > len(host.skb.data):
         return 0
-    return host.packet_region.address + found.start + offset
+    if start + size <= host.skb.headlen:
+        return host.skb.data_address + start
+    if buffer:
+        host.memory.write(buffer, bytes(host.skb.data[start : start + size]))
+    return buffer
 
 
 def bpf_dynptr_slice_rdwr(host: Host, place: int, offset: int, buffer: int, size: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,16 @@ import pytest
 from pybpfnf import image
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.runner import Environment, Outcome, Runner
+from pybpfnf.testing.packets import srv6, udp
 from tests.conformance.running import SID, packet
 
 # Each source as it was compiled once and committed, and as clang compiles it here:
 #     clang -O2 -g -target bpf -mcpu=v3 -fdebug-compilation-dir=. -c values.c -o values.o && llvm-strip -g values.o
 FOREIGN = Path(__file__).parent / "foreign"
 _SLOTS = 32
+AROUND = Environment(sid=SID)
+PACKET = packet(tag=7)
+LARGE = srv6(segments=["fc00:3::3", str(SID)], payload=udp(bytes(5000)))  # more than a page: the kernel keeps less in one piece
 
 
 def committed(name: str) -> bytes:
@@ -35,24 +40,26 @@ def compiled(name: str) -> bytes:
 ORIGINS = pytest.mark.parametrize("origin", [committed, compiled])
 
 
-def found(runner: Runner, built: ObjectImage, program: str) -> tuple[Outcome, list[int]]:
+def found(
+    runner: Runner, built: ObjectImage, program: str, environment: Environment = AROUND, sent: bytes = PACKET
+) -> tuple[Outcome, list[int]]:
     """What the program did, and left in the map `out`."""
-    with runner.open(built, built.program(program), Environment(sid=SID)) as session:
-        outcome = session.run(packet(tag=7))
+    with runner.open(built, built.program(program), environment) as session:
+        outcome = session.run(sent)
         slots = [session.maps["out"].lookup(slot.to_bytes(4, "little")) or b"" for slot in range(_SLOTS)]
     return outcome, [int.from_bytes(slot, "little", signed=True) for slot in slots]
 
 
 EINVAL, E2BIG, ERANGE = -22, -7, -34
-LENGTH = len(packet(tag=7))
+LENGTH = len(PACKET)
 FIRST_WORD = 0x01040411  # of the SRH: next header UDP, 64 bytes more, type 4, one segment left
 EXPECTED = {
     "dynptr_to_a_value": [
         0, 24, 0, 0, 0x0011223344556677, E2BIG, E2BIG, EINVAL, 0, 0, 12, 0, 0x0011223355667788, EINVAL, ERANGE, 24, 0x77, 9, 0, 0, 77,
         EINVAL, EINVAL, 2, EINVAL & 0xFFFFFFFF, EINVAL, EINVAL, EINVAL, EINVAL, 1,
     ],
-    "dynptr_to_a_packet": [0, LENGTH, 1, 0, FIRST_WORD, E2BIG, E2BIG, 0x2B3F, 0, 0, EINVAL, 0, 0, 4, EINVAL, 1],
-    "dynptr_that_writes": [0, LENGTH, 0, 0, FIRST_WORD, E2BIG, E2BIG, 0x2B3F, 0, 0, 0, E2BIG, EINVAL],
+    "dynptr_to_a_packet": [0, LENGTH, 1, 0, FIRST_WORD, E2BIG, E2BIG, 0x2B3F, 0, 3, EINVAL, 0, 0, 4, EINVAL, 1, 1],
+    "dynptr_that_writes": [0, LENGTH, 0, 0, FIRST_WORD, E2BIG, E2BIG, 0x2B3F, 0, 3, 0, E2BIG, EINVAL, 0, 0, 0, 1],
     "dynptr_to_a_record": [0, LENGTH & 0x7F, 0, E2BIG, 0, 0, EINVAL, 1, EINVAL, E2BIG],
     "called_back": [
         10, 45010, 5, 0, E2BIG & 0xFFFFFFFF, EINVAL, 6, 15006, 3, 90003, 4, 4, 96011, EINVAL, sum(range(3, 300)), EINVAL, 0,
@@ -80,6 +87,13 @@ def test_a_dynamic_pointer_writes_the_packet(runner: Runner) -> None:
     outcome, _ = found(runner, image.read(committed("packets")), "dynptr_that_writes")
     assert outcome.packet is not None
     assert (outcome.packet[2], outcome.packet[7]) == (0x5A, 99)
+
+
+@pytest.mark.parametrize("program", ["dynptr_to_a_packet", "dynptr_that_writes"])
+def test_of_a_packet_in_pieces_a_slice_may_be_a_copy(runner: Runner, program: str) -> None:
+    outcome, slots = found(runner, image.read(committed("packets")), program, replace(AROUND, linear=60), LARGE)
+    assert outcome.packet is not None
+    assert (slots[1], slots[9], slots[16]) == (len(LARGE), 1 << 16 | 3, 0)
 
 
 def test_records_reserved_by_a_dynamic_pointer_come_in_their_size(runner: Runner) -> None:

@@ -18,6 +18,11 @@ static __attribute__((always_inline)) void look(struct __sk_buff *skb, struct bp
 		OUT(7, bytes[0] << 8 | bytes[1]);
 	bytes = bpf_dynptr_slice(ptr, 100000, buffer, 2);
 	OUT(8, bytes != NULL);
+	bytes = bpf_dynptr_slice(ptr, 60, buffer, 4);
+	if (bytes)
+		OUT(9, (bytes == buffer) << 16 | bytes[3]);
+	bytes = bpf_dynptr_slice(ptr, 60, NULL, 4);
+	OUT(16, bytes != NULL);
 }
 
 SEC("lwt_out") int dynptr_to_a_packet(struct __sk_buff *skb)
