@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 from typing import final
 
-from pybpfnf.abi.forms import Insn
+from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.helpers import HELPERS
 from pybpfnf.errors import SystemLacksError
 from pybpfnf.image.model import ProgramImage
-from pybpfnf.runner import Environment
+from pybpfnf.runner import Environment, Fault, FaultKind
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.machine import Machine, Result
 from pybpfnf.vm.memory import Memory, Region
@@ -17,10 +19,13 @@ from pybpfnf.vm.native.batch import Batch, Begun, is_possible
 from pybpfnf.vm.native.jit import why_not
 from pybpfnf.vm.native.machine import NativeMachine
 from pybpfnf.vm.native.regions import NativeMemory
+from pybpfnf.vm.timer_helpers import call_back
 from pybpfnf.vm.trace import Tracer
 
 _WORTH_COMPILING = 400_000
 """Instructions after which `auto` compiles: what the reference runs in about the time that LLVM takes to load."""
+_MOST_EXPIRED = 10_000
+_TIMER = HELPERS["timer_init"].id
 _WORTH_A_BATCH = 4_000
 """Packets at once for which it does."""
 
@@ -51,6 +56,7 @@ class Engines:
 
     def start(self, program: ProgramImage, host: Host) -> None:
         self._program, self._host = program, host
+        self._has_timers = any(insn.form.kind is Kind.CALL_HELPER and insn.imm == _TIMER for insn in program.insns)
         self._machine: Machine = self._compiled() if self._engine is Engine.COMPILED else Machine(program, host, self._tracer)
 
     def run(self, arguments: tuple[int, ...]) -> Result:
@@ -60,13 +66,32 @@ class Engines:
         self._executed += result.instructions
         return result
 
+    def expire_timers(self) -> Fault | None:
+        """Call the functions of timers whose time has come, each at its time; the first fault among them."""
+        host, until, first = self._host, self._host.now, None
+        for _ in range(_MOST_EXPIRED):
+            timer = host.timers.next_due(until)
+            if timer is None:
+                return first
+            ahead = until - max(timer.expires or 0, until - host.forward)
+            host.forward -= ahead
+            fault = self._machine.run_aside(partial(call_back, host, timer)).fault
+            host.forward += ahead
+            first = first or fault
+        return first or Fault(FaultKind.FUEL, f"more than {_MOST_EXPIRED} times a timer's function was called without end")
+
     def resume(self, begun: Begun) -> Result:
         """Go on with a packet of a batch; the host has it already."""
         return self._machine.resume(begun.slot, begun.registers, begun.stack, begun.executed)
 
     def batch(self, packets: int, counters: tuple[Region, int, int] | None) -> Batch | None:
         """What runs so many packets at once; None where one after the other will do, or must."""
-        if self._engine is Engine.REFERENCE or not is_possible(self._host) or (self._engine is Engine.AUTO and packets < _WORTH_A_BATCH):
+        if (
+            self._engine is Engine.REFERENCE
+            or self._has_timers
+            or not is_possible(self._host)
+            or (self._engine is Engine.AUTO and packets < _WORTH_A_BATCH)
+        ):
             return None
         if self._batch is None and self._is_native():
             assert isinstance(self.memory, NativeMemory)

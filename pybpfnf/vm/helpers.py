@@ -25,6 +25,7 @@ from pybpfnf.vm.redirect import REDIRECT_HELPERS
 from pybpfnf.vm.seg6_helpers import SEG6_HELPERS, flow_hash
 from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.tails import tail_call
+from pybpfnf.vm.timer_helpers import TIMER_HELPERS
 from pybpfnf.vm.xmit_helpers import XMIT_HELPERS
 
 _JIFFY_NS = 4_000_000  # a kernel with CONFIG_HZ=250
@@ -54,7 +55,7 @@ def map_lookup_percpu_elem(host: Host, map_: VmMap, key: bytes, cpu: int) -> int
 
 
 def ktime_get_ns(host: Host) -> int:
-    return host.environment.clock_boot + host.elapsed
+    return host.now
 
 
 def ktime_get_tai_ns(host: Host) -> int:
@@ -146,6 +147,7 @@ EMULATED: dict[str, Callable[..., int]] = {
     "spin_unlock": spin_unlock,
     "lwt_push_encap": lwt_push_encap,
     **CALLBACK_HELPERS,
+    **TIMER_HELPERS,
     **DYNPTR_HELPERS,
     **EVENT_HELPERS,
     **QUEUE_HELPERS,
@@ -158,7 +160,7 @@ EMULATED: dict[str, Callable[..., int]] = {
 _TUNNELS = "tunnel metadata is not emulated"
 _TASKS = "a packet comes in whatever process was interrupted: there is no task to emulate"
 _KERNEL_MEMORY = "there is no kernel or user memory to look into"
-_TYPED = "kernel objects (timers, storage, sockets) are not emulated"
+_TYPED = "kernel objects (storage, sockets) are not emulated"
 _TEXT = "text in maps is not emulated"
 _READER = "what the reader of a buffer or counter does is not emulated"
 
@@ -178,7 +180,7 @@ NOT_EMULATED: Mapping[str, str] = {
     **dict.fromkeys(("probe_read_user", "probe_read_user_str", "probe_read_kernel", "probe_read_kernel_str"), _KERNEL_MEMORY),
     **dict.fromkeys(
         (
-            "timer_init", "timer_set_callback", "timer_start", "timer_cancel", "kptr_xchg", "per_cpu_ptr",
+            "kptr_xchg", "per_cpu_ptr",
             "this_cpu_ptr", "task_storage_get", "task_storage_delete", "cgrp_storage_get",
             "cgrp_storage_delete", "skc_to_tcp6_sock", "skc_to_tcp_sock", "skc_to_tcp_timewait_sock", "skc_to_tcp_request_sock",
             "skc_to_udp6_sock", "skc_to_unix_sock", "skc_to_mptcp_sock",

@@ -16,6 +16,7 @@ from pybpfnf.vm.ip import Address
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Handle, Memory, Region
 from pybpfnf.vm.skb import ContextRegion, Skb
+from pybpfnf.vm.timer import Timers
 
 _PACKET_GAP_NS = 1_000_000  # from one packet to the next on the emulated clocks; within a run they stand still
 
@@ -57,6 +58,8 @@ class Host:
         self.redirected: list[Redirected] = []  # what left by other devices, of this packet
         self.iterators: set[int] = set()  # addresses of those that have begun and are to be destroyed
         self.dynptrs = Dynptrs(memory)
+        self.timers = Timers(memory)
+        self.forward = 0  # nanoseconds that the clocks were put forward by
         self.srh = SrhState()
         self.sid: Address = IPv6Address(0)  # the function's own, or the destination that its route is for
         self.context: ContextRegion | None = None
@@ -79,7 +82,12 @@ class Host:
     @property
     def elapsed(self) -> int:
         """Nanoseconds since the session's first packet."""
-        return max(0, self.packets - 1) * _PACKET_GAP_NS
+        return max(0, self.packets - 1) * _PACKET_GAP_NS + self.forward
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since the router started."""
+        return self.environment.clock_boot + self.elapsed
 
     def begin_packet(self, skb: Skb, sid: Address) -> None:
         assert self.context is not None

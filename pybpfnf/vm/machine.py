@@ -56,6 +56,10 @@ class Machine:
         """Run from the first instruction, with these values in r1 and on."""
         return self._complete(lambda: self._call(0, tuple(arguments)), 0)
 
+    def run_aside(self, work: Callable[[], int]) -> Result:
+        """Something that calls functions of the program outside of its runs."""
+        return self._complete(work, 0)
+
     def resume(self, slot: int, registers: Registers, stack: StackFrame, executed: int) -> Result:
         """Go on with a run that someone else has begun, in the program's first function: at `slot`, after `executed` instructions. `stack`
         is the function's, and has its address."""

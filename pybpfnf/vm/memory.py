@@ -186,6 +186,10 @@ class Memory:
     def check_writable(self, address: int, size: int) -> None:
         self.region(address, "write", size).check_writable(address & _OFFSET, size)
 
+    def holds(self, region: Region) -> bool:
+        """Whether the region is there still."""
+        return self._regions.get(region.address >> 32) is region
+
     def region(self, address: int, verb: str = "use", size: int = 1) -> Region:
         """The region that an address is in, whatever its offset; a fault where there is none."""
         region = self._regions.get(address >> 32)

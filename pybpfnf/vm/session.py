@@ -85,6 +85,11 @@ class VmSession:
             return Outcome(None, None, False, reason=drop.reason, instructions=0, runs=0)
         return self._pass_through(skb, sid, self._run_program, self._fault_counts())
 
+    def advance(self, nanoseconds: int) -> Fault | None:
+        """Put the emulated clocks forward, and call the functions of timers whose time comes by then; the first fault among them."""
+        self._host.forward += nanoseconds
+        return self._engines.expire_timers()
+
     def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
         """As `run` on each in turn; where there are many, at once in machine code."""
         batch = self._engines.batch(len(packets), self._fault_counters())
@@ -113,9 +118,10 @@ class VmSession:
     def _pass_through(self, skb: Skb, sid: Address, run_program: RunProgram, before: tuple[int, ...]) -> Outcome:
         self._executed = 0
         self._host.begin_packet(skb, sid)
+        late = self._engines.expire_timers()
         passage = self._hook.input_packet(self._host, skb, run_program)
         self._host.end_packet()
-        fault = passage.fault or self._fault_exit(before)
+        fault = passage.fault or self._fault_exit(before) or late
         events = [Event(name, data) for name, map_ in self._maps.items() if isinstance(map_, EventMap) for data in map_.read_records()]
         return Outcome(
             verdict=passage.verdict,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from pybpfnf import image
 from pybpfnf.image.model import ObjectImage
-from pybpfnf.runner import Environment, Outcome, Runner
+from pybpfnf.runner import Environment, Outcome, Runner, Session
 from pybpfnf.testing.packets import srv6, udp
+from pybpfnf.vm import VmRunner, VmSession
 from tests.conformance.running import SID, packet
 
 # Each source as it was compiled once and committed, and as clang compiles it here:
@@ -46,11 +48,15 @@ def found(
     """What the program did, and left in the map `out`."""
     with runner.open(built, built.program(program), environment) as session:
         outcome = session.run(sent)
-        slots = [session.maps["out"].lookup(slot.to_bytes(4, "little")) or b"" for slot in range(_SLOTS)]
-    return outcome, [int.from_bytes(slot, "little", signed=True) for slot in slots]
+        return outcome, slots_of(session)
 
 
-EINVAL, E2BIG, ERANGE = -22, -7, -34
+def slots_of(session: Session) -> list[int]:
+    slots = [session.maps["out"].lookup(slot.to_bytes(4, "little")) or b"" for slot in range(_SLOTS)]
+    return [int.from_bytes(slot, "little", signed=True) for slot in slots]
+
+
+EINVAL, E2BIG, ERANGE, EBUSY, EDEADLK = -22, -7, -34, -16, -35
 LENGTH = len(PACKET)
 FIRST_WORD = 0x01040411  # of the SRH: next header UDP, 64 bytes more, type 4, one segment left
 EXPECTED = {
@@ -100,3 +106,34 @@ def test_records_reserved_by_a_dynamic_pointer_come_in_their_size(runner: Runner
     outcome, _ = found(runner, image.read(committed("records")), "dynptr_to_a_record")
     (event,) = outcome.events
     assert (event.map, len(event.data), event.data[-8:].hex()) == ("records", LENGTH & 0x7F, "0807060504030201")
+
+
+def passed(session: Session, nanoseconds: int) -> None:
+    """Let so much time pass: the VM's clock stands still by itself."""
+    if isinstance(session, VmSession):
+        assert session.advance(nanoseconds) is None
+    else:
+        time.sleep(nanoseconds / 1e9)
+
+
+@ORIGINS
+def test_a_timer_calls_when_its_time_has_come(runner: Runner, origin: Callable[[str], bytes]) -> None:
+    built = image.read(origin("timers"))
+    with runner.open(built, built.program(), AROUND) as session:
+        assert session.run(PACKET).fault is None
+        early = slots_of(session)
+        passed(session, 100_000_000)
+        late = slots_of(session)
+    assert early[:16] == [EINVAL, EINVAL, EINVAL, EINVAL, 0, EBUSY, EINVAL, 0, EINVAL, 0, 0, 0, 0, 1, 0, EINVAL]
+    assert late[16:19] == [1, 3, EDEADLK]
+
+
+def test_a_timer_calls_at_its_time_and_not_before() -> None:
+    built = image.read(committed("timers"))
+    with VmRunner().open(built, built.program(), AROUND) as session:
+        session.run(PACKET)
+        calls = []
+        for nanoseconds in (999_999, 1, 999_999, 2_000_000, 10_000_000):
+            passed(session, nanoseconds)
+            calls.append(slots_of(session)[17])
+        assert calls == [0, 1, 1, 3, 3]

@@ -122,3 +122,47 @@ def test_a_record_that_there_was_no_room_for_is_given_back_too() -> None:
     assert outcome.fault is not None
     assert outcome.fault.message == "a ring buffer record is neither submitted nor discarded"
     assert session(f"{text}r7 = r0\n{SUBMIT}r0 = r7\nexit", RING).run(PACKET).verdict == -22 & 0xFFFFFFFF
+
+
+TIMED = MapSpec("timed", "array", 4, 24, 1)
+START = """
+    *(u32 *)(r10 - 4) = 0
+    r1 = map[timed]
+    r2 = r10
+    r2 += -4
+    call map_lookup_elem
+    if r0 == 0 goto out
+    r6 = r0
+    r6 += 8
+    r1 = r6
+    r2 = map[timed]
+    r3 = 1
+    call timer_init
+    r1 = r6
+    r2 = func[expired]
+    call timer_set_callback
+    r1 = r6
+    r2 = 500000
+    r3 = 0
+    call timer_start
+out:
+    r0 = 0
+    exit
+expired:
+"""
+
+
+def test_a_timer_that_starts_itself_without_end_is_a_fault() -> None:
+    opened = session(f"{START}r1 = r3\nr1 += 8\nr2 = 0\nr3 = 0\ncall timer_start\nr0 = 0\nexit", TIMED)
+    opened.run(PACKET)
+    late = opened.advance(2_000_000)
+    assert late is not None
+    assert late.message == "more than 10000 times a timer's function was called without end"
+
+
+def test_a_fault_in_a_timers_function_is_that_of_the_packet_before_which_it_is_called() -> None:
+    opened = session(f"{START}r0 = *(u64 *)(r3 + 24)\nexit", TIMED)
+    faults = [opened.run(PACKET).fault for _ in range(4)]
+    assert [fault is not None for fault in faults] == [False, True, True, True]
+    assert faults[1] is not None
+    assert "offset 24" in faults[1].message
