@@ -10,7 +10,7 @@ from pathlib import Path
 from pybpfnf import backend, dsl
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import Program
-from pybpfnf.dsl.instrument import Point, instrument
+from pybpfnf.dsl.instrument import Kept, Point, instrument
 from pybpfnf.dsl.source import recorded_name
 from pybpfnf.errors import CompileError
 
@@ -54,11 +54,11 @@ def llvm_text(path: Path, *, fault_counters: bool = True) -> str:
     return backend.llvm_text(dsl.compile_module(dsl.load_programs(path)), fault_counters=fault_counters)
 
 
-def compile_counting(path: Path) -> tuple[bytes, Mapping[str, Point]]:
+def compile_counting(path: Path, *, values: bool = False) -> tuple[bytes, Mapping[str, Point], Mapping[str, Kept]]:
     """As `compile_file`, with a counter for each statement and each way of a branch; and what counts what, by the names of variables.
-    The points' files are paths."""
+    The points' files are paths. With `values`, variables keep what locals were assigned, too."""
     module = dsl.compile_module(dsl.load_programs(path))
-    instrumented = instrument(module)
+    instrumented = instrument(module, values=values)
     paths = _paths(module.sources)
     points = {name: replace(point, file=paths[point.file]) for name, point in instrumented.points.items()}
-    return backend.build(instrumented.module, fault_counters=True), points
+    return backend.build(instrumented.module, fault_counters=True), points, instrumented.kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,9 +18,10 @@ from pybpfnf.records import dataclass
 from pybpfnf.runner import Runner
 from pybpfnf.testing.coverage import report, write_data
 from pybpfnf.testing.profile import Profile
+from pybpfnf.testing.trace import Trace
 from pybpfnf.verbs.coverage import Counting, counting
 from pybpfnf.verbs.run import Simulation
-from pybpfnf.vm import VmRunner
+from pybpfnf.vm import VmRunner, VmSession
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHOWN = 20  # lines of a profile
@@ -29,6 +31,7 @@ _OPTIONS = (
         "--coverage", metavar="FILE", type=click.Path(path_type=Path), help="Add the lines and branches reached to coverage.py's data file."
     ),
     click.option("--html", metavar="DIR", type=click.Path(path_type=Path), help="Write them as pages, the source with what was reached."),
+    click.option("--trace", is_flag=True, help="Show each line that was executed, with the local variables that it changed (in the VM)."),
     click.option("--profile", is_flag=True, help="Show which lines the instructions were for (in the VM)."),
 )
 
@@ -48,27 +51,47 @@ class Insight:
     html: Path | None
     counting: Counting | None
     profile: Profile | None
+    trace: Trace | None
 
     @classmethod
-    def of(cls, target: str, coverage: Path | None, html: Path | None, profile: bool) -> Insight:
+    def of(cls, target: str, coverage: Path | None, html: Path | None, trace: bool, profile: bool) -> Insight:
         """Raises InputError where the target has no source and coverage is asked for."""
-        wanted = coverage is not None or html is not None
-        return cls(coverage, html, counting(target) if wanted else None, Profile() if profile else None)
+        if trace and profile:
+            raise click.UsageError("--trace and --profile are of runs of their own: give one of them")
+        wanted = trace or coverage is not None or html is not None
+        counted = counting(target, values=trace) if wanted else None
+        tracing = counted.trace() if counted is not None and trace else None
+        return cls(coverage, html, counted, Profile() if profile else None, tracing)
 
     def target(self, given: str) -> str | bytes:
         """What to run in place of the target."""
         return given if self.counting is None else self.counting.data
 
     def runner(self, given: Runner) -> Runner:
-        if self.profile is None:
+        tracer = self.trace or self.profile
+        if tracer is None:
             return given
         if given.name != "vm":
-            raise InputError("a profile is made of the VM's steps", hint="leave out --runner kernel, or --profile")
-        return VmRunner(self.profile)
+            raise InputError("a profile or a trace is made of the VM's steps", hint="leave out --runner kernel")
+        return VmRunner(tracer)
+
+    def begin(self, simulation: Simulation) -> None:
+        if self.trace is not None:
+            assert isinstance(simulation.session, VmSession)
+            self.trace.watch(simulation.session)
+
+    def print_packet(self, *, err: bool) -> None:
+        """What the last packet's run did, line by line."""
+        if self.trace is None:
+            return
+        for each in self.trace.take():
+            text = linecache.getline(each.file, each.line).strip()
+            changes = "   ".join(f"{name} = {value:#x}" if value > 9 else f"{name} = {value}" for name, value in each.changes)
+            click.echo(f"        {Path(each.file).name}:{each.line:<4} {text:<60} {changes}".rstrip(), err=err)
 
     def finish(self, simulation: Simulation, *, err: bool) -> None:
         """Write and print; to stderr where stdout is for programs."""
-        if self.counting is not None:
+        if self.counting is not None and (self.coverage is not None or self.html is not None):
             files = self.counting.covered(simulation)
             with ExitStack() as stack:
                 data = self.coverage or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "coverage"

@@ -45,6 +45,7 @@ def run_command(
     names: tuple[str, ...],
     coverage: Path | None,
     html: Path | None,
+    trace: bool,
     profile: bool,
     runner: str,
     engine: str,
@@ -68,11 +69,12 @@ def run_command(
     if str(output) == "-":
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
     with ExitStack() as stack:
-        insight, router = Insight.of(target, coverage, html, profile), environment_of(tables, sid, mark)
+        insight, router = Insight.of(target, coverage, html, trace, profile), environment_of(tables, sid, mark)
         by = insight.runner(runner_of(runner, engine))
         simulation = stack.enter_context(
             simulate(insight.target(target), program=program, type=type_name, config=config, runner=by, environment=router)
         )
+        insight.begin(simulation)
         for name in names:
             simulation[name]  # a wrong name is found before a long capture is run
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
@@ -80,10 +82,11 @@ def run_command(
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
         report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner, quiet=quiet)
         link = None
-        at_once = _AT_ONCE if pcap.is_file() else 1  # packets of a pipe are run as they come
+        at_once = _AT_ONCE if pcap.is_file() and not trace else 1  # packets of a pipe are run as they come
         for record, outcome in _outcomes(simulation, records, at_once):
             link = link or record.link
             report.packet(record, outcome)
+            insight.print_packet(err=as_json)
             if writer is not None and outcome.packet is not None and outcome.forwarded:
                 writer.write(record, outcome.packet)
         if writer is not None:

@@ -11,7 +11,7 @@ from typing import Any, final, get_args
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import U64
+from pybpfnf.dsl.types import U64, IntType
 from pybpfnf.records import dataclass
 
 _STATEMENTS: tuple[type, ...] = get_args(ir.Stmt)
@@ -30,27 +30,40 @@ class Point:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A local variable of the source, whose value a State of 64 bits keeps as it was assigned last."""
+
+    name: str
+    type: IntType
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Instrumented:
-    """`points`: by the names of the States that count them."""
+    """`points`: by the names of the States that count them; `kept`: by the names of those that keep a local's value."""
 
     module: ir.Module
     points: dict[str, Point]
+    kept: dict[str, Kept]
 
 
-def instrument(module: ir.Module) -> Instrumented:
-    """The same module, counting."""
-    counters = _Counters()
+def instrument(module: ir.Module, *, values: bool = False) -> Instrumented:
+    """The same module, counting; with `values`, it also keeps what integer locals are assigned, for who watches it run."""
+    counters = _Counters(values)
     subprograms = {each.name: counters.subprogram(each) for each in module.subprograms}
     functions = tuple(replace(each, body=counters.body(each.body)) for each in module.functions)
-    states = tuple(counters.states.values())
+    states = (*counters.states.values(), *counters.kept.values())
     counted = replace(module, functions=functions, subprograms=tuple(subprograms.values()), variables=(*module.variables, *states))
-    return Instrumented(counted, {state.name: point for point, state in counters.states.items()})
+    kept = {state.name: Kept(local.name, local.type) for local, state in counters.kept.items() if isinstance(local.type, IntType)}
+    return Instrumented(counted, {state.name: point for point, state in counters.states.items()}, kept)
 
 
 @final
 class _Counters:
-    def __init__(self) -> None:
+    def __init__(self, values: bool) -> None:
         self.states: dict[Point, ir.State] = {}
+        self.kept: dict[ir.Local, ir.State] = {}
+        self._values = values
         self._subprograms: dict[str, ir.Subprogram] = {}
 
     def subprogram(self, subprogram: ir.Subprogram) -> ir.Subprogram:
@@ -61,9 +74,25 @@ class _Counters:
 
     def body(self, statements: tuple[ir.Stmt, ...]) -> tuple[ir.Stmt, ...]:
         counted: list[ir.Stmt] = []
+        before = None
         for statement in statements:
-            counted += [self._count(statement.span, None), self._node(statement)]
+            here = statement.span.file, statement.span.line
+            if here != before:  # else a part of the same line
+                counted.append(self._count(statement.span, None))
+            before = here
+            counted.append(self._node(statement))
+            if self._values and isinstance(statement, ir.Assign) and isinstance(statement.local.type, IntType):
+                counted.append(self._keep(statement.local, statement.local.type, statement.span))
         return tuple(counted)
+
+    def _keep(self, local: ir.Local, type_: IntType, span: Span) -> ir.Stmt:
+        """By an atomic addition of the difference: of two plain stores one after the other LLVM would leave the first out."""
+        state = self.kept.setdefault(local, ir.State(f"__kept_{len(self.kept)}", U64, 0))
+        value: ir.Expr = ir.LocalRead(local, type_, span)
+        if type_ != U64:
+            value = ir.Convert(value, U64, span)
+        difference = ir.Binary(ir.BinaryOp.SUB, value, ir.VariableRead(state, U64, span), U64, span)
+        return ir.UpdateState(state, ir.BinaryOp.ADD, difference, span)
 
     def _way(self, span: Span, way: bool, statements: tuple[ir.Stmt, ...]) -> tuple[ir.Stmt, ...]:
         return (self._count(span, way), *self.body(statements))
@@ -81,6 +110,8 @@ class _Counters:
                 return replace(node, test=test, then=self._way(node.span, True, node.then), orelse=self._way(node.span, False, node.orelse))
             case ir.ForRange():
                 body, orelse = self._way(node.span, True, node.body), self._way(node.span, False, node.orelse)
+                if self._values and isinstance(node.local.type, IntType):
+                    body = (self._keep(node.local, node.local.type, node.span), *body)
                 return replace(node, start=self._node(node.start), stop=self._node(node.stop), body=body, orelse=orelse)
             case ir.SubprogramCall():
                 given = tuple((local, self._node(value)) for local, value in node.arguments)

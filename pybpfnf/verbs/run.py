@@ -24,6 +24,10 @@ class Simulation(Live):
         self._session = session
 
     @property
+    def session(self) -> Session:
+        return self._session
+
+    @property
     def program(self) -> ProgramImage:
         return self._session.program
 

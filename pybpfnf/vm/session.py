@@ -172,6 +172,10 @@ class VmSession:
         value = self._maps[faults.map].lookup(bytes(4)) or b""
         return struct.unpack_from(f"<{len(faults.sites)}Q", value, faults.offset)
 
+    def live_value(self, name: str) -> bytearray:
+        """The bytes of the one value of a data section's map, which change as programs run."""
+        return self._host.memory.region(self._maps[name].find(bytes(4))).data
+
     def _fault_counters(self) -> tuple[Region, int, int] | None:
         """The region that has the counters, their offset and size in it."""
         faults = self._image.faults

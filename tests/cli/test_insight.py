@@ -45,3 +45,14 @@ def test_a_profile_shows_the_busiest_line_first(command: Command, capture_of: Ca
     heads, first, *_ = ended.out.splitlines()[3:]
     assert heads.split() == ["INSTRUCTIONS", "SHARE", "VISITS", "LINE", "SOURCE"]
     assert "pkt.srh.append" in first
+
+
+def test_a_trace_is_printed_below_each_packet(command: Command, capture_of: CaptureOf) -> None:
+    ended = command("run", "tag_increment", capture_of(TAGGED), "--trace")
+    assert ended.status == 0
+    assert [line.split()[1:] for line in ended.out.splitlines()[2:4]] == [["pkt.srh.tag", "+=", "1"], ["return", "OK"]]
+
+
+def test_a_trace_is_of_the_vm_and_no_profile(command: Command, capture_of: CaptureOf) -> None:
+    assert command("run", "end", capture_of(TAGGED), "--trace", "--runner", "kernel").status == 2
+    assert command("run", "end", capture_of(TAGGED), "--trace", "--profile").status == 2

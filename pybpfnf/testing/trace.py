@@ -1,0 +1,108 @@
+"""A run line by line, as the source has it: which statements were executed, and what they gave to local variables.
+
+Watches a function that was built for it (`dsl.instrument` with values): its counters say which statement begins, and variables of its own
+keep what locals are assigned. So the lines are the source's, in its order, whatever the optimiser made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, final
+
+from pybpfnf.image.model import ObjectImage
+from pybpfnf.testing.coverage import Point
+from pybpfnf.vm import VmSession
+
+_NOTHING = bytes.fromhex("efbeaddedeadf00d")  # a value that no local is likely to have
+
+
+class Number(Protocol):
+    """An integer type of the language."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def signed(self) -> bool: ...
+
+
+class Kept(Protocol):
+    """A local whose value is kept (`dsl.instrument.Kept`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> Number: ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """A statement that was executed, and the locals that it changed."""
+
+    file: str
+    line: int
+    changes: tuple[tuple[str, int], ...]
+
+
+@final
+class Trace:
+    """A tracer (`vm.Tracer`) of one session: `watch` it before the first packet, and `take` the lines after each."""
+
+    def __init__(self, image: ObjectImage, points: Mapping[str, Point], kept: Mapping[str, Kept]) -> None:
+        starts = {name: point for name, point in points.items() if point.way is None}
+        places = {name: image.variables[name] for name in (*starts, *kept)}
+        (self._map,) = {place.map for place in places.values()}
+        self._points = {places[name].offset: point for name, point in starts.items()}
+        self._kept = {places[name].offset: local for name, local in kept.items()}
+        self._first = min(place.offset for place in places.values())
+        self._end = max(place.offset for place in places.values()) + 8
+        self._data = bytearray()
+        self._before = b""
+        self._lines: list[tuple[Point, list[tuple[str, int]]]] = []
+
+    def watch(self, session: VmSession) -> None:
+        self._data = session.live_value(self._map)
+        self._forget_values()
+
+    def step(self, slot: int, registers: Sequence[int]) -> None:
+        now = self._data[self._first : self._end]
+        if now != self._before:
+            self._look(now)
+            self._before = bytes(now)
+
+    def take(self) -> tuple[TraceLine, ...]:
+        """The lines since it was last asked."""
+        self.step(0, ())  # what the last instruction did
+        lines = tuple(TraceLine(point.file, point.line, tuple(changes)) for point, changes in self._lines)
+        self._lines.clear()
+        self._forget_values()
+        return lines
+
+    def _forget_values(self) -> None:
+        """The locals of the next packet have no value before they are assigned, though variables keep the last one's."""
+        for offset in self._kept:
+            self._data[offset : offset + 8] = _NOTHING
+        self._before = bytes(self._data[self._first : self._end])
+
+    def _look(self, now: bytearray) -> None:
+        for offset in range(self._first, self._end, 8):
+            at = offset - self._first
+            value = now[at : at + 8]
+            if value == self._before[at : at + 8]:
+                continue
+            if offset in self._points:
+                self._begin(self._points[offset])
+            elif offset in self._kept and self._lines:
+                local = self._kept[offset]
+                self._lines[-1][1].append((local.name, _read(bytes(value), local.type)))
+
+    def _begin(self, point: Point) -> None:
+        """Parts of one statement, for instance the arguments of a call, are one line."""
+        if not self._lines or self._lines[-1] != (point, []):
+            self._lines.append((point, []))
+
+
+def _read(value: bytes, type_: Number) -> int:
+    number = int.from_bytes(value, "little") & (1 << type_.width) - 1
+    return number - (1 << type_.width) if type_.signed and number >> type_.width - 1 else number
