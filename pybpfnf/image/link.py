@@ -28,6 +28,8 @@ _CALL, _KFUNC_CALL, _LD_FUNC, _LD_MAP, _LD_MAP_VALUE = (
 _R_BPF_64_64, _R_BPF_64_32 = 1, 10
 _RELOCATIONS = {Kind.LOAD_IMM64: _R_BPF_64_64, Kind.CALL_LOCAL: _R_BPF_64_32, Kind.CALL_HELPER: _R_BPF_64_32}
 _PLAIN_LOAD = FORMS["lddw"]
+_OLD_CALLX = bytes([FORMS["callx"].opcode, 0, 0, 0])
+_CALLABLE = range(1, 10)  # registers; of r0, both ways are the same
 
 
 @final
@@ -56,9 +58,20 @@ class Function:
     @cached_property
     def insns(self) -> tuple[Insn, ...]:
         try:
-            return decode(self.section.data[self.start : self.end])
+            return decode(_with_register_calls(self.section.data[self.start : self.end]))
         except DecodeError as error:
             raise ObjectError(f"function {self.name!r}: {error.message}") from error
+
+
+def _with_register_calls(code: bytes) -> bytes:
+    """Calls through a register as RFC 9669 has them. LLVM before 19 put the register into imm, where it is reserved."""
+    if _OLD_CALLX not in code:
+        return code
+    out = bytearray(code)
+    for at in range(0, len(code) - SLOT_SIZE + 1, SLOT_SIZE):
+        if code[at : at + 4] == _OLD_CALLX and code[at + 4] in _CALLABLE and not any(code[at + 5 : at + SLOT_SIZE]):
+            out[at : at + SLOT_SIZE] = bytes([code[at], code[at + 4], *bytes(SLOT_SIZE - 2)])
+    return bytes(out)
 
 
 def is_text(section: Section) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -190,7 +191,11 @@ def _legacy_maps(obj: ObjectFile) -> Iterator[Place]:
         if symbol.size not in _LEGACY or len(raw) < symbol.size:
             known = ", ".join(map(str, sorted(_LEGACY)))
             raise ObjectError(f"map {symbol.name!r} is defined by {symbol.size} bytes; structs of {known} bytes are known")
-        yield Place(section.index, symbol.value, _LEGACY[symbol.size](symbol.name, struct.unpack(f"<{symbol.size // 4}I", raw)))
+        words = struct.unpack(f"<{symbol.size // 4}I", raw)
+        spec = _LEGACY[symbol.size](symbol.name, words)
+        if symbol.size == _BPF_ELF_MAP_SIZE and spec.type == "prog_array":
+            spec = replace(spec, programs=_tail_sections(obj, spec, words[_BPF_ELF_MAP_ID]))
+        yield Place(section.index, symbol.value, spec)
 
 
 def _bpf_map_def(name: str, words: tuple[int, ...]) -> MapSpec:
@@ -202,7 +207,7 @@ def _bpf_map_def(name: str, words: tuple[int, ...]) -> MapSpec:
 
 
 def _bpf_elf_map(name: str, words: tuple[int, ...]) -> MapSpec:
-    """struct bpf_elf_map of iproute2 (include/bpf_elf.h). `id` only means something to tail-call sections and to inner maps."""
+    """struct bpf_elf_map of iproute2 (include/bpf_elf.h). `id` means something to tail-call sections, and to inner maps."""
     number, key_size, value_size, max_entries, flags, _id, pinning, inner_id, inner_index = words
     if inner_id or inner_index:
         raise ObjectError(f"map {name!r}: inner maps are not supported")
@@ -211,4 +216,27 @@ def _bpf_elf_map(name: str, words: tuple[int, ...]) -> MapSpec:
     return MapSpec(name, _type_name(name, number), key_size, value_size, max_entries, flags, pin_by_name=pinning == _PIN_GLOBAL_NS)
 
 
+def _tail_sections(obj: ObjectFile, spec: MapSpec, number: int) -> tuple[tuple[int, str], ...]:
+    """The slots of the program array with this id: a program in a section `ID/SLOT` is in that slot (iproute2, lib/bpf_legacy.c,
+    bpf_fill_prog_arrays, which reads both numbers as C does)."""
+    slots: dict[int, str] = {}
+    for section in obj.sections:
+        match = _TAIL_SECTION.fullmatch(section.name)
+        if match is None or not section.executable or _c_number(match[1]) != number:
+            continue
+        slot = _c_number(match[2])
+        if slot >= spec.max_entries:
+            raise ObjectError(f"section {section.name!r} is for slot {slot} of map {spec.name!r}, which has {spec.max_entries}")
+        functions = [symbol for symbol in obj.symbols if symbol.section == section.index and symbol.kind is SymbolKind.FUNCTION]
+        slots.update((slot, symbol.name) for symbol in functions if symbol.value == 0)
+    return tuple(sorted(slots.items()))
+
+
+def _c_number(text: str) -> int:
+    """As scanf reads %i: 0x begins a hexadecimal number, 0 an octal one."""
+    return int(text, 16 if text[:2] in ("0x", "0X") else 8 if text[0] == "0" else 10)
+
+
 _LEGACY = {20: _bpf_map_def, 28: _bpf_map_def, 36: _bpf_elf_map}
+_BPF_ELF_MAP_SIZE, _BPF_ELF_MAP_ID = 36, 5
+_TAIL_SECTION = re.compile(r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)/(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
