@@ -23,6 +23,8 @@ ROUTERS = {
     "with little fuel": Environment(tables=_TABLES, fuel=70),
     "with unreachable networks": Environment(tables=_TABLES, unreachable=("fc00:c::4/126",)),
     "that asks for HMACs": Environment(tables=_TABLES, require_hmac=1),
+    "with packets in pieces": Environment(tables=_TABLES, linear=60),
+    "with packets that stand for several": Environment(tables=_TABLES, gso_size=20),
     "that ignores HMACs": Environment(tables=_TABLES, require_hmac=-1),
 }
 COUNT = 600

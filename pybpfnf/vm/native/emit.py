@@ -133,7 +133,7 @@ no:
         w.do("%self = ptrtoint ptr %state to i64")
         for name, word in (("stack", Word.STACK_BYTES), ("written", Word.STACK_WRITTEN)):
             w.do(f"%{name} = inttoptr i64 {load_word(w, word)} to ptr")
-        for name in ("packet", "length", "bytes", *(f"room{size}" for size in _SIZES)):
+        for name in ("packet", "length", "linear", "bytes", *(f"room{size}" for size in _SIZES)):
             w.do(f"%{name} = alloca i64")
         self._find_packet()
         cases = " ".join(f"i64 {slot}, label %s{slot}" for slot in sorted(self._code.entries))
@@ -147,6 +147,7 @@ no:
         length = load_word(w, Word.LENGTH)
         w.do(f"store i64 {load_word(w, Word.PACKET)}, ptr %packet")
         w.do(f"store i64 {length}, ptr %length")
+        w.do(f"store i64 {load_word(w, Word.LINEAR)}, ptr %linear")
         w.do(f"store ptr {w.give(f'inttoptr i64 {load_word(w, Word.PACKET_BYTES)} to ptr')}, ptr %bytes")
         for size in _SIZES:
             w.do(f"store i64 {w.give(f'call i64 @llvm.usub.sat.i64(i64 {length}, i64 {size - 1})')}, ptr %room{size}")
@@ -262,7 +263,7 @@ no:
         context = self._context
         if context is None:
             return {}
-        return {context.data: ("packet",), context.data_end: ("packet", "length"), context.len: ("length",)}
+        return {context.data: ("packet",), context.data_end: ("packet", "linear"), context.len: ("length",)}
 
     def store_register(self, insn: Insn, facts: Facts) -> None:
         self._store(insn, facts, self.register(insn.src))

@@ -157,6 +157,7 @@ def lwt_seg6_adjust_srh(state: int, r2: int, r3: int) -> int:
     clear(data + offset, grow)
     length = length + grow - shrink
     put(state, Word.LENGTH, length)
+    put(state, Word.LINEAR, length)
     put(state, Word.TRANSPORT, word(state, Word.TRANSPORT) + grow - shrink)
     put(state, Word.SRH_LENGTH, (hdrlen + grow - shrink) & 0xFFFF)
     put(state, Word.SRH_VALID, 0)

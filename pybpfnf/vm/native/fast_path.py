@@ -65,6 +65,7 @@ def admit(state: int) -> int:
     move(word(state, Word.WORK), data, length)
     put(state, Word.PACKET_BYTES, word(state, Word.WORK))
     put(state, Word.LENGTH, length)
+    put(state, Word.LINEAR, length)
     return 1
 
 

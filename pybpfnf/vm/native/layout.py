@@ -49,7 +49,9 @@ class Word(IntEnum):
     TABLES_COUNT = 46
     ROUTED = 47  # an action has chosen a route, and it leads onwards
 
-    CONSTANTS = 48  # what 64-bit loads give that depends on the session, one after the other
+    LINEAR = 48  # bytes of the packet that are in one piece: where its data_end is
+
+    CONSTANTS = 49  # what 64-bit loads give that depends on the session, one after the other
 
 
 RESULT_WORDS = 4  # verdict, where in OUTPUT, length or DROPPED, instructions

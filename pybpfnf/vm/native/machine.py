@@ -37,7 +37,7 @@ class NativeMachine(Machine):
         self._state[Word.REGIONS] = ctypes.addressof(memory.table)
         self._state[Word.CONTEXT] = 0 if host.context is None else host.context.address
         self._address = ctypes.addressof(self._state)
-        self._packet: tuple[int, int] | None = None  # region and length of what the state has
+        self._packet: tuple[int, int, int] | None = None  # what the state has: address, length, bytes in one piece
 
     @property
     def is_compiled(self) -> bool:
@@ -97,7 +97,7 @@ class NativeMachine(Machine):
         state[Word.STACK_BYTES], state[Word.STACK_WRITTEN] = stack.places
         if packet is None:
             state[Word.PACKET] = state[Word.LENGTH] = 0
-        elif self._packet != (packet.address, len(packet.data)):
-            self._packet = packet.address, len(packet.data)
-            state[Word.PACKET], state[Word.LENGTH] = self._packet
+        elif self._packet != (where := (packet.address, len(packet.data), self.host.skb.headlen)):
+            self._packet = where
+            state[Word.PACKET], state[Word.LENGTH], state[Word.LINEAR] = where
             state[Word.PACKET_BYTES] = bytes_address(packet.data) if packet.data else 0

@@ -66,6 +66,7 @@ def repeat_program(program: ProgramImage, packet: bytes, times: int, environment
         (Word.REGIONS, ctypes.addressof(memory.table)),
         (Word.PACKET, host.packet_region.address),
         (Word.LENGTH, len(packet)),
+        (Word.LINEAR, len(packet)),
         (Word.PACKET_BYTES, bytes_address(host.packet_region.data)),
         (Word.STACK_BYTES, stack.places[0]),
         (Word.STACK_WRITTEN, stack.places[1]),
