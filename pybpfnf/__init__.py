@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from pybpfnf.verbs.attach import detach as detach
     from pybpfnf.verbs.attach import status as status
     from pybpfnf.verbs.build import build as build
+    from pybpfnf.verbs.check import check as check
     from pybpfnf.verbs.diff import diff as diff
     from pybpfnf.verbs.load import load as load
     from pybpfnf.verbs.read import read as read
@@ -121,6 +122,7 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.runner": "Environment Event Fault FaultKind HmacKey MapAccess Outcome Runner Session",
     "pybpfnf.verbs.attach": "attach attached detach status",
     "pybpfnf.verbs.build": "build",
+    "pybpfnf.verbs.check": "check",
     "pybpfnf.verbs.diff": "diff",
     "pybpfnf.verbs.load": "load",
     "pybpfnf.verbs.read": "read",
@@ -197,6 +199,7 @@ __all__ = [
     "attached",
     "bits",
     "build",
+    "check",
     "cpu",
     "detach",
     "diff",

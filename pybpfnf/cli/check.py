@@ -8,10 +8,10 @@ import click
 
 from pybpfnf.abi.versions import Newer, newer_than
 from pybpfnf.cli.options import chosen
-from pybpfnf.image import configure, require_complete
+from pybpfnf.image import configure
 from pybpfnf.image.model import ObjectImage, ProgramImage
-from pybpfnf.kernel.load import load_program
-from pybpfnf.targets import choose_program, object_image
+from pybpfnf.targets import object_image
+from pybpfnf.verbs.check import Checked, check, chosen_programs
 
 
 @click.command("check")
@@ -22,24 +22,18 @@ def check_command(target: str, program: str | None, type_name: str | None, confi
 
     Each program of the object is loaded and unloaded, or the one that --program names.
     """
-    found = configure(object_image(target), config)
-    names = [program] if program is not None or not found.programs else [each.name for each in found.programs]
-    programs = [choose_program(found, name, type_name) for name in names]
     if kernel is not None:
-        return max(_compare(found, each, kernel) for each in programs)
-    for each in programs:
-        require_complete(found, each)
-    for each in programs:
-        _load(found, each)
+        found = configure(object_image(target), config)
+        return max(_compare(found, each, kernel) for each in chosen_programs(found, program, type_name))
+    for checked in check(target, program=program, type=type_name, config=config):
+        _show(checked)
     return 0
 
 
-def _load(found: ObjectImage, program: ProgramImage) -> None:
-    """Load and unload; a refusal is an exception."""
-    with load_program(found, program) as loaded:
-        info = loaded.info()
-        if loaded.btf_refused is not None:
-            click.echo(f"note: the kernel took {program.name} without its types and lines: {loaded.btf_refused}", err=True)
+def _show(checked: Checked) -> None:
+    program, info = checked.program, checked.info
+    if checked.btf_refused is not None:
+        click.echo(f"note: the kernel took {program.name} without its types and lines: {checked.btf_refused}", err=True)
     compiled = f"{info.jited_size} bytes of machine code" if info.jited_size else "interpreted"
     click.echo(f"{program.name} ({info.type}): accepted, {program.slots} instructions, {compiled}, tag {info.tag}")
 

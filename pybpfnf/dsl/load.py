@@ -20,6 +20,7 @@ from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import surface
 from pybpfnf.dsl.source import SourceFile
 from pybpfnf.dsl.surface.definitions import DefinitionError
+from pybpfnf.dsl.surface.functions import Func
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.errors import CompileError, Error, InputError
 
@@ -46,18 +47,18 @@ def load_programs(path: str | os.PathLike[str]) -> list[Program]:
         with redirect_stdout(sys.stderr):  # stdout is for our data: what the file prints shall not get between
             exec(code, vars(module))
     programs = [thing for thing in vars(module).values() if isinstance(thing, Program)]
-    _refuse_hidden(text, name, {program.name for program in programs})
+    _refuse_hidden(text, name, {bound for bound, thing in vars(module).items() if isinstance(thing, Program | Func)})
     if not programs:
         raise InputError(f"{name} has no network function", hint="decorate a function with @seg6local")
     return list(dict.fromkeys(programs))
 
 
-def _refuse_hidden(text: str, name: str, programs: set[str]) -> None:
-    """A second `def` of a program's name hides the first, which would be gone without a word."""
+def _refuse_hidden(text: str, name: str, functions: set[str]) -> None:
+    """A second `def` of a network function's name, or of a `@func`'s, hides the first, which would be gone without a word."""
     seen: dict[str, int] = {}
     found = []
     for node in ast.parse(text, name).body:
-        if not isinstance(node, ast.FunctionDef) or node.name not in programs:
+        if not isinstance(node, ast.FunctionDef) or node.name not in functions:
             continue
         if node.name in seen:
             file, span = _whole_line(name, node.lineno)
