@@ -62,14 +62,14 @@ def run(runner: Runner, program: Program, packet: bytes) -> Outcome:
     built = image.read(backend.build(module))
     with runner.open(built, built.program(), ROUTER) as session:
         outcome = session.run(packet)
-        forwarded = _forwarded(packet)
-        expected = Evaluator(module, module.functions[0], ROUTER).run(forwarded)
+        before = forwarded(packet)
+        expected = Evaluator(module, module.functions[0], ROUTER).run(before)
         assert (outcome.verdict, outcome.fault and outcome.fault.message) == (expected.verdict, expected.fault and expected.fault.message)
         assert outcome.packet is None or not diff(expected.packet, outcome.packet)
         return outcome
 
 
-def _forwarded(packet: bytes) -> bytes:
+def forwarded(packet: bytes) -> bytes:
     if packet[0] >> 4 == 6:
         return packet[:7] + bytes((packet[7] - 1,)) + packet[8:]
     without = packet[:8] + bytes((packet[8] - 1,)) + packet[9:10] + bytes(2) + packet[12:]
