@@ -151,7 +151,8 @@ def _part_from_before(frame: Frame, locals_: Iterable[ir.Local]) -> None:
 
 def declare_kfuncs(module: ir.Module, debug: DebugInfo) -> Iterator[str]:
     """The kernel's functions that loops need, with their types as the kernel has them: libbpf compares."""
-    nodes: Iterator[Any] = (node for function in module.functions for node in walk(function.body))
+    bodies = [each.body for each in module.functions] + [each.body for each in module.subprograms]
+    nodes: Iterator[Any] = (node for body in bodies for node in walk(body))
     if not any(isinstance(node, ir.ForRange) and node.counted_by_kernel for node in nodes):
         return
     number = debug.type_of(S32)

@@ -9,6 +9,7 @@ import pytest
 from pybpfnf import backend, image
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.walk import walk
+from pybpfnf.live import Live
 from pybpfnf.runner import Environment, Runner
 from pybpfnf.testing.evaluate import Evaluator
 from pybpfnf.testing.packets import srv6
@@ -198,6 +199,46 @@ def test_it_counts_as_a_range_does(runner: Runner, tmp_path: Path, ends: str, ta
 def test_every_way_out(runner: Runner, tmp_path: Path, body: str, tag: int, verdict: int, fault: str | None, total: int) -> None:
     """The verifier refuses a program that keeps an iterator, and the VM faults."""
     check(runner, module_of(body, tmp_path), tag, verdict, fault, total)
+
+
+IN_SUBPROGRAMS = """
+
+@func(inline=False)
+def half(n: u64, i: u32) -> u64:
+    assert i != 4000, "four thousand"
+    if n % 2 == 1:
+        return n // 2 + i
+    return n // 2
+
+
+@func(inline=False)
+def run_down(n: u32, most: u32) -> u64:
+    left = u64(n)
+    for i in range(min(most, 6000)):
+        left = half(left, u32(i))
+        seen[i % 16] += left
+        if left == 1 << 40:
+            break
+    return left
+"""
+
+
+@pytest.mark.parametrize(
+    ("tag", "verdict", "fault"), [(0, 0, None), (77, 0, None), (3999, 0, None), (4100, 2, "four thousand")], ids=["0", "77", "3999", "4100"]
+)
+def test_a_loop_in_a_subprogram_that_calls_another(runner: Runner, tmp_path: Path, tag: int, verdict: int, fault: str | None) -> None:
+    body = "global total\nfor k in range(3):\n    total += s64(run_down(u32(9 << k), pkt.srh.tag))\nreturn OK"
+    module = compile_text(function(body, before=BEFORE + IN_SUBPROGRAMS), tmp_path)
+    loops = [node for subprogram in module.subprograms for node in walk(subprogram.body) if isinstance(node, ir.ForRange)]
+    assert [loop.counted_by_kernel for loop in loops] == [True]
+    evaluator = Evaluator(module, module.functions[0], Environment(sid=SID))
+    expected = evaluator.run(packet(tag))
+    assert (expected.verdict, None if expected.fault is None else expected.fault.message) == (verdict, fault)
+    with opened_module(runner, module) as session:
+        outcome = session.run(packet(tag))
+        assert (outcome.verdict, fault_of(outcome)) == (verdict, fault)
+        live = Live(session.image, session.maps)
+        assert [live["seen"][slot] for slot in range(16)] == [evaluator.maps["seen"][slot] for slot in range(16)]
 
 
 def test_a_program_without_such_loops_calls_no_function_of_the_kernel(tmp_path: Path) -> None:
