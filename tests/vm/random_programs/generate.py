@@ -33,6 +33,10 @@ _SMALL_EDGES = tuple(sorted({number for each in _NUMBERS[:15] for number in (eac
 _made = cache(make)
 """For instructions that occur again and again."""
 
+# Where a 32-bit cmpxchg finds what it compares with, Linux 6.18 on x86 leaves the high half of r0 as it was, if the verifier gave up the way
+# on which that half is read, as one like another. RFC 9669 section 5.3 has it zero-extended, as the VM does.
+_CMPXCHG32, _CLEAR_HIGH_HALF = FORMS["atomic_cmpxchg32"], make("mov32_reg", 0, 0)
+
 
 def _forms(*kinds: Kind) -> tuple[Form, ...]:
     """Those that the running kernel knows."""
@@ -93,7 +97,8 @@ class _Maker:
             return Straight(tuple(self._map_operation()))
         if choice < 0.55:
             return Straight((self._compute(),))
-        return Straight((self._access(_ATOMICS) if choice < 0.68 else self._access(_ACCESS),))
+        insn = self._access(_ATOMICS) if choice < 0.68 else self._access(_ACCESS)
+        return Straight((insn, _CLEAR_HIGH_HALF) if insn.form is _CMPXCHG32 else (insn,))
 
     # ------------------------------------------------------------------------------------------------ control
 
