@@ -33,8 +33,8 @@ _SMALL_EDGES = tuple(sorted({number for each in _NUMBERS[:15] for number in (eac
 _made = cache(make)
 """For instructions that occur again and again."""
 
-# Where a 32-bit cmpxchg finds what it compares with, Linux 6.18 on x86 leaves the high half of r0 as it was, if the verifier gave up the way
-# on which that half is read, as one like another. RFC 9669 section 5.3 has it zero-extended, as the VM does.
+# Where a 32-bit cmpxchg finds what it compares with, Linux 6.18 on x86 leaves the high half of r0 as it was, if the verifier gave up the
+# way on which that half is read, as one like another. RFC 9669 section 5.3 has it zero-extended, as the VM does.
 _CMPXCHG32, _CLEAR_HIGH_HALF = FORMS["atomic_cmpxchg32"], make("mov32_reg", 0, 0)
 
 
