@@ -98,7 +98,42 @@ def function(pkt: Seg6Packet) -> Verdict:
     return OK
 """
 
-CASES = {"in a program": IN_A_PROGRAM, "over a chain of calls": OVER_A_CHAIN, "beside views": VIEWS_AND_COPIES}
+TOGETHER = """
+class Half(Struct):
+    sizes: list[u64] = array(u64, 24)
+
+FEW = (0,) * 24
+
+@func(inline=False)
+def last(n: u32) -> u64:
+    half = Half(sizes=FEW)
+    half.sizes[n % 24] = n
+    return half.sizes[(n + 22) % 24] + half.sizes[n % 24]
+
+@func(inline=False)
+def second(n: u32) -> u64:
+    half = Half(sizes=FEW)
+    half.sizes[n % 24] = last(n + 1)
+    return half.sizes[n % 24] * 3 + last(n)
+
+@func(inline=False)
+def first(n: u32) -> u64:
+    half = Half(sizes=FEW)
+    half.sizes[n % 24] = second(n * 5)
+    return half.sizes[n % 24] + half.sizes[3] + last(n)
+
+@seg6local
+def function(pkt: Seg6Packet) -> Verdict:
+    seen[0] = first(pkt.srh.tag)
+    return OK
+"""
+
+CASES = {
+    "each fits and the chain does not": TOGETHER,
+    "in a program": IN_A_PROGRAM,
+    "over a chain of calls": OVER_A_CHAIN,
+    "beside views": VIEWS_AND_COPIES,
+}
 
 
 @pytest.mark.parametrize("case", CASES)

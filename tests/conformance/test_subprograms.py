@@ -76,12 +76,6 @@ def add_two(pkt: Seg6Packet) -> u32:
     add(pkt, 9)
     return before
 
-@func(inline=False)
-def drop_one(pkt: Seg6Packet) -> None:
-    hop = pkt.srh.find(Hop)
-    assert hop is not None
-    pkt.srh.remove(hop)
-
 @seg6local
 def function(pkt: Seg6Packet) -> Verdict:
     lengths[0] = length(pkt.srh)
@@ -89,13 +83,8 @@ def function(pkt: Seg6Packet) -> Verdict:
     lengths[1] = length(pkt.srh)
     lengths[2] = add_two(pkt)
     lengths[3] = pkt.srh.hdr_ext_len
-    if pkt.srh.tag > 1:
-        drop_one(pkt)
-        add(pkt, 5)
     lengths[4] = length(pkt.srh)
-    hop = pkt.srh.find(Hop)
-    assert hop is not None
-    pkt.mark = hop.node
+    pkt.mark = pkt.srh.tag
     return OK
 """
 
