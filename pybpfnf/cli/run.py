@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -21,6 +21,7 @@ from pybpfnf.runner import Outcome
 from pybpfnf.testing.capture import Record
 from pybpfnf.testing.pcap import Writer, read_capture
 from pybpfnf.verbs.run import Simulation, simulate
+from pybpfnf.vm import VmSession
 
 _AT_ONCE = 4096
 
@@ -31,6 +32,7 @@ _AT_ONCE = 4096
 @output_option("Write the packets that leave, with their times and link headers.", "-w", "--write")
 @click.option("-q", "--quiet", is_flag=True, help="Print the sums alone, no line for each packet.")
 @click.option("--get", "names", metavar="NAME", multiple=True, help="Show this variable or map at the end; may be repeated.")
+@click.option("--clock", type=click.Choice(["steady", "pcap"]), default="steady", help="Packets come at the times of PCAP (in the VM).")
 @insight_options
 @router_options
 @json_option
@@ -43,6 +45,7 @@ def run_command(
     output: Path | None,
     quiet: bool,
     names: tuple[str, ...],
+    clock: str,
     coverage: Path | None,
     html: Path | None,
     trace: bool,
@@ -75,6 +78,7 @@ def run_command(
             simulate(insight.target(target), program=program, type=type_name, config=config, runner=by, environment=router)
         )
         insight.begin(simulation)
+        set_clock = _clock_of(simulation, clock)
         for name in names:
             simulation[name]  # a wrong name is found before a long capture is run
         records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
@@ -82,8 +86,8 @@ def run_command(
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
         report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner, quiet=quiet)
         link = None
-        at_once = _AT_ONCE if pcap.is_file() and not trace else 1  # packets of a pipe are run as they come
-        for record, outcome in _outcomes(simulation, records, at_once):
+        at_once = _AT_ONCE if pcap.is_file() and not trace and set_clock is None else 1  # packets of a pipe are run as they come
+        for record, outcome in _outcomes(simulation, _timed(records, set_clock), at_once):
             link = link or record.link
             report.packet(record, outcome)
             insight.print_packet(err=as_json)
@@ -103,6 +107,23 @@ def _outcomes(simulation: Simulation, records: Iterator[Record], at_once: int) -
         run = iter(simulation.run_many([packet for packet in packets if packet is not None]))
         for record, packet in zip(some, packets, strict=True):
             yield record, _not_for_the_hook(record) if packet is None else next(run)
+
+
+def _clock_of(simulation: Simulation, clock: str) -> Callable[[int], None] | None:
+    """What sets the clock for the next packet, where that is wanted."""
+    if clock == "steady":
+        return None
+    if not isinstance(simulation.session, VmSession):
+        raise InputError("the kernel's clocks are its own", hint="leave out --runner kernel, or --clock")
+    return simulation.session.set_clock
+
+
+def _timed(records: Iterator[Record], set_clock: Callable[[int], None] | None) -> Iterator[Record]:
+    """The records, the clock set to the time of each before it is run; those without a time leave it as it is."""
+    for record in records:
+        if set_clock is not None and record.timestamp:
+            set_clock(record.timestamp)
+        yield record
 
 
 def _chunks(records: Iterator[Record], at_once: int) -> Iterator[list[Record]]:

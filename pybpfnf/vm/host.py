@@ -82,7 +82,11 @@ class Host:
     @property
     def elapsed(self) -> int:
         """Nanoseconds since the session's first packet."""
-        return max(0, self.packets - 1) * _PACKET_GAP_NS + self.forward
+        return self.elapsed_at(self.packets)
+
+    def elapsed_at(self, packet: int) -> int:
+        """The same at the packet of that number, the first being 1."""
+        return max(0, packet - 1) * _PACKET_GAP_NS + self.forward
 
     @property
     def now(self) -> int:

@@ -90,6 +90,13 @@ class VmSession:
         self._host.forward += nanoseconds
         return self._engines.expire_timers()
 
+    def set_clock(self, realtime: int) -> None:
+        """The next packet comes at that time, in nanoseconds since 1970; the other clocks move with it."""
+        host = self._host
+        host.forward = 0
+        comes_at = host.environment.clock_tai - host.environment.tai_offset + host.elapsed_at(host.packets + 1)
+        host.forward = realtime - comes_at
+
     def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
         """As `run` on each in turn; where there are many, at once in machine code."""
         batch = self._engines.batch(len(packets), self._fault_counters())

@@ -389,3 +389,35 @@ def test_the_kernel_has_no_engine_to_choose(command: Command, capture_of: Captur
 def test_quiet_leaves_the_sums(command: Command, capture_of: CaptureOf) -> None:
     ended = command("run", "tag_increment", capture_of(TAGGED, LAST), "--quiet")
     assert ended.out.splitlines() == ["tag_increment (lwt_seg6local) in the VM", "2 packets: 1 forwarded, 1 dropped, 0 with a fault"]
+
+
+STAMP = """
+from pybpfnf import OK, Seg6Packet, State, Verdict, monotonic, realtime, seg6local, u64
+
+last = State(u64)
+booted = State(u64)
+
+
+@seg6local
+def stamp(pkt: Seg6Packet) -> Verdict:
+    global last, booted
+    last = realtime()
+    booted = monotonic()
+    return OK
+"""
+
+
+def test_packets_come_at_the_times_of_the_capture(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    """One second apart, five nanoseconds after a whole one (`capture_of`); the clock that counts from boot moves with it."""
+    path = tmp_path / "stamp.py"
+    path.write_text(STAMP)
+    capture = capture_of(TAGGED, TAGGED, TAGGED)
+    ended = command("run", path, capture, "--clock", "pcap", "--get", "last", "--json")
+    (content,) = ended.documents[-1]["contents"]
+    assert content["value"] == (FIRST + 2) * 10**9 + 5
+
+
+def test_the_kernels_clocks_are_its_own(command: Command, capture_of: CaptureOf) -> None:
+    ended = command("run", "end", capture_of(TAGGED), "--clock", "pcap", "--runner", "kernel")
+    assert ended.status in (2, 3)
+    assert "Traceback" not in ended.err
