@@ -68,6 +68,9 @@ CODES: Mapping[str, Code] = {
         Code("type", "a value of the wrong type", "nothing, or 'R1 type=scalar expected=...'"),
         Code("name", "a name that is not known, not bound on every path, or reserved", "'R2 !read_ok', or 'Invalid name'"),
         Code("arguments", "a call with the wrong arguments", "'R2 !read_ok', or EINVAL at run time"),
+        Code("seg-syntax", "a test file (.seg) that does not follow the syntax"),
+        Code("seg-value", "a value in a test file that cannot be: an address, a number, a wildcard in what is sent"),
+        Code("seg-shell", "a command in a test file that only a shell understands"),
         Code("verifier", "the kernel's verifier refused the program", "its log, of which this is the reading"),
     )
 }

@@ -31,7 +31,7 @@ from pybpfnf.kernel.load import load_program
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"^```(\w+)?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_RUN = {"python", "console"}
+_RUN = {"python", "console", "seg"}
 _PROGRAM = re.compile(r"^@(seg6local|lwt_in|lwt_out|lwt_xmit)\b", re.MULTILINE)
 # Languages that only show something; any other fence is an error, so that no block escapes by a typing mistake.
 _SHOWN = {"text", "toml", "bash", "asm"}
@@ -95,6 +95,14 @@ def _run_block(block: Block, where: Path) -> None:
         assert done.returncode == 0, f"{at}\n{done.stdout}{done.stderr}"
         if block.has_programs:
             _compiled(block, where)
+        return
+    if block.language == "seg":
+        path = where / (block.mark or f"line_{block.line}.seg")
+        path.write_text(block.text, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "pybpfnf", "test", path.name], cwd=where, env=_environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{at}\n{done.stdout}{done.stderr}"
         return
     for command, expected in _commands(block):
         done = subprocess.run(["bash", "-c", command], cwd=where, env=_environment(), capture_output=True, text=True)

@@ -13,15 +13,18 @@ from pybpfnf.abi.text import parse
 from pybpfnf.compile import compile_file
 from pybpfnf.diagnostics import CODES
 from pybpfnf.errors import CompileError, VerifierError
-from pybpfnf.explanations import ASSEMBLY, EXPLANATIONS, PYTHON, Explanation, written_out
+from pybpfnf.explanations import ASSEMBLY, EXPLANATIONS, PYTHON, SEG, Explanation, written_out
 from pybpfnf.image import read
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.kernel.load import load_program
+from pybpfnf.testing.seg.run import Result
+from pybpfnf.verbs.seg import run_seg
 from tests.cli.conftest import Command
 from tests.cli.conftest import command as command
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_PYTHON = [row for row in EXPLANATIONS.values() if row.language == PYTHON]
+IN_SEG = [row for row in EXPLANATIONS.values() if row.language == SEG]
 IN_ASSEMBLY = [row for row in EXPLANATIONS.values() if row.language == ASSEMBLY]
 
 
@@ -46,7 +49,7 @@ def load_all(image: ObjectImage) -> None:
 
 def test_every_code_is_explained() -> None:
     assert set(EXPLANATIONS) == set(CODES)
-    assert {row.language for row in EXPLANATIONS.values()} == {PYTHON, ASSEMBLY}
+    assert {row.language for row in EXPLANATIONS.values()} == {PYTHON, ASSEMBLY, SEG}
 
 
 @by_code(IN_PYTHON)
@@ -60,6 +63,17 @@ def test_a_wrong_example_gives_its_code_alone(row: Explanation, tmp_path: Path) 
 @by_code(IN_PYTHON)
 def test_a_right_example_compiles_and_loads(row: Explanation, tmp_path: Path) -> None:
     load_all(read(compile_file(file_of(row.right, tmp_path))))
+
+
+@by_code(IN_SEG)
+def test_a_wrong_test_file_gives_its_code_alone_and_a_right_one_runs(row: Explanation, tmp_path: Path) -> None:
+    path = tmp_path / "example.seg"
+    path.write_text(row.wrong, encoding="utf-8")
+    with pytest.raises(CompileError) as caught:
+        list(run_seg(path))
+    assert {found.code for found in caught.value.diagnostics} == {row.code}
+    path.write_text(row.right, encoding="utf-8")
+    assert all(isinstance(found, Result) and not found.problems for found in run_seg(path))
 
 
 @pytest.mark.kernel

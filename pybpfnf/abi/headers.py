@@ -62,8 +62,8 @@ ETHER_TYPES: Mapping[str, int] = {"ipv4": 0x0800, "arp": 0x0806, "vlan": 0x8100,
 ROUTING_TYPES: Mapping[str, int] = {"srh": 4}
 """Routing Type values of routing headers (RFC 8754 section 2)."""
 
-SRH_FLAGS: Mapping[str, int] = {"hmac": 0x08, "oam": 0x20}
-"""Bits of the SRH's flags: SR6_FLAG1_HMAC of include/uapi/linux/seg6.h, the O-flag of RFC 9259 section 2.1."""
+SRH_FLAGS: Mapping[str, int] = {"hmac": 0x08, "alert": 0x10, "oam": 0x20, "protected": 0x40}
+"""Bits of the SRH's flags: SR6_FLAG1_* of include/uapi/linux/seg6.h; RFC 9259 section 2.1 has the O-flag alone."""
 
 SRH_TLVS: Mapping[str, int] = {"pad1": 0, "ingress": 1, "egress": 2, "opaque": 3, "padn": 4, "hmac": 5, "nsh": 6}
 """SRH TLV types: Pad1, PadN and HMAC of RFC 8754 section 2.1; the others of the drafts before it, reserved since.

@@ -8,6 +8,7 @@ from typing import final
 
 PYTHON = "python"
 ASSEMBLY = "asm"  # of a program that no compiler of ours has seen
+SEG = "seg"  # a test file
 
 
 @final

@@ -33,6 +33,9 @@ class Passage:
     mark: int = 0
 
 
+InputPacket: TypeAlias = Callable[[Host, Skb, RunProgram], Passage]
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Hook:
@@ -40,7 +43,7 @@ class Hook:
     goes no further. `input_packet`: the route's hook around the program, as often as it runs."""
 
     receive: Callable[[bytes, Environment], tuple[Skb, Address]]
-    input_packet: Callable[[Host, Skb, RunProgram], Passage]
+    input_packet: InputPacket
 
 
 def run_with_clear_cb(skb: Skb, run_program: RunProgram, passage: Passage) -> None:

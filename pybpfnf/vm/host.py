@@ -15,6 +15,7 @@ from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Handle, Memory, Region
+from pybpfnf.vm.routes import Described, Network
 from pybpfnf.vm.skb import ContextRegion, Skb
 from pybpfnf.vm.timer import Timers
 
@@ -43,6 +44,7 @@ class Host:
         self.memory = memory
         self.maps = maps
         self.environment = environment
+        self.network: Network = Described()
         self.program_type = program_type
         self.random = random.Random(environment.seed)
         self.call: Callable[[int, tuple[int, ...]], int] = _no_machine

@@ -18,7 +18,7 @@ from pybpfnf.vm.ip import ETH_P_IP, Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.offload import offload
 from pybpfnf.vm.redirect import follow
-from pybpfnf.vm.routes import Route, lookup
+from pybpfnf.vm.routes import Route
 from pybpfnf.vm.skb import Skb
 
 _VERDICTS = PROGRAM_TYPES["lwt_xmit"].verdicts
@@ -44,7 +44,7 @@ def _input(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -> R
         refuse_endless_return(passage)
         skb.dst = route
         arrived = skb.protocol
-        _run(host, skb, run_program, passage)
+        run_lwt_bpf(host, skb, run_program, passage)
         assert skb.dst is not None
         if passage.verdict != _REROUTE:
             _forward_as(skb, arrived, routed_anew=skb.dst is not route)
@@ -72,7 +72,7 @@ def _output(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -> 
     """`bpf_output`: REROUTE and REDIRECT are as good as OK."""
     route = _forward(host, skb)
     if route.to_function:
-        _run(host, skb, run_program, passage)
+        run_lwt_bpf(host, skb, run_program, passage)
     return route
 
 
@@ -83,7 +83,7 @@ def _transmit(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -
     while route.to_function:
         refuse_endless_return(passage)
         before = skb.protocol
-        _run(host, skb, run_program, passage)
+        run_lwt_bpf(host, skb, run_program, passage)
         if passage.verdict == _REDIRECT:
             follow(host, skb)
         if passage.verdict == _OK:
@@ -107,10 +107,10 @@ def _forward(host: Host, skb: Skb) -> Route:
 
 
 def _lookup(host: Host, skb: Skb) -> Route:
-    return lookup(host.environment, host.sid, ip.destination(skb.data, skb.protocol), 0)
+    return host.network.lookup(host, skb, ip.destination(skb.data, skb.protocol), 0)
 
 
-def _run(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -> None:
+def run_lwt_bpf(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -> None:
     """`run_lwt_bpf`: one run; Drop where the verdict says so, or is none."""
     host.map_packet()
     run_with_clear_cb(skb, run_program, passage)

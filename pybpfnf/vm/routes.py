@@ -1,4 +1,5 @@
-"""What the router's FIB says to the seg6 code, as far as an Environment describes it: an error, the function itself, or onwards.
+"""What the router's FIB says to the seg6 code: an error, the function itself, or onwards. As far as an Environment describes it, here;
+`router` has a whole one.
 
 Which device a packet leaves by is not known here; whether the look-up that the hook makes succeeds is.
 """
@@ -6,13 +7,17 @@ Which device a packet leaves by is not known here; whether the look-up that the 
 from __future__ import annotations
 
 import errno
-from ipaddress import IPv4Address
-from typing import final
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Protocol, final
 
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv4 import is_forwardable
+
+if TYPE_CHECKING:
+    from pybpfnf.vm.host import Host
+    from pybpfnf.vm.skb import Skb
 
 # RT_TABLE_*, include/uapi/linux/rtnetlink.h. Table 0 stands for a look-up by the ordinary rules.
 _ORDINARY, _MAIN, RT_TABLE_LOCAL = 0, 254, 255
@@ -27,6 +32,31 @@ class Route:
     error: int = 0
     reason: str | None = None
     to_function: bool = False
+    entry: int = 0  # of a router's FIB, where there is one
+
+
+class Network(Protocol):
+    """The router that a packet is in, as the seg6 and tunnel code asks about it."""
+
+    def lookup(self, host: Host, skb: Skb, address: Address, table: int) -> Route:
+        """`seg6_lookup_nexthop`: where `address` leads by a table, 0 for the ordinary rules; never to the router itself."""
+        ...
+
+    def tunnel_source(self, host: Host, skb: Skb, destination: IPv6Address) -> IPv6Address:
+        """`set_tun_src` (net/ipv6/seg6_iptunnel.c): the source of an outer header to `destination`."""
+        ...
+
+
+@final
+class Described:
+    """The router that an Environment describes."""
+
+    def lookup(self, host: Host, skb: Skb, address: Address, table: int) -> Route:
+        return lookup(host.environment, host.sid, address, table)
+
+    def tunnel_source(self, host: Host, skb: Skb, destination: IPv6Address) -> IPv6Address:
+        environment = host.environment
+        return environment.tunnel_source if int(environment.tunnel_source) else environment.device_address
 
 
 def lookup(environment: Environment, sid: Address, address: Address, table: int) -> Route:

@@ -15,7 +15,6 @@ from pybpfnf.vm.alu import U32, signed
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host, SrhState
 from pybpfnf.vm.ip import ETH_P_IPV6
-from pybpfnf.vm.routes import lookup
 from pybpfnf.vm.skb import Skb
 
 # Larger growth depends on what the kernel can allocate; no packet is that long.
@@ -162,22 +161,28 @@ def _push(host: Host, skb: Skb, header: bytes, insert: Insert) -> int:
 
 
 def push_seg6(host: Host, skb: Skb, header: bytes, insert: Insert) -> int:
-    """`bpf_push_seg6_encap`: check the new SRH, insert it, look up where it leads.
+    """`bpf_push_seg6_encap`: check the new SRH, insert it, look up where it leads."""
+    if srh.why_invalid(header, 0, len(header), reduced=False) is not None:
+        return -errno.EINVAL
+    error = push_headers(host, skb, header, insert)
+    return error or _lookup_nexthop(host, skb, ipv6.destination(skb.data), 0)
+
+
+def push_headers(host: Host, skb: Skb, header: bytes, insert: Insert) -> int:
+    """A right SRH, and what `insert` puts around it, in front of the packet; 0, or a negative error number for its HMAC.
 
     When the HMAC cannot be made, the new headers are there already and stay. The outer payload length is then whatever
     the kernel's memory held, here zero: such a packet can only be dropped.
     """
-    if srh.why_invalid(header, 0, len(header), reduced=False) is not None:
-        return -errno.EINVAL
     before = len(skb.data)
     at = insert(host, skb, header)
     _shift(host, skb, len(skb.data) - before)
-    error = srh.push_hmac(skb.data, at, host.environment.hmac_keys) if srh.has_hmac_flag(skb.data, at) else 0
+    error = srh.push_hmac(skb.data, at, host.environment.hmac_keys) if srh.has_hmac_flag(header, 0) else 0
     if error:
         return error
     _set_payload_length(skb)
     skb.transport = ipv6.IPV6_SIZE
-    return _lookup_nexthop(host, skb, ipv6.destination(skb.data), 0)
+    return 0
 
 
 def insert_inline(host: Host, skb: Skb, header: bytes) -> int:
@@ -196,13 +201,13 @@ def encapsulate(host: Host, skb: Skb, header: bytes) -> int:
     ones, of an IPv6 packet. What is inside is called IPv6 in any case, and what an IPv4 packet has become is still called IPv4."""
     inserted = bytearray(header)
     inserted[0] = ipv6.IPV6
-    environment = host.environment
-    tunnel_source = environment.tunnel_source if int(environment.tunnel_source) else environment.device_address
+    destination = _first_segment(inserted)
+    tunnel_source = host.network.tunnel_source(host, skb, IPv6Address(destination))
     is_ipv6 = skb.protocol == ETH_P_IPV6
     traffic_class = int.from_bytes(skb.data[0:2], "big") >> 4 & 0xFF if is_ipv6 else 0
     hop_limit = skb.data[7] if is_ipv6 else _DEFAULT_HOP_LIMIT
     outer = (6 << 28 | traffic_class << 20 | _flow_label(host, skb)).to_bytes(4, "big")
-    outer += bytes((0, 0, ipv6.ROUTING, hop_limit)) + tunnel_source.packed + _first_segment(inserted)
+    outer += bytes((0, 0, ipv6.ROUTING, hop_limit)) + tunnel_source.packed + destination
     skb.push(bytes(outer + inserted))
     skb.encapsulation = True
     return ipv6.IPV6_SIZE
@@ -248,7 +253,7 @@ def _update_srh_state(host: Host, skb: Skb) -> None:
 
 
 def _lookup_nexthop(host: Host, skb: Skb, address: IPv6Address, table: int) -> int:
-    skb.dst = lookup(host.environment, host.sid, address, table)
+    skb.dst = host.network.lookup(host, skb, address, table)
     return skb.dst.error
 
 

@@ -14,10 +14,10 @@ from pybpfnf.image import set_tai_offset
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
-from pybpfnf.vm import lwt, seg6
+from pybpfnf.vm import ipv6, lwt, seg6
 from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
-from pybpfnf.vm.hooks import Hook, RunProgram
+from pybpfnf.vm.hooks import Hook, InputPacket, RunProgram
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
@@ -25,7 +25,7 @@ from pybpfnf.vm.machine import Result
 from pybpfnf.vm.map_types import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Region
 from pybpfnf.vm.native.batch import Begun
-from pybpfnf.vm.routes import Route
+from pybpfnf.vm.routes import Network, Route
 from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer
@@ -122,11 +122,18 @@ class VmSession:
         self._executed += result.instructions
         return result
 
-    def _pass_through(self, skb: Skb, sid: Address, run_program: RunProgram, before: tuple[int, ...]) -> Outcome:
+    def step(self, skb: Skb, network: Network, environment: Environment, step: InputPacket) -> Outcome:
+        """One stay of a packet of a router's at the program: `step` is what the hook does there."""
+        self._host.network, self._host.environment = network, environment
+        return self._pass_through(skb, ipv6.destination(skb.data), self._run_program, self._fault_counts(), step)
+
+    def _pass_through(
+        self, skb: Skb, sid: Address, run_program: RunProgram, before: tuple[int, ...], input_packet: InputPacket | None = None
+    ) -> Outcome:
         self._executed = 0
         self._host.begin_packet(skb, sid)
         late = self._engines.expire_timers()
-        passage = self._hook.input_packet(self._host, skb, run_program)
+        passage = (input_packet or self._hook.input_packet)(self._host, skb, run_program)
         self._host.end_packet()
         fault = passage.fault or self._fault_exit(before) or late
         events = [Event(name, data) for name, map_ in self._maps.items() if isinstance(map_, EventMap) for data in map_.read_records()]

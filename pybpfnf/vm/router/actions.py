@@ -1,0 +1,103 @@
+"""The actions of seg6local routes that run no program (net/ipv6/seg6_local.c, Linux 6.18): each changes the packet and looks up where it
+goes from there; Drop where the kernel drops it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
+from typing import TypeAlias
+
+from pybpfnf.routes import Seg6Local
+from pybpfnf.routes import srh as told_srh
+from pybpfnf.vm import ipv6, srh
+from pybpfnf.vm.host import Host
+from pybpfnf.vm.ipv6 import Drop
+from pybpfnf.vm.router.headers import encapsulate, insert
+from pybpfnf.vm.seg6 import advance_nextseg
+from pybpfnf.vm.skb import Skb
+
+StaticAction: TypeAlias = Callable[[Host, Skb, Seg6Local], None]
+
+
+def _end(host: Host, skb: Skb, encap: Seg6Local) -> None:
+    _advance(host, skb)
+    _lookup(host, skb, ipv6.destination(skb.data))
+
+
+def _end_x(host: Host, skb: Skb, encap: Seg6Local) -> None:
+    assert encap.nh6 is not None
+    _advance(host, skb)
+    _lookup(host, skb, encap.nh6)
+
+
+def _end_t(host: Host, skb: Skb, encap: Seg6Local) -> None:
+    _advance(host, skb)
+    _lookup(host, skb, ipv6.destination(skb.data), encap.table or 0)
+
+
+def _end_dx6(host: Host, skb: Skb, encap: Seg6Local) -> None:
+    """To the given neighbour; `::` stands for the inner destination."""
+    decapsulate(host, skb)
+    via = encap.nh6 if encap.nh6 is not None and int(encap.nh6) else ipv6.destination(skb.data)
+    _lookup(host, skb, via)
+
+
+def _end_b6(host: Host, skb: Skb, encap: Seg6Local) -> None:
+    """Inserts without taking a segment: the packet's destination is the last of the new list."""
+    _get_and_validate_srh(host, skb)
+    insert(host, skb, told_srh(encap.segments, inline=True, hmac=encap.hmac))
+    _lookup(host, skb, ipv6.destination(skb.data))
+
+
+def _end_b6_encaps(host: Host, skb: Skb, encap: Seg6Local) -> None:
+    _advance(host, skb)
+    encapsulate(host, skb, told_srh(encap.segments, hmac=encap.hmac))
+    _lookup(host, skb, ipv6.destination(skb.data))
+
+
+STATIC_ACTIONS: Mapping[str, StaticAction] = {
+    "End": _end,
+    "End.X": _end_x,
+    "End.T": _end_t,
+    "End.DX6": _end_dx6,
+    "End.B6": _end_b6,
+    "End.B6.Encaps": _end_b6_encaps,
+}
+"""By name. End.DT6 is the router's: it alone delivers locally."""
+
+
+def _get_and_validate_srh(host: Host, skb: Skb) -> int:
+    at = srh.get_srh(skb.data)
+    srh.check_hmac(skb.data, skb.transport, host.environment.require_hmac, host.environment.hmac_keys)
+    return at
+
+
+def _advance(host: Host, skb: Skb) -> None:
+    advance_nextseg(skb.data, _get_and_validate_srh(host, skb))
+
+
+def _lookup(host: Host, skb: Skb, address: IPv6Address, table: int = 0) -> None:
+    skb.dst = host.network.lookup(host, skb, address, table)
+
+
+def decapsulate(host: Host, skb: Skb) -> None:
+    """`decap_and_validate`: the inner IPv6 packet alone. An SRH may be there, without segments left."""
+    at = ipv6.find_header(skb.data, ipv6.ROUTING)
+    if at >= 0 and _is_valid(skb, at):
+        if srh.segments_left(skb.data, at):
+            raise Drop("decap_and_validate: segments are left")
+        srh.check_hmac(skb.data, skb.transport, host.environment.require_hmac, host.environment.hmac_keys)
+    inner = ipv6.find_header(skb.data, ipv6.IPV6)
+    if inner < 0:
+        raise Drop(f"decap_and_validate: there is no IPv6 packet inside ({errno.errorcode[-inner]})")
+    if len(skb.data) - inner < ipv6.IPV6_SIZE:
+        raise Drop("decap_and_validate: the inner packet is shorter than an IPv6 header")
+    del skb.data[:inner]
+    skb.transport, skb.encapsulation = ipv6.IPV6_SIZE, False
+
+
+def _is_valid(skb: Skb, at: int) -> bool:
+    """`seg6_get_srh` with no flags: what is no whole, valid SRH counts as none."""
+    size = srh.length(skb.data, at)
+    return at + size <= len(skb.data) and srh.why_invalid(skb.data, at, size, reduced=True) is None

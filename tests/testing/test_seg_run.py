@@ -1,0 +1,161 @@
+"""Test files on routers: what a router does with packets, the same on both, and what is said of a test that fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pybpfnf.errors import CompileError, InputError
+from pybpfnf.testing.seg.run import Refused, Result
+from pybpfnf.verbs.seg import run_seg
+from tests.cli.conftest import Command
+from tests.cli.conftest import command as command
+from tests.testing.seg_files import HOOKS, PROGRAMS, ROUTES
+
+ROOT = Path(__file__).resolve().parents[2]
+FAILING = """\
+# The tag
+`ip -6 route add fd00::3 encap seg6local action End.BPF endpoint obj tag_increment dev dum0`
+> fc00::2 -> fd00::3 / [fc00::14,+fd00::3] <tag 12>
+< fc00::2 -> fc00::14 / [+fc00::14,fd00::3] <tag 14>
+> fc00::2 -> fd00::3
+< fc00::2 -> fd00::3
+> fc00::2 -> fc00::3
+< none
+"""
+
+
+def run_text(text: str, directory: Path) -> list[Result | Refused]:
+    (directory / "hooks.py").write_text(HOOKS, encoding="utf-8")
+    path = directory / "sample.seg"
+    path.write_text(text, encoding="utf-8")
+    return list(run_seg(path))
+
+
+def troubles(found: list[Result | Refused]) -> list[tuple[int, object]]:
+    """What went wrong, by line."""
+    refused = [(each.command.span.line, each.message) for each in found if isinstance(each, Refused)]
+    return refused + [(each.case.line, each.problems) for each in found if isinstance(each, Result) and each.problems]
+
+
+@pytest.mark.parametrize("text", [ROUTES, PROGRAMS], ids=["routes", "programs"])
+def test_a_router_of_the_vm_does_what_the_file_says(text: str, tmp_path: Path) -> None:
+    assert troubles(run_text(text, tmp_path)) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.seg")), ids=lambda path: path.stem)
+def test_the_examples_pass(path: Path) -> None:
+    found = list(run_seg(path))
+    assert found
+    assert troubles(found) == []
+
+
+def test_every_drop_has_its_reason(tmp_path: Path) -> None:
+    text = "> fc00::1 -> fd00::42 / [fc00::2,fd00::42] <sl 0>\n< none\n> fc00::1 -> dead::1\n< none\n> fc00::1 -> fd00::9\n< none\n"
+    assert [each.reason for each in run_text(text, tmp_path) if isinstance(each, Result)] == [
+        "fd00::42 is the router's own and the last segment: nothing there sends the packet on",
+        "there is no route to dead::1",
+        "there is no route to fd00::9",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ip -6 route add dead::/16 dev dum7", "there is no device dum7"),
+        ("ip -6 route add fc00::/16 dev dum0", "there is a route to fc00::/16 already"),
+        ("ip -6 route del dead::/16", "there is no such route to dead::/16"),
+        ("ip -6 route add dead::/16 via beef::1 dev dum0", "the gateway beef::1 cannot be reached by dum0"),
+        ("ip -6 route add dead::1 encap seg6local action End.DX2 oif dum0 dev dum0", "this router has no End.DX2 of that kind"),
+        ("ip -6 route add dead::1 encap seg6local action End.BPF endpoint obj nothing.o dev dum0", "no such file: nothing.o"),
+        ("ip -6 route add dead::1 encap seg6local action End.BPF endpoint obj hooks.py sec x dev dum0", "hooks.py has no section 'x'"),
+        (
+            "ip -6 route add dead::1 encap bpf in obj hooks.py program into_42 dev dum0",
+            "program into_42 is lwt_seg6local, and this route takes lwt_in",
+        ),
+        ("sysctl -w net.ipv6.conf.all.hop_limit=3", "this router has no sysctl net.ipv6.conf.all.hop_limit"),
+    ],
+)
+def test_a_command_that_cannot_be_carried_out_is_refused_and_the_tests_go_on(line: str, said: str, tmp_path: Path) -> None:
+    found = run_text(f"`{line}`\n> fc00::1 -> fc00::2\n< fc00::1 -> fc00::2\n", tmp_path)
+    assert troubles(found) == [(1, said)]
+    assert isinstance(found[1], Result)
+
+
+def test_lines_for_a_shell_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(CompileError) as caught:
+        run_text("`ip -6 route add dead::/16 dev dum0`\n`sleep 1`\n`./usr`\n", tmp_path)
+    assert [(found.span.line, found.code) for found in caught.value.diagnostics] == [(2, "seg-shell"), (3, "seg-shell")]
+    assert "--runner kernel --allow-shell" in str(caught.value.diagnostics[0].hint)
+
+
+def test_a_packet_expected_by_another_device_fails(tmp_path: Path) -> None:
+    found = run_text("if add dum1\n> fc00::1 -> fc00::2\n< (dum1) fc00::1 -> fc00::2\n", tmp_path)
+    assert troubles(found) == [(2, ("device: expected dum1, found dum0",))]
+
+
+# ------------------------------------------------------------------------------------------------------- the command
+
+
+def test_the_command_prints_a_line_a_test_and_what_differs(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "f.seg"
+    path.write_text(FAILING, encoding="utf-8")
+    ended = command("test", path)
+    assert ended.status == 1
+    assert (
+        ended.out.replace(str(path), "f.seg")
+        == """\
+f.seg:3: FAILED   The tag
+    sent      fc00::2 -> fd00::3 / [fc00::14,+fd00::3] <tag 12>
+    expected  fc00::2 -> fc00::14 / [+fc00::14,fd00::3] <tag 14>
+    got       (dum0) fc00::2 -> fc00::14 / [+fc00::14,fd00::3] <tag 13>
+    srh.tag: expected 14, found 13
+f.seg:5: FAILED   The tag (2)
+    sent      fc00::2 -> fd00::3
+    expected  fc00::2 -> fd00::3
+    got       none: seg6_get_srh: no routing header with segments left
+    a packet is missing
+f.seg:7: FAILED   The tag (3)
+    sent      fc00::2 -> fc00::3
+    expected  none
+    got       (dum0) fc00::2 -> fc00::3
+    a packet came out, by dum0
+3 tests: 0 passed, 3 failed
+"""
+    )
+
+
+def test_the_command_prints_json_lines(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "f.seg"
+    path.write_text(FAILING, encoding="utf-8")
+    first, *_, last = (json.loads(line) for line in command("test", path, "--json").out.splitlines())
+    assert (first["line"], first["name"], first["passed"]) == (3, "The tag", False)
+    assert first["got"] == [{"device": "dum0", "packet": "fc00::2 -> fc00::14 / [+fc00::14,fd00::3] <tag 13>"}]
+    assert last == {"tests": 3, "passed": 0, "failed": 3, "refused": 0}
+
+
+def test_the_command_ends_well_where_all_pass(command: Command) -> None:
+    ended = command("test", ROOT / "examples" / "tag_increment.seg")
+    assert ended.status == 0
+    assert ended.out.splitlines()[-1].endswith("passed, 0 failed")
+
+
+def test_a_mistake_in_a_file_is_a_diagnostic(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "f.seg"
+    path.write_text("> fc00::1\n", encoding="utf-8")
+    ended = command("test", path)
+    assert (ended.status, ended.out) == (1, "")
+    assert "f.seg:1:10: error: expected `->`" in ended.err
+
+
+def test_a_shell_needs_the_kernel_s_router(command: Command, tmp_path: Path) -> None:
+    ended = command("test", "--allow-shell", tmp_path / "f.seg")
+    assert ended.status == 2
+    assert "--runner kernel" in ended.err
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        list(run_seg(tmp_path / "none.seg"))
