@@ -14,7 +14,7 @@ from pybpfnf.testing.hostile import SID, mutated_packets
 from pybpfnf.vm import Engine, VmRunner, VmSession
 from tests.vm.programs import array, image
 
-COMPARES_ENGINES = True
+ONCE = True  # see conftest
 FUNCTIONS = ("end", "end_t", "tag_increment", "add_tlv", "add_tlv_20")
 _TABLES = Environment().tables | {100}
 ROUTERS = {

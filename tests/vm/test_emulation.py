@@ -15,6 +15,8 @@ from pybpfnf.vm.map_types import MAP_CLASSES
 from pybpfnf.vm.seg6_helpers import ACTION_FUNCTIONS
 from tests.vm.programs import PACKET, image, runner
 
+ONCE = True  # see conftest
+
 
 def test_every_helper_of_the_hooks_is_emulated_or_says_why_not() -> None:
     callable_ = {name for hook in LWT_TYPES for name in PROGRAM_TYPES[hook].helpers}

@@ -16,7 +16,7 @@ from tests.vm.random_programs.generate import generate
 from tests.vm.random_programs.sides import Answer, Side, differences, in_the_kernel, in_the_vm
 from tests.vm.random_programs.tree import Tree, assemble
 
-COMPARES_ENGINES = True
+ONCE = True  # see conftest
 _SEED = 1
 _NOT_MADE = {name for name in FORMS if name.startswith(("ldabs", "ldind", "ld_map_idx"))} | {"ld_var", "ld_func", "call_kfunc", "callx"}
 _PROLOGUE = 18  # instructions that every function begins with
