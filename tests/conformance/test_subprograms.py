@@ -234,8 +234,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("inline", [pytest.param("(inline=False)", id="subprograms"), pytest.param("", id="inlined")])
-@pytest.mark.parametrize("case", CASES)
+# Linux 6.1 takes the loops as subprograms alone: inlined it says "infinite loop detected", of one that ends.
+_INLINED_TOO = [case for case in CASES if case != "loops"]
+
+
+@pytest.mark.parametrize(("case", "inline"), [*((case, "(inline=False)") for case in CASES), *((case, "") for case in _INLINED_TOO)])
 def test_subprograms_mean_the_same_to_all_engines(runner: Runner, tmp_path: Path, case: str, inline: str) -> None:
     found = agree(runner, tmp_path, CASES[case].replace("(inline=False)", inline))
     assert len({(each.verdict, each.mark, repr(each.maps)) for each in found}) > 1
