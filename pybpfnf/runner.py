@@ -79,7 +79,7 @@ class Environment:
     seed: int = 0
     cpu: int = 0
     cpus: int = 2
-    ifindex: int = 2  # of the device the packet came in on
+    ifindex: int = 32  # of the device the packet came in on; below are tunnel devices that a kernel may put into each new namespace
     mark: int = 0
     tunnel_source: IPv6Address = _UNSPECIFIED  # `ip sr tunsrc`; :: means the address of the outgoing device
     device_address: IPv6Address = _ROUTER  # of the outgoing device

@@ -135,7 +135,7 @@ CONTEXT = {"len": 0, "pkt_type": 4, "mark": 8, "protocol": 16, "priority": 32, "
 
 
 def expected(name: str, hook: str, packet: bytes) -> int:
-    """Devices: in0 is 2, out0 is 3. DSCP 46 is 0xb8, whose low bits IPv4's forwarding takes for "interactive bulk"."""
+    """Devices: in0 has the given number, out0 the next. DSCP 46 is 0xb8, whose low bits IPv4's forwarding takes for "interactive bulk"."""
     is_four = packet is FOUR
     return {
         "len": len(packet),
@@ -143,8 +143,8 @@ def expected(name: str, hook: str, packet: bytes) -> int:
         "mark": 9,
         "protocol": 0x0008 if is_four else 0xDD86,
         "priority": 4 if is_four and hook != LWT_IN else 0,
-        "ingress_ifindex": 2,
-        "ifindex": 3 if hook == LWT_XMIT else 2,
+        "ingress_ifindex": ROUTER.ifindex,
+        "ifindex": ROUTER.ifindex + (hook == LWT_XMIT),
     }[name]
 
 
