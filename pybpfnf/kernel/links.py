@@ -12,12 +12,13 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from pybpfnf.kernel.netlink import CREATE, EXCL, Netlink, NetlinkError, decoded, explained
+from pybpfnf.routes import Rule
 
-NEWLINK, GETLINK, NEWADDR, NEWROUTE, DELROUTE, GETROUTE, NEWRULE = 16, 18, 20, 24, 25, 26, 32
+NEWLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE, GETROUTE, NEWRULE, DELRULE = 16, 18, 20, 21, 24, 25, 26, 32, 33
 IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000
 _IFA_F_NODAD = 0x02
 _RTN_UNICAST = 1
-_FR_ACT_UNREACHABLE = 7
+_FR_ACT_TO_TBL, _FR_ACT_UNREACHABLE = 1, 7
 _ICMP = {socket.AF_INET: 1, socket.AF_INET6: 58}
 _RTPROT_STATIC = 4
 MAIN_TABLE = 254
@@ -59,10 +60,20 @@ def is_up(netlink: Netlink, index: int) -> bool:
 
 def add_address(netlink: Netlink, index: int, address: IPv6Address, length: int) -> None:
     """An address without duplicate address detection: usable very soon, not at once."""
+    message = _address_message(index, address, length)
+    message["attrs"].append(("IFA_FLAGS", _IFA_F_NODAD))
+    _request(netlink, message, NEWADDR, CREATE | EXCL, f"add the address {address}/{length}")
+
+
+def remove_address(netlink: Netlink, index: int, address: IPv6Address, length: int) -> None:
+    _request(netlink, _address_message(index, address, length), DELADDR, 0, f"remove the address {address}/{length}")
+
+
+def _address_message(index: int, address: IPv6Address, length: int) -> ifaddrmsg:
     message = ifaddrmsg()
     message["family"], message["prefixlen"], message["index"] = socket.AF_INET6, length, index
-    message["attrs"] = [("IFA_ADDRESS", str(address)), ("IFA_FLAGS", _IFA_F_NODAD)]
-    _request(netlink, message, NEWADDR, CREATE | EXCL, f"add the address {address}/{length}")
+    message["attrs"] = [("IFA_ADDRESS", str(address))]
+    return message
 
 
 def add_route(
@@ -86,6 +97,36 @@ def forbid_own_packets(netlink: Netlink) -> None:
         message["family"], message["action"] = family, _FR_ACT_UNREACHABLE
         message["attrs"] = [("FRA_IIFNAME", "lo"), ("FRA_IP_PROTO", icmp), ("FRA_PRIORITY", 1)]
         _request(netlink, message, NEWRULE, CREATE | EXCL, "add a routing rule")
+
+
+def forbid_answers(netlink: Netlink, address: IPv6Address) -> None:
+    """Nor do segments of TCP that this router answers with, from one of its addresses (RST)."""
+    message = fibmsg()
+    message["family"], message["action"], message["src_len"] = socket.AF_INET6, _FR_ACT_UNREACHABLE, 128
+    message["attrs"] = [("FRA_IIFNAME", "lo"), ("FRA_IP_PROTO", socket.IPPROTO_TCP), ("FRA_PRIORITY", 1), ("FRA_SRC", str(address))]
+    _request(netlink, message, NEWRULE, CREATE | EXCL, "add a routing rule")
+
+
+def change_rule(netlink: Netlink, rule: Rule, *, add: bool) -> None:
+    """A rule that leads to a table, added or removed."""
+    message = fibmsg()
+    message["family"], message["action"] = socket.AF_INET6, _FR_ACT_TO_TBL
+    message["table"] = rule.table if rule.table < 256 else 0
+    message["dst_len"] = 0 if rule.to is None else rule.to.prefixlen
+    message["src_len"] = 0 if rule.source is None else rule.source.prefixlen
+    said = (
+        ("FRA_TABLE", rule.table),
+        ("FRA_PRIORITY", rule.priority),
+        ("FRA_DST", None if rule.to is None else str(rule.to.network_address)),
+        ("FRA_SRC", None if rule.source is None else str(rule.source.network_address)),
+        ("FRA_IIFNAME", rule.iif),
+        ("FRA_FWMARK", rule.mark),
+    )
+    message["attrs"] = [(name, value) for name, value in said if value is not None]
+    if add:
+        _request(netlink, message, NEWRULE, CREATE | EXCL, "add a routing rule")
+    else:
+        _request(netlink, message, DELRULE, 0, "remove a routing rule")
 
 
 def _request(netlink: Netlink, message: object, kind: int, flags: int, attempt: str) -> None:

@@ -63,7 +63,7 @@ class RouteMessage:
     def encode(self) -> bytes:
         """As a request takes it: without what is state of the kernel and no configuration."""
         header = _HEADER.pack(self.family, self.length, 0, self.tos, self.table, self.protocol, self.scope, self.type, self.flags & _ONLINK)
-        return header + _encoded((number, data) for number, data in self.attributes if number != CACHEINFO)
+        return header + encoded((number, data) for number, data in self.attributes if number != CACHEINFO)
 
     def get(self, number: int) -> bytes | None:
         return next((data for each, data in self.attributes if each == number), None)
@@ -127,20 +127,25 @@ def plain_route(prefix: Network, table: int, *, index: int | None = None, gatewa
     )  # fmt: skip
 
 
+def programs_encap(programs: Iterable[tuple[str, int, str]], headroom: int | None) -> bytes:
+    """The data of a `bpf` encapsulation: places, each with its program's descriptor and name."""
+    places = {known: number for number, known in BPF_PLACES.items()}
+    room = [] if headroom is None else [(_XMIT_HEADROOM, struct.pack("=I", headroom))]
+    return encoded([*((places[place] | _NESTED, _program(fd, name)) for place, fd, name in programs), *room])
+
+
 def bpf_encap(place: str, fd: int, name: str, headroom: int | None) -> bytes:
     """The data of a `bpf` encapsulation: one program, at "in", "out" or "xmit"."""
-    number = next(number for number, known in BPF_PLACES.items() if known == place)
-    room = [] if headroom is None else [(_XMIT_HEADROOM, struct.pack("=I", headroom))]
-    return _encoded([(number | _NESTED, _program(fd, name)), *room])
+    return programs_encap([(place, fd, name)], headroom)
 
 
 def end_bpf_encap(fd: int, name: str) -> bytes:
     """The data of a seg6local End.BPF encapsulation."""
-    return _encoded([(_SEG6_LOCAL_ACTION, struct.pack("=I", _END_BPF)), (_SEG6_LOCAL_BPF | _NESTED, _program(fd, name))])
+    return encoded([(_SEG6_LOCAL_ACTION, struct.pack("=I", _END_BPF)), (_SEG6_LOCAL_BPF | _NESTED, _program(fd, name))])
 
 
 def _program(fd: int, name: str) -> bytes:
-    return _encoded([(_PROG_FD, struct.pack("=I", fd)), (_PROG_NAME, name.encode() + b"\0")])
+    return encoded([(_PROG_FD, struct.pack("=I", fd)), (_PROG_NAME, name.encode() + b"\0")])
 
 
 def bpf_program(encap: bytes) -> tuple[str, str] | None:
@@ -171,7 +176,8 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[_aligned(length) :]
 
 
-def _encoded(attributes: Iterable[tuple[int, bytes]]) -> bytes:
+def encoded(attributes: Iterable[tuple[int, bytes]]) -> bytes:
+    """Attributes as they stand in a message, each filled to 4 bytes."""
     whole = b""
     for number, data in attributes:
         length = _ATTRIBUTE.size + len(data)
@@ -189,9 +195,14 @@ def _next_hops(data: bytes) -> Iterator[tuple[bytes, Attributes]]:
         data = data[_aligned(length) :]
 
 
+def next_hop(index: int, weight: int, attributes: Attributes) -> bytes:
+    """One of several next hops, as MULTIPATH has them."""
+    return _next_hop(_NEXT_HOP.pack(0, 0, weight - 1, index), attributes)
+
+
 def _next_hop(head: bytes, attributes: Attributes) -> bytes:
     _, flags, weight, index = _NEXT_HOP.unpack(head)
-    inner = _encoded(attributes)
+    inner = encoded(attributes)
     return _NEXT_HOP.pack(_NEXT_HOP.size + len(inner), flags & _ONLINK, weight, index) + inner
 
 

@@ -94,7 +94,7 @@ def _build(netlink: Netlink, environment: Environment) -> int:
     for index in (_LOOPBACK, in_index, sink, feed, out_index):
         links.set_flags(netlink, index, IFF_UP, IFF_UP)
     links.add_address(netlink, out_index, address, 128)
-    _wait_for_address(netlink, address)
+    wait_for_address(netlink, address)
     links.forbid_own_packets(netlink)
     _add_routes(netlink, environment, out_index)
     for number, key in environment.hmac_keys.items():
@@ -104,7 +104,7 @@ def _build(netlink: Netlink, environment: Environment) -> int:
     return out_index
 
 
-def _wait_for_address(netlink: Netlink, address: IPv6Address) -> None:
+def wait_for_address(netlink: Netlink, address: IPv6Address) -> None:
     """Until the address is one to send from: the kernel makes it valid, and then a local route for it, in a deferred work
     (net/ipv6/addrconf.c, addrconf_dad_work), also without duplicate address detection."""
     deadline = time.monotonic() + _PATIENCE

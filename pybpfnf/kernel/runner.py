@@ -90,7 +90,7 @@ class KernelSession:
             self._binding.bind(destination)
         counts = self._fault_counts()
         runs_before = self._start()
-        with _on_cpu(self._cpu):
+        with on_cpu(self._cpu):
             arrived = self._router.wire.cross(packet, ether_type)
         verdict, runs, mark = self._finish(runs_before)
         if len(arrived) > 1:
@@ -228,7 +228,7 @@ def _checked_cpu(cpu: int) -> int:
 
 
 @contextmanager
-def _on_cpu(cpu: int) -> Iterator[None]:
+def on_cpu(cpu: int) -> Iterator[None]:
     """This thread on one CPU: the program runs there, and packets stay in order, for each CPU has a queue of its own."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cpu})

@@ -39,8 +39,8 @@ class Wire:
         self._offload = offload
         self._runs = 0
         with ExitStack() as stack:
-            self._sender = stack.enter_context(_packet_socket(socket.SOCK_RAW))
-            self._receiver = stack.enter_context(_packet_socket(socket.SOCK_DGRAM))
+            self._sender = stack.enter_context(packet_socket(socket.SOCK_RAW))
+            self._receiver = stack.enter_context(packet_socket(socket.SOCK_DGRAM))
             self._sender.bind((into, 0))
             self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("=I", mark))
             if offload is not None:
@@ -92,7 +92,7 @@ class Wire:
         self.close()
 
 
-def _packet_socket(kind: int) -> socket.socket:
+def packet_socket(kind: int) -> socket.socket:
     try:
         return socket.socket(socket.AF_PACKET, kind | socket.SOCK_CLOEXEC, 0)
     except PermissionError:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
 from pybpfnf.errors import InputError
 from pybpfnf.image import require_complete
 from pybpfnf.image.model import ObjectImage, ProgramImage
-from pybpfnf.routes import Bound, FindProgram, ProgramRef
+from pybpfnf.lazy import load_module
+from pybpfnf.routes import Bound, FindProgram, ProgramRef, Router
 from pybpfnf.targets import object_image, read_file
 from pybpfnf.testing.seg.model import SegFile
 from pybpfnf.testing.seg.reader import read_file as read_seg
-from pybpfnf.testing.seg.run import Refused, Result, prepare, refuse_shell, run_file
+from pybpfnf.testing.seg.run import Refused, Result, RunShell, prepare, refuse_shell, run_file
 from pybpfnf.vm.router.router import VmRouter
 
 
@@ -34,10 +35,22 @@ def run_seg(path: str | os.PathLike[str], *, runner: str = "vm", allow_shell: bo
     Raises what `load_seg` does, and CompileError for lines that need a shell, before anything is run.
     """
     file = load_seg(path)
-    refuse_shell(file)
-    with closing(VmRouter(programs_beside(Path(path).parent))) as router:
+    if not (allow_shell and runner == "kernel"):
+        refuse_shell(file)
+    directory = Path(path).parent
+    with ExitStack() as stack:
+        router, run_shell = _router(runner, directory, stack)
         prepare(router)
-        yield from run_file(file, router)
+        yield from run_file(file, router, run_shell if allow_shell else None)
+
+
+def _router(runner: str, directory: Path, stack: ExitStack) -> tuple[Router, RunShell | None]:
+    """The router, until the stack is left, and what runs a shell in it; the kernel's is imported only where it is asked for."""
+    find = programs_beside(directory)
+    if runner == "vm":
+        return stack.enter_context(closing(VmRouter(find))), None
+    router = stack.enter_context(closing(load_module("pybpfnf.kernel.namespace_router").NamespaceRouter(find)))
+    return router, lambda line: router.run_shell(line, directory)
 
 
 def programs_beside(directory: Path) -> FindProgram:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pybpfnf.errors import CompileError, InputError
-from pybpfnf.testing.seg.run import Refused, Result
-from pybpfnf.verbs.seg import run_seg
+from pybpfnf.kernel.namespace_router import NamespaceRouter
+from pybpfnf.routes import Crossing, Router
+from pybpfnf.testing.seg.reader import read_file
+from pybpfnf.testing.seg.run import Refused, Result, prepare, run_file
+from pybpfnf.verbs.seg import programs_beside, run_seg
+from pybpfnf.vm.router.router import VmRouter
 from tests.cli.conftest import Command
 from tests.cli.conftest import command as command
 from tests.testing.seg_files import HOOKS, PROGRAMS, ROUTES
@@ -27,11 +33,27 @@ FAILING = """\
 """
 
 
-def run_text(text: str, directory: Path) -> list[Result | Refused]:
+class Watched:
+    """A router that keeps what became of each packet, but for the reasons."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self.crossings: list[tuple[bytes, tuple[tuple[str, bytes], ...]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._router, name)
+
+    def receive(self, device: str, packet: bytes) -> Crossing:
+        crossing = self._router.receive(device, packet)
+        self.crossings.append((packet, crossing.packets))
+        return crossing
+
+
+def run_text(text: str, directory: Path, *, runner: str = "vm", allow_shell: bool = False) -> list[Result | Refused]:
     (directory / "hooks.py").write_text(HOOKS, encoding="utf-8")
     path = directory / "sample.seg"
     path.write_text(text, encoding="utf-8")
-    return list(run_seg(path))
+    return list(run_seg(path, runner=runner, allow_shell=allow_shell))
 
 
 def troubles(found: list[Result | Refused]) -> list[tuple[int, object]]:
@@ -43,6 +65,65 @@ def troubles(found: list[Result | Refused]) -> list[tuple[int, object]]:
 @pytest.mark.parametrize("text", [ROUTES, PROGRAMS], ids=["routes", "programs"])
 def test_a_router_of_the_vm_does_what_the_file_says(text: str, tmp_path: Path) -> None:
     assert troubles(run_text(text, tmp_path)) == []
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("text", [ROUTES, PROGRAMS], ids=["routes", "programs"])
+def test_a_router_of_the_kernel_does_what_the_file_says(text: str, tmp_path: Path) -> None:
+    assert troubles(run_text(text, tmp_path, runner="kernel")) == []
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("text", [ROUTES, PROGRAMS], ids=["routes", "programs"])
+def test_both_routers_let_the_same_bytes_out(text: str, tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS, encoding="utf-8")
+    find = programs_beside(tmp_path)
+    with closing(Watched(VmRouter(find))) as vm, closing(Watched(NamespaceRouter(find))) as kernel:
+        for router in (vm, kernel):
+            prepare(router)
+            assert list(run_file(read_file(text, "sample.seg"), router))
+        assert vm.crossings == kernel.crossings
+
+
+@pytest.mark.kernel
+def test_a_line_for_a_shell_runs_in_the_namespace_of_the_kernel_s_router(tmp_path: Path) -> None:
+    flush = "`ip -6 route add dead::/16 dev dum0`\n`ip -6 route flush dead::/16`\n"
+    text = f"`ip link show dum0 > devices.txt`\n{flush}> fc00::1 -> dead::1\n< none\n"
+    assert troubles(run_text(text, tmp_path, runner="kernel", allow_shell=True)) == []
+    assert "dum0" in (tmp_path / "devices.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.kernel
+def test_the_kernel_s_router_has_what_the_vm_s_lacks(tmp_path: Path) -> None:
+    text = """\
+`ip -6 route add fd00::1 encap seg6local action End flavors psp count dev dum0`
+`ip -6 route add fd00::2 encap seg6local action End.X nh6 fc00::1 flavors next-csid dev dum0`
+`ip -6 route add dead::/16 encap seg6 mode l2encap segs fc00::1 dev dum0`
+`ip -6 route add beef::/16 nexthop via fc00::7 dev dum0 weight 2 nexthop via fc00::8 dev dum0`
+> fc00::9 -> fd00::1 / [fc00::1,+fd00::1] / UDP(1, 2)
+< fc00::9 -> fc00::1 / UDP(1, 2)
+> fc00::9 -> beef::1
+< fc00::9 -> beef::1
+"""
+    assert troubles(run_text(text, tmp_path, runner="kernel")) == []
+
+
+@pytest.mark.kernel
+def test_what_the_kernel_refuses_is_said_with_its_reason(tmp_path: Path) -> None:
+    found = run_text("`ip -6 route add dead::/16 via beef::1 dev dum0`\n", tmp_path, runner="kernel")
+    assert troubles(found) == [(1, "cannot add the route to dead::/16: No route to host")]
+
+
+@pytest.mark.kernel
+def test_a_deleted_route_is_gone_on_the_kernel_whatever_it_ran(tmp_path: Path) -> None:
+    text = """\
+`ip -6 route add fc00::3 encap seg6local action End.BPF endpoint obj tag_increment dev dum0`
+`ip -6 route del fc00::3`
+> fc00::2 -> fc00::3 / [fc00::14,+fc00::3] <tag 1>
+< fc00::2 -> fc00::3 / [fc00::14,+fc00::3] <tag 1>
+"""
+    for runner in ("vm", "kernel"):
+        assert troubles(run_text(text, tmp_path, runner=runner)) == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.seg")), ids=lambda path: path.stem)
