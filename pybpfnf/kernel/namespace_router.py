@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import final
@@ -33,6 +34,7 @@ from pybpfnf.runner import HmacKey
 LOOPBACK, TUN = "lo", "tun0"
 _VERBS = {"add": CREATE | EXCL, "append": CREATE | 0x800, "replace": CREATE | REPLACE, "change": REPLACE}  # NLM_F_APPEND
 _ANY_PROTOCOL = 0  # of a route to delete: whoever made it
+_MAIN_PRIORITY = 32766
 _MTU = 65535
 _PATIENCE, _PAUSE = 5.0, 0.0002  # seconds
 _LARGEST = 1 << 17
@@ -66,6 +68,7 @@ class NamespaceRouter:
         self._senders: dict[str, socket.socket] = {}
         self._watched: dict[str, socket.socket] = {}
         self._flushes = 0
+        self._priorities: list[int] = []
         with ExitStack() as stack:
             self._namespace = stack.enter_context(netns.Namespace())
             self._stack = stack
@@ -114,7 +117,16 @@ class NamespaceRouter:
                 raise explained(f"{verb} the route to {route.prefix}", error) from None
 
     def change_rule(self, verb: str, rule: Rule) -> None:
+        if verb == "add":
+            rule = replace(rule, priority=self._priority(rule))
+            self._priorities.append(rule.priority or 0)
         links.change_rule(self._netlink, rule, add=verb == "add")
+
+    def _priority(self, rule: Rule) -> int:
+        """The one that the kernel would choose (net/core/fib_rules.c, fib_default_rule_pref), were there no rules of this router's own."""
+        if rule.priority is not None:
+            return rule.priority
+        return min((each for each in self._priorities if each > _FLUSH_PRIORITY), default=_MAIN_PRIORITY) - 1
 
     def change_address(self, verb: str, address: IPv6Address, length: int, device: str) -> None:
         index = self._index(device)

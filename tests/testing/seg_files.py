@@ -15,6 +15,14 @@ if add dum1
 > fc00::10 -> fd00::42 / [fc00::1,fd00::42,+fd00::42] / UDP(1, 2) / "x"
 < fc00::10 -> fc00::1 / [+fc00::1,fd00::42,fd00::42] / UDP(1, 2) / "x"
 
+# Also where the one in the middle is of the prefix of the router's address
+> dead::2 -> fd00::42 / [fc00::1,fd00::10,+fd00::42]
+< dead::2 -> fc00::1 / [+fc00::1,fd00::10,fd00::42]
+
+# But not where there is no route to it
+> dead::2 -> fd00::42 / [fc00::1,baba::28,+fd00::42]
+< none
+
 # No segments left
 > fc00::1 -> fd00::42 / [fc00::2,fd00::42] <sl 0>
 < none

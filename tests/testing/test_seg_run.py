@@ -138,7 +138,7 @@ def test_every_drop_has_its_reason(tmp_path: Path) -> None:
     assert [each.reason for each in run_text(text, tmp_path) if isinstance(each, Result)] == [
         "fd00::42 is the router's own and the last segment: nothing there sends the packet on",
         "there is no route to dead::1",
-        "there is no route to fd00::9",
+        "the route to fd00::9 is by lo, where a packet goes round until its hops are used up",
     ]
 
 

@@ -59,4 +59,7 @@ def _last(skb: Skb, at: int) -> Onwards:
     if skb.data[at] == ipv6.IPV6:
         del skb.data[:inner]
         return Onwards.RECEIVED
+    if skb.data[at] == ipv6.ROUTING:
+        # The kernel takes the second header, and pulls and pushes at the wrong places: what leaves begins within the first.
+        raise Drop("ipv6_srh_rcv: a routing header behind one that is used up, of which the kernel makes no packet")
     raise Drop(f"{ipv6.destination(skb.data)} is the router's own and the last segment: nothing there sends the packet on")

@@ -92,8 +92,7 @@ class VmRouter:
             if verb == "del":
                 self.fib.remove(route)
                 continue
-            error = -errno.ENETUNREACH if route.type == "unicast" and device == LOOPBACK else 0
-            self.fib.add("replace", route, [Entry(route, route.hops[0], {}, error)])
+            self.fib.add("replace", route, [Entry(route, route.hops[0])])
 
     def set_tunnel_source(self, address: IPv6Address) -> None:
         self.settings.tunnel_source = address
@@ -178,16 +177,22 @@ class VmRouter:
                 if self._deliver(skb) is Onwards.RECEIVED:
                     return None
                 self._route(skb)
-                self._loop_back(skb)
+                if not self._loop_back(skb):
+                    return None
             elif entry.route.encap is None or not self._encapsulated_in(skb, entry):
                 return self._forward(skb)
 
-    def _loop_back(self, skb: Skb) -> None:
-        """`ipv6_srh_rcv`: a segment that leads to the router itself again costs a hop."""
-        if self._entry(skb).route.type == "local":
+    def _loop_back(self, skb: Skb) -> bool:
+        """`ipv6_srh_rcv`: a segment that leads to the router itself again costs a hop, and the next is taken at once. So does one of
+        the prefix of its own address, which is on lo."""
+        while self._entry(skb).hop.device == LOOPBACK:
             if skb.data[7] <= 1:
                 raise Drop("ipv6_srh_rcv: the hop limit is 1 or 0")
             skb.data[7] -= 1
+            if self._deliver(skb) is Onwards.RECEIVED:
+                return False
+            self._route(skb)
+        return True
 
     def _encapsulated_in(self, skb: Skb, entry: Entry) -> bool:
         """`lwtunnel_input`; whether the packet has another route now, which it goes in by."""
@@ -246,8 +251,8 @@ class VmRouter:
                 self._run(skb, entry.sessions["out"])
             if "xmit" in entry.sessions and self._transmitted_anew(skb, entry):
                 continue
-            if entry.route.type == "local" or entry.hop.device is None:
-                raise Drop(f"{ipv6.destination(skb.data)} is the router's own: a packet on its way out ends there")
+            if entry.hop.device is None or entry.hop.device == LOOPBACK:
+                raise Drop(f"the route to {ipv6.destination(skb.data)} is by lo, where a packet goes round until its hops are used up")
             return entry.hop.device, bytes(skb.data)
 
     def _transmitted_anew(self, skb: Skb, entry: Entry) -> bool:
