@@ -205,6 +205,8 @@ if add dum1
 `ip -6 route add fd00::7 encap seg6local action End.BPF obj hooks.py program into_42 dev dum0`
 `ip -6 route add fd00::8 encap bpf in obj hooks.py program wrap dev dum0`
 `ip -6 route add fd00::9 encap bpf out obj hooks.py program no_udp dev dum1`
+`ip -6 route add beef::1 encap bpf xmit obj hooks.py program tunnel headroom 64 dev dum1`
+`ip -6 route add beef::2 encap bpf in obj hooks.py program tunnel_in dev dum1`
 
 # The tag
 > fc00::2 -> fd00::3 / [fc00::14,+fd00::3] <tag 65535>
@@ -224,6 +226,14 @@ if add dum1
 > fc00::2 -> fd00::8 / UDP(1, 2)
 < fd00::42 -> fc00::a / [+fc00::a] / fc00::2 -> fd00::8 / UDP(1, 2)
 
+# Encapsulated at its transmission, and routed anew
+> fc00::2 -> beef::1 / UDP(1, 2) / "x"
+< (dum0) fd00::42 -> fc00::a / [fc00::b,+fc00::a] / fc00::2 -> beef::1 / UDP(1, 2) / "x"
+
+# Encapsulated on its way in, and routed anew into a function
+> fc00::2 -> beef::2 / UDP(1, 2) / "x"
+< (dum0) fd00::42 -> fc00::b / [+fc00::b,fd00::3] <tag 1> / fc00::2 -> beef::2 / UDP(1, 2) / "x"
+
 # Seen on its way out
 > fc00::2 -> fd00::9 / UDP(1, 2)
 < none
@@ -232,7 +242,8 @@ if add dum1
 """
 
 HOOKS = """\
-from pybpfnf import DROP, OK, IPv6Address, LwtInPacket, LwtOutPacket, Seg6Packet, Srh, Verdict, lwt_in, lwt_out, seg6local
+from pybpfnf import DROP, OK, REROUTE, IPv6Address, LwtInPacket, LwtOutPacket, LwtXmitPacket, Seg6Packet, Srh, Verdict
+from pybpfnf import lwt_in, lwt_out, lwt_xmit, seg6local
 from pybpfnf.headers import Udp
 
 
@@ -252,5 +263,17 @@ def wrap(pkt: LwtInPacket) -> Verdict:
 @lwt_out(on_fault=DROP)
 def no_udp(pkt: LwtOutPacket) -> Verdict:
     return OK if pkt.find(Udp) is None else DROP
+
+
+@lwt_xmit(on_fault=DROP)
+def tunnel(pkt: LwtXmitPacket) -> Verdict:
+    pkt.push_ip(Srh(path=[IPv6Address("fc00::a"), IPv6Address("fc00::b")]), source=IPv6Address("fd00::42"), hop_limit=64)
+    return REROUTE
+
+
+@lwt_in(on_fault=DROP)
+def tunnel_in(pkt: LwtInPacket) -> Verdict:
+    pkt.push_ip(Srh(path=[IPv6Address("fd00::3"), IPv6Address("fc00::b")]), source=IPv6Address("fd00::42"), hop_limit=64)
+    return REROUTE
 """
 """hooks.py, beside the files."""

@@ -133,6 +133,13 @@ def test_the_examples_pass(path: Path) -> None:
     assert troubles(found) == []
 
 
+@pytest.mark.parametrize("runner", ["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
+def test_a_route_says_the_type_of_a_program_whose_section_does_not(runner: str) -> None:
+    found = list(run_seg(Path(__file__).parent / "data" / "sections.seg", runner=runner))
+    assert len(found) == 6
+    assert troubles(found) == []
+
+
 def test_every_drop_has_its_reason(tmp_path: Path) -> None:
     text = "> fc00::1 -> fd00::42 / [fc00::2,fd00::42] <sl 0>\n< none\n> fc00::1 -> dead::1\n< none\n> fc00::1 -> fd00::9\n< none\n"
     assert [each.reason for each in run_text(text, tmp_path) if isinstance(each, Result)] == [
