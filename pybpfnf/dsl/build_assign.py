@@ -18,6 +18,7 @@ from pybpfnf.dsl.intervals import known_values
 from pybpfnf.dsl.locals import bound_names, optional_of
 from pybpfnf.dsl.operands import default_typed, describe, settle, to_type, why_missing
 from pybpfnf.dsl.scope import ScopeError
+from pybpfnf.dsl.signature import unquoted
 from pybpfnf.dsl.surface.calls import HelperFunction
 from pybpfnf.dsl.surface.packets import Verdict
 from pybpfnf.dsl.surface.scalars import value_type
@@ -250,8 +251,9 @@ def declare(b: Builder, definition: ast.FunctionDef) -> None:
                 b.error("type", f"`{node.target.id}` is {before} before, and {type_} here", node.annotation, "use two names")
 
 
-def _annotation(b: Builder, node: ast.expr) -> Type | None:
+def _annotation(b: Builder, annotation: ast.expr) -> Type | None:
     """The type that is written; None where it is none, and that was reported."""
+    node = unquoted(annotation)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and isinstance(node.right, ast.Constant) and node.right.value is None:
         inner = _annotation(b, node.left)
         return None if inner is None else optional_of(inner)

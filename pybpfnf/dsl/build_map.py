@@ -106,7 +106,8 @@ def contains(b: Builder, key: ast.expr, holder: ast.expr, node: ast.expr) -> ir.
         return ir.InPrefix(address, place.value.network_address.packed, place.value.prefixlen, b.span(node))
     if isinstance(place, Constant):
         text = b.text(key)
-        return b.error("unsupported", "`in` asks a Hash or a Prefix", node, f"write `{text} == a or {text} == b`")
+        hint = f"write `Prefix({b.text(holder)})`" if isinstance(place.value, str) else f"write `{text} == a or {text} == b`"
+        return b.error("unsupported", "`in` asks a Hash or a Prefix", node, hint)
     if isinstance(place, Typed) and place.expr.type == ADDRESS:
         text = b.text(holder)
         hint = f"write `{b.text(key)} == {text}`, or `in` a Prefix"

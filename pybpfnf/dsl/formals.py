@@ -10,7 +10,7 @@ from pybpfnf.abi.headers import HEADERS
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl.arguments import Parameter
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.signature import name_span
+from pybpfnf.dsl.signature import name_span, unquoted
 from pybpfnf.dsl.slots import HeaderSlot, OptionalSlot, PacketSlot, Slot
 from pybpfnf.dsl.surface.functions import Func
 from pybpfnf.dsl.surface.packets import Ipv6, Srh, Verdict
@@ -123,7 +123,7 @@ def name_span_of(b: Builder) -> Span:
 
 def _slot(b: Builder, annotation: ast.expr) -> Slot | None:
     """What an annotation says; None where it is none, and that was reported."""
-    node = _unquoted(annotation)
+    node = unquoted(annotation)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and isinstance(node.right, ast.Constant) and node.right.value is None:
         inner = _slot(b, node.left)
         if inner is not None and not isinstance(inner, PacketSlot | HeaderSlot | OptionalSlot | VerdictType | NoneType):
@@ -138,19 +138,6 @@ def _slot(b: Builder, annotation: ast.expr) -> Slot | None:
     if wrong:
         b.error("type", f"`{b.text(annotation)}` is no type of a parameter or a result", annotation, f"write one of {_TYPES}")
     return None
-
-
-def _unquoted(annotation: ast.expr) -> ast.expr:
-    """`"Path"` as `Path`, at the same place."""
-    if not isinstance(annotation, ast.Constant) or not isinstance(annotation.value, str):
-        return annotation
-    try:
-        inner = ast.parse(annotation.value, mode="eval").body
-    except SyntaxError:
-        return annotation
-    for node in ast.walk(inner):
-        ast.copy_location(node, annotation)
-    return inner
 
 
 def _named(written: Value) -> Slot | None:

@@ -125,7 +125,8 @@ class _Importing:
         text = str(error) or type(error).__name__
         named = isinstance(error, NameError | ImportError)
         message = _lower(text) if named else f"{type(error).__name__}: {text}"
-        return file.diagnostic("name" if named else "import", message, span, "Python could not import the file: mend this line")
+        hint = _BY_ITSELF if isinstance(error, ImportError) else "Python could not import the file: mend this line"
+        return file.diagnostic("name" if named else "import", message, span, hint)
 
     def _place(self, trace: TracebackType | None) -> tuple[SourceFile, Span]:
         """The innermost line of the operator's own files that the error went through."""
@@ -144,6 +145,8 @@ class _Importing:
             return file, whole
         return file, file.between(start, column, end, end_column)
 
+
+_BY_ITSELF = "the file is loaded by itself: write `from common import NAME` for a file beside it, or set PYTHONPATH for a package"
 
 # What Python says of a call with the wrong arguments, where what is called is the language's.
 _DECORATOR = "it takes `on_fault` and `license`, by name"

@@ -17,6 +17,8 @@ from pybpfnf.dsl.rules import is_gpl_compatible
 from pybpfnf.dsl.walk import children
 from pybpfnf.dsl.work import work
 
+_FEW = 8  # iterations that are followed one by one in any case
+
 
 def with_long_loops(functions: Sequence[ir.Function], license_: str) -> list[ir.Function]:
     """The functions of a module, with the loops marked that the kernel must count, in their subprograms too: for programs that may call
@@ -27,6 +29,7 @@ def with_long_loops(functions: Sequence[ir.Function], license_: str) -> list[ir.
     for function in functions:
         _choose_inner(function.body, counted)
         _choose_largest(function, counted)
+        _choose_within(function.body, counted, inside=False)
     subprograms: dict[str, ir.Subprogram] = {}
 
     def marked(node: Any) -> Any:
@@ -56,6 +59,17 @@ def _choose_largest(function: ir.Function, counted: set[int]) -> None:
         if not plain:
             return
         counted.add(id(max(plain, key=lambda loop: work((loop,), counted=counted).share)))
+
+
+def _choose_within(nodes: Iterable[Any], counted: set[int], *, inside: bool) -> None:
+    """The loops with branches inside those that were chosen: there the verifier knows less of what they compare, and has seen nothing
+    before that would end a way through them early."""
+    for node in nodes:
+        if isinstance(node, ir.Locked):
+            continue
+        if isinstance(node, ir.ForRange) and inside and node.most > _FEW and work(node.body).forks:
+            counted.add(id(node))
+        _choose_within(_below(node), counted, inside=inside or id(node) in counted)
 
 
 def _outermost(nodes: Iterable[Any], counted: set[int]) -> Iterator[ir.ForRange]:

@@ -53,7 +53,10 @@ REFUSED: Mapping[type[ast.AST], Refusal] = {
     ast.Lambda: Refusal("`lambda` is not part of the language", "write the expression where it is used"),
     ast.Dict: Refusal("a dict is not a value here", "write a Hash at module level"),
     ast.Set: Refusal("a set is not a value here", "write a Hash at module level, or compare with each value"),
-    ast.List: Refusal("a list stands only in Srh(path=[...], tlvs=[...])", "write an Array at module level"),
+    ast.List: Refusal(
+        "a list stands only in a Tlv's array and in Srh(path=[...], tlvs=[...])",
+        "write an Array at module level; the items of a struct in a map are assigned one by one",
+    ),
     ast.Tuple: Refusal(
         "a tuple stands only in Srh(path=(...)) and in assignments like `a, b = b, a`", "write a tuple of constants at module level"
     ),

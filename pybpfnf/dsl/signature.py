@@ -74,3 +74,16 @@ def _check_annotation(b: Builder, annotation: ast.expr | None, wanted: object, s
         found = written.value
     if found is not wanted:
         b.error("type", f"`{b.text(annotation)}` is not what the hook takes or gives here", annotation, f"write {shape}")
+
+
+def unquoted(annotation: ast.expr) -> ast.expr:
+    """`"Path"` as `Path`, at the same place."""
+    if not isinstance(annotation, ast.Constant) or not isinstance(annotation.value, str):
+        return annotation
+    try:
+        inner = ast.parse(annotation.value, mode="eval").body
+    except SyntaxError:
+        return annotation
+    for node in ast.walk(inner):
+        ast.copy_location(node, annotation)
+    return inner

@@ -96,12 +96,15 @@ def _causes(text: str) -> tuple[Note, ...]:
     return (Note(words.partition("; previous value")[0], int(focus[1]) if focus else None),)
 
 
+_TOO_LARGE = re.compile(r"BPF program is too large\. Processed \d+ insn")  # may stand behind an instruction, on its line
+
+
 def _read_lines(log: str) -> Reading:
     slot: int | None = None
     message: list[str] = []
     for line in log.splitlines():
         if insn := _INSN.match(line):
-            slot, message = int(insn[1]), []
+            slot, message = int(insn[1]), _TOO_LARGE.findall(line)
         elif not _NOISE.match(line):
             message.append(_STATISTICS.sub("", line).strip().rstrip("."))
     text = "; ".join(message)

@@ -98,6 +98,25 @@ def test_it_counts_as_a_range_does(runner: Runner, tmp_path: Path, ends: str, ta
     check(runner, module_of(ENDS % ends, tmp_path), tag, 0, None, sum(i for i in numbers if i % 2 == 0))
 
 
+@pytest.mark.parametrize(("outer", "inner"), [(100, 60), (70, 60), (50, 60), (200, 40)])
+def test_a_loop_with_branches_inside_one_that_is_counted_is_counted_too(runner: Runner, tmp_path: Path, outer: int, inner: int) -> None:
+    """Else the verifier, which knows nothing of the outer value there, would follow its ways to no end."""
+    body = (
+        f"n = 0\nfor i in range({outer}):\n    for j in range({inner}):\n        if (i ^ j) & 1 != 0 and n < 100000000:\n"
+        "            n += i * j\n        elif j > i:\n            break\n    else:\n        n += 1\ntotal = n\nreturn OK"
+    )
+    expected = 0
+    for i in range(outer):
+        for j in range(inner):
+            if (i ^ j) & 1:
+                expected += i * j
+            elif j > i:
+                break
+        else:
+            expected += 1
+    check(runner, module_of(body, tmp_path), 1, 0, None, expected)
+
+
 @pytest.mark.parametrize(
     ("body", "tag", "verdict", "fault", "total"),
     [

@@ -170,3 +170,10 @@ to caller at 3:
 )
 def test_a_log_says_which_calls_lead_to_its_last_instruction(log: str, calls: tuple[int, ...]) -> None:
     assert calls_at_the_end(log.splitlines()) == calls
+
+
+def test_a_program_that_is_too_large_says_so_also_behind_an_instruction() -> None:
+    """The kernel may be in the middle of a line when it gives up."""
+    last = "26: (15) if r3 == 0x0 goto pc-11 BPF program is too large. Processed 1000001 insn"
+    log = f"25: (0f) r1 += r2\n{last}\nprocessed 1000001 insns (limit 1000000)"
+    assert read_log(log).message == "BPF program is too large. Processed 1000001 insn"
