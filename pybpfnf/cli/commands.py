@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, Row] = {
     "show": Row("build", "Print a program's instructions, Python lines beside them."),
     "run": Row("run", "Run a program on the packets of a capture."),
     "diff": Row("diff", "Run a program in the VM and in the kernel, and compare (root)."),
-    "test": Row("test", "Send the packets of test files (.seg) through a router, and compare."),
+    "test": Row("test", "Send the packets of test files through a router, and compare what comes out."),
     "explain": Row("explain", "Say why a diagnostic's rule is there, with a wrong and a right function."),
     "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
     "attach": Row("attach", "Load a program and bind it to a SID or a route (root)."),

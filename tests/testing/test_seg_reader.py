@@ -237,6 +237,8 @@ def test_a_sysctl() -> None:
 def test_a_test_is_called_by_the_first_line_of_the_comment_above_it() -> None:
     text = "# An introduction\n\n# A title\n# and more of it\n> fc00::1 -> fc00::2\n< none\n> fc00::1 -> fc00::3\n< none\n"
     assert [case.name for case in cases(text)] == ["A title", "A title (2)"]
+    drawn = "# A title\n\n#+-+-+\n#| a |\n# 0 1 2\n> fc00::1 -> fc00::2\n"
+    assert [case.name for case in cases(drawn)] == ["A title"]
     assert [case.name for case in cases("> fc00::1 -> fc00::2\n")] == ["fc00::1 -> fc00::2"]
 
 

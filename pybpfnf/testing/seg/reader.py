@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.errors import CompileError
 from pybpfnf.testing.seg.cursor import Cursor, SegError
@@ -13,6 +15,7 @@ from pybpfnf.testing.seg.words import Line
 
 _LONGEST_DEVICE = 15  # IFNAMSIZ, without its final zero
 _LONGEST_NAME = 90
+_TITLE = re.compile(r"\w.*[^\W\d_]{2}|[^\W\d_]{2}")  # words, no drawing
 
 
 def read_file(text: str, path: str) -> SegFile:
@@ -102,12 +105,12 @@ class _Reader:
 
     def _entitle(self) -> None:
         """The first line of the last block of comments before a statement is the title of the tests that follow."""
-        comments, self.cursor.comments = self.cursor.comments, []
-        first: int | None = None
-        for index, (line, _) in enumerate(comments):
+        comments = [(line, text) for line, text in self.cursor.comments if _TITLE.match(text)]
+        self.cursor.comments = []
+        title = ""
+        for index, (line, text) in enumerate(comments):
             if index == 0 or comments[index - 1][0] != line - 1:
-                first = index
-        title = "" if first is None else next((text for _, text in comments[first:] if text), "")
+                title = text
         if title:
             self._title, self._titled = title[:_LONGEST_NAME], 0
 
