@@ -9,8 +9,8 @@ Fixtures: `vm`, `kernel`, `runner` (a test that asks for it runs once with each)
 scapy's; what comes out is of the same kind as what went in. An assertion on packets that fails shows the headers' fields that differ.
 
 Options: `--nf-kernel=auto|require|off` says what becomes of tests that want the kernel where it cannot be had: skipped (auto), failed
-(require), or never run (off). `--nf-coverage[=FILE]` builds functions with counters, shows at the end which of their lines and branches the
-tests reached, and adds that to coverage.py's data file.
+(require), or never run (off). `--nf-coverage` builds functions with counters and shows at the end which of their lines and branches
+the tests reached; `--nf-coverage-file FILE` adds that to coverage.py's data file, too.
 """
 
 from __future__ import annotations
@@ -43,18 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="tests on the kernel where it cannot be asked: skip them, fail them; or never run them (default: auto)",
     )
-    group.addoption(
-        "--nf-coverage",
-        metavar="FILE",
-        nargs="?",
-        const="",
-        default=None,
-        help="show which lines and branches of network functions were reached; with FILE, add them to coverage.py's data",
-    )
+    group.addoption("--nf-coverage", action="store_true", help="show which lines and branches of network functions the tests reached")
+    group.addoption("--nf-coverage-file", metavar="FILE", help="as --nf-coverage, and add them to this data file of coverage.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--nf-coverage") is not None:
+    if config.getoption("--nf-coverage") or config.getoption("--nf-coverage-file"):
         config.stash[_COVERED] = _Covered()
 
 
@@ -74,7 +68,9 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
     if not (_is_packet(left) and _is_packet(right)):
         return None
-    found, expected = _as_bytes(left), _as_bytes(right)
+    # What a function gave is the found one, on whichever side it stands.
+    sides: tuple[Any, Any] = (right, left) if isinstance(right, Packet) and not isinstance(left, Packet) else (left, right)
+    found, expected = bytes(sides[0]), bytes(sides[1])
     return [
         "the packet differs from the expected one",
         *diff(expected, found).splitlines(),
@@ -92,16 +88,19 @@ def _is_packet(packet: object) -> bool:
     return isinstance(packet, bytes) or _is_scapy(packet)
 
 
-def _as_bytes(packet: Any) -> bytes:
+def _from_ip_on(packet: Any) -> bytes:
+    """A packet without what is before its IP header."""
+    while _is_scapy(packet) and type(packet).__name__ not in ("IPv6", "IP") and packet.payload:
+        packet = packet.payload
     return bytes(packet)
 
 
 @final
 @dataclass(frozen=True)
 class Seen:
-    """What became of one packet. `packet` is None where it did not leave, else of the kind that was sent: a `Packet`, or scapy's.
+    """What became of one packet. `packet` is None where it did not leave, else a `Packet`, or where scapy's was sent scapy's IPv6 or IP.
 
-    The other names are those of `pybpfnf.Outcome`.
+    `outcome` has it all (`pybpfnf.Outcome`: events, instructions, runs, mark).
     """
 
     outcome: Outcome
@@ -136,10 +135,9 @@ class NetworkFunction:
         self.simulation = simulation
 
     def send(self, packet: Any) -> Seen:
-        """Run it on a packet: bytes from the IP header on, or scapy's IPv6 or IP (or Ether, without which it runs)."""
+        """Run it on a packet: bytes from the IP header on, or scapy's, of which what is before the IP header is left out."""
         scapy = _is_scapy(packet)
-        network = packet.payload if scapy and type(packet).__name__ == "Ether" else packet
-        outcome = self.simulation.run(_as_bytes(network))
+        outcome = self.simulation.run(_from_ip_on(packet))
         left: Any = None if outcome.packet is None else Packet(outcome.packet)
         return Seen(outcome, _scapy_packet(left) if scapy and left is not None else left)
 
@@ -183,6 +181,7 @@ class Bench:
         *,
         environment: Environment | None = None,
         program: str | None = None,
+        type: str | None = None,  # noqa: A002 the word of `simulate`
         config: Mapping[str, object] | None = None,
         **values: object,
     ) -> NetworkFunction:
@@ -267,39 +266,77 @@ def pcap(request: pytest.FixtureRequest) -> Callable[[str | os.PathLike[str]], l
 @final
 @dataclass
 class _Covered:
-    """What all tests have reached so far, by file."""
+    """What all tests have reached so far, by file; `uncounted`: targets that have no source to count in."""
 
     files: dict[str, FileCoverage] = field(default_factory=dict)
-    built: dict[str, Counting] = field(default_factory=dict)
+    uncounted: set[str] = field(default_factory=set)
+    built: dict[tuple[Path, int], Counting] = field(default_factory=dict)
 
     def counting(self, target: Any) -> Counting | None:
-        """The function built with counters; None for what has no source."""
+        """The function built with counters, once for each text of its file; None for what has no source."""
         from pybpfnf.errors import InputError
+        from pybpfnf.targets import Source, locate
         from pybpfnf.verbs.coverage import counting
 
-        if str(target) not in self.built:
-            try:
-                self.built[str(target)] = counting(target)
-            except InputError:
+        try:
+            found = locate(target, source=True) if isinstance(target, str | os.PathLike) else None
+            if not isinstance(found, Source):
+                self.uncounted.add(str(target) if isinstance(target, str | os.PathLike) else type(target).__name__)
                 return None
-        return self.built[str(target)]
+            key = found.path.resolve(), found.path.stat().st_mtime_ns
+            if key not in self.built:
+                self.built[key] = counting(target)
+            return self.built[key]
+        except InputError:
+            return None  # opening it says what is wrong with it
 
     def add(self, counting: Counting, simulation: Simulation) -> None:
-        for file, found in counting.covered(simulation).items():
+        self.join(counting.covered(simulation))
+
+    def join(self, files: Mapping[str, FileCoverage]) -> None:
+        for file, found in files.items():
             before = self.files.get(file)
             self.files[file] = found if before is None else found | before
 
 
+_SENT = "pybpfnf_covered"  # from a worker of pytest-xdist to the process that prints
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    covered = session.config.stash.get(_COVERED, None)
+    output = getattr(session.config, "workeroutput", None)
+    if covered is not None and output is not None:
+        files = {file: (sorted(found.lines), sorted(found.arcs)) for file, found in covered.files.items()}
+        output[_SENT] = (files, sorted(covered.uncounted))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of pytest-xdist has counted."""
+    covered = node.config.stash.get(_COVERED, None)
+    sent = getattr(node, "workeroutput", {}).get(_SENT)
+    if covered is None or sent is None:
+        return
+    from pybpfnf.testing.coverage import FileCoverage
+
+    files, uncounted = sent
+    covered.uncounted.update(uncounted)
+    covered.join({file: FileCoverage(frozenset(lines), frozenset(map(tuple, arcs))) for file, (lines, arcs) in files.items()})
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     covered = config.stash.get(_COVERED, None)
-    if covered is None or not covered.files:
+    if covered is None or not (covered.files or covered.uncounted):
         return
     import tempfile
 
     from pybpfnf.testing.coverage import report, write_data
 
+    terminalreporter.section("network functions")
     with tempfile.TemporaryDirectory() as directory:
-        data = Path(config.getoption("--nf-coverage") or Path(directory) / "coverage")
-        write_data(data, covered.files)
-        terminalreporter.section("network functions")
-        terminalreporter.write_line(report(data, list(covered.files)).rstrip())
+        data = Path(config.getoption("--nf-coverage-file") or Path(directory) / "coverage")
+        if covered.files:
+            write_data(data, covered.files)
+            terminalreporter.write_line(report(data, list(covered.files)).rstrip())
+    if covered.uncounted:
+        terminalreporter.write_line(f"not counted, since they have no source: {', '.join(sorted(covered.uncounted))}")

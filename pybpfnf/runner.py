@@ -107,10 +107,9 @@ class Environment:
         for index, kind in self.devices.items():
             if kind not in DEVICE_KINDS:
                 raise InputError(f"device {index} is {kind!r}", hint=f"write one of {', '.join(DEVICE_KINDS)}")
-            if not self.ifindex + RUNNERS_DEVICES <= index <= _S32:
-                raise InputError(
-                    f"device {index} is the runner's own, or none", hint=f"give {self.ifindex + RUNNERS_DEVICES} or more: ifindex + 4"
-                )
+            if not 2 <= index <= _S32 or self.ifindex <= index < self.ifindex + RUNNERS_DEVICES:
+                first = self.ifindex + RUNNERS_DEVICES
+                raise InputError(f"device {index} is the runner's own, or none", hint=f"give {first} or more: ifindex + {RUNNERS_DEVICES}")
 
     def is_unreachable(self, address: IPv4Address | IPv6Address) -> bool:
         """Whether the router has no route to it."""

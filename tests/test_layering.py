@@ -50,7 +50,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "live": _STAGES | {"dsl"},
     "verbs": _STAGES | {"dsl", "vm", "kernel", "testing", "routes", "targets", "live"},
     "cli": _STAGES | {"explanations", "listing", "vm", "kernel", "testing", "catalogue", "targets", "live", "verbs"},
-    "pytest_plugin": _STAGES | {"vm", "kernel", "testing", "verbs"},
+    "pytest_plugin": _STAGES | {"vm", "kernel", "testing", "targets", "verbs"},
     "__main__": frozenset({"cli"}),
     "__init__": _STAGES | {"dsl", "vm", "kernel", "verbs"},
 }

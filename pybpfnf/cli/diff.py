@@ -27,7 +27,7 @@ from pybpfnf.verbs.diff import PACKETS, comparing, generated_sid
 @click.option(
     "--count", metavar="N", type=click.IntRange(1), help=f"How many packets to generate (default: {PACKETS}), or to take of PCAP."
 )
-@click.option("--seed", metavar="N", type=int, default=0, help="Generate others.")
+@click.option("--seed", metavar="N", type=int, default=0, help="Which packets to generate (default: 0).")
 @click.option("--all", "keep_going", is_flag=True, help="Go on after the first difference.")
 @place_options
 @json_option

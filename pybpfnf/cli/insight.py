@@ -1,4 +1,4 @@
-"""What `run` can say of a run beside its packets: coverage of the source, and where the instructions went."""
+"""What `run` can say of a run beside its packets: coverage of the source, its lines as they ran, and where the instructions went."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OPTIONS = (
     click.option(
         "--coverage", metavar="FILE", type=click.Path(path_type=Path), help="Add the lines and branches reached to coverage.py's data file."
     ),
-    click.option("--html", metavar="DIR", type=click.Path(path_type=Path), help="Write them as pages, the source with what was reached."),
+    click.option("--html", metavar="DIR", type=click.Path(path_type=Path), help="Write pages that show the source with what was reached."),
     click.option("--trace", is_flag=True, help="Show each line that was executed, with the local variables that it changed (in the VM)."),
     click.option("--profile", is_flag=True, help="Show which lines the instructions were for (in the VM)."),
 )
@@ -45,7 +45,7 @@ def insight_options(command: F) -> F:
 @final
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """What of it is wanted. `begin` and `tracer` come before the run, `finish` after it."""
+    """What of it is wanted. `begin` comes before the run, `print_packet` after each packet, `finish` at the end."""
 
     coverage: Path | None
     html: Path | None

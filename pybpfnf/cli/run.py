@@ -21,9 +21,9 @@ from pybpfnf.runner import Outcome
 from pybpfnf.testing.capture import Record
 from pybpfnf.testing.pcap import Writer, read_capture
 from pybpfnf.verbs.run import Simulation, simulate
-from pybpfnf.vm import VmSession
+from pybpfnf.vm import WORTH_A_BATCH, VmSession
 
-_AT_ONCE = 4096
+_AT_ONCE = WORTH_A_BATCH
 
 
 @click.command("run")
@@ -71,6 +71,9 @@ def run_command(
     """
     if str(output) == "-":
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
+    if (trace or profile) and (engine == "compiled" or (quiet and trace)):
+        what = "--engine compiled" if engine == "compiled" else "--quiet"
+        raise click.UsageError(f"--trace and --profile watch the reference engine, packet by packet: leave out {what}")
     with ExitStack() as stack:
         insight, router = Insight.of(target, coverage, html, trace, profile), environment_of(tables, sid, mark)
         by = insight.runner(runner_of(runner, engine))
@@ -87,12 +90,16 @@ def run_command(
         report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner, quiet=quiet)
         link = None
         at_once = _AT_ONCE if pcap.is_file() and not trace and set_clock is None else 1  # packets of a pipe are run as they come
-        for record, outcome in _outcomes(simulation, _timed(records, set_clock), at_once):
-            link = link or record.link
-            report.packet(record, outcome)
-            insight.print_packet(err=as_json)
-            if writer is not None and outcome.packet is not None and outcome.forwarded:
-                writer.write(record, outcome.packet)
+        try:
+            for record, outcome in _outcomes(simulation, _timed(records, set_clock), at_once):
+                link = link or record.link
+                report.packet(record, outcome)
+                insight.print_packet(err=as_json)
+                if writer is not None and outcome.packet is not None and outcome.forwarded:
+                    writer.write(record, outcome.packet)
+        except InputError:
+            insight.finish(simulation, err=as_json)  # what was reached before a part that cannot be read was reached
+            raise
         if writer is not None:
             writer.finish(link)
         report.finish(tuple(contents(simulation, names)))

@@ -43,7 +43,7 @@ Make: TypeAlias = Callable[[Random], bytes]
 
 
 def mutated_packets(seed: int, count: int, make: Make = well_formed) -> Iterator[bytes]:
-    """About a third of them as they were made, the others with bytes changed, cut off, added or moved. The same seed, the same packets."""
+    """A quarter of them as they were made, the others with bytes changed, cut off or added. The same seed, the same packets."""
     random = Random(seed)
     for _ in range(count):
         packet = bytearray(make(random))

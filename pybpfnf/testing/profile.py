@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
 from pybpfnf.image.model import ProgramImage
+from pybpfnf.records import dataclass
 
 
 @final

@@ -7,10 +7,10 @@ keep what locals are assigned. So the lines are the source's, in its order, what
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, final
 
 from pybpfnf.image.model import ObjectImage
+from pybpfnf.records import dataclass
 from pybpfnf.testing.coverage import Point
 from pybpfnf.vm import VmSession
 

@@ -26,8 +26,8 @@ _WORTH_COMPILING = 400_000
 """Instructions after which `auto` compiles: what the reference runs in about the time that LLVM takes to load."""
 _MOST_EXPIRED = 10_000
 _TIMER = HELPERS["timer_init"].id
-_WORTH_A_BATCH = 4_000
-"""Packets at once for which it does."""
+WORTH_A_BATCH = 4_000
+"""Packets at once for which `auto` compiles."""
 
 
 class Engine(Enum):
@@ -51,17 +51,20 @@ class Engines:
         self._engine = Engine.REFERENCE if tracer is not None else engine
         self._tracer = tracer
         self._executed = 0
+        self._program: ProgramImage
+        self._host: Host
+        self._machine: Machine
         self._batch: Batch | None = None
         self.memory: Memory = Memory() if self._engine is Engine.REFERENCE else NativeMemory()
 
     def start(self, program: ProgramImage, host: Host) -> None:
         self._program, self._host = program, host
         self._has_timers = any(insn.form.kind is Kind.CALL_HELPER and insn.imm == _TIMER for insn in program.insns)
-        self._machine: Machine = self._compiled() if self._engine is Engine.COMPILED else Machine(program, host, self._tracer)
+        self._machine = self._compiled() if self._engine is Engine.COMPILED else Machine(program, host, self._tracer)
 
     def run(self, arguments: tuple[int, ...]) -> Result:
         if self._engine is Engine.AUTO and self._executed > _WORTH_COMPILING:
-            self._is_native()
+            self._make_native()
         result = self._machine.run(arguments)
         self._executed += result.instructions
         return result
@@ -90,16 +93,16 @@ class Engines:
             self._engine is Engine.REFERENCE
             or self._has_timers
             or not is_possible(self._program, self._host)
-            or (self._engine is Engine.AUTO and packets < _WORTH_A_BATCH)
+            or (self._engine is Engine.AUTO and packets < WORTH_A_BATCH)
         ):
             return None
-        if self._batch is None and self._is_native():
+        if self._batch is None and self._make_native():
             assert isinstance(self.memory, NativeMemory)
             self._batch = Batch(self._program, self._host, self.memory, counters)
         return self._batch
 
-    def _is_native(self) -> bool:
-        """Whether native code runs the program, from now on at the latest."""
+    def _make_native(self) -> bool:
+        """Have native code run the program from now on; whether it can."""
         if not isinstance(self._machine, NativeMachine):
             if why_not() is not None:
                 self._engine = Engine.REFERENCE

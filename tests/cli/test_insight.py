@@ -56,3 +56,17 @@ def test_a_trace_is_printed_below_each_packet(command: Command, capture_of: Capt
 def test_a_trace_is_of_the_vm_and_no_profile(command: Command, capture_of: CaptureOf) -> None:
     assert command("run", "end", capture_of(TAGGED), "--trace", "--runner", "kernel").status == 2
     assert command("run", "end", capture_of(TAGGED), "--trace", "--profile").status == 2
+
+
+def test_what_cannot_be_watched_together_is_refused(command: Command, capture_of: CaptureOf) -> None:
+    for options in (("--trace", "--engine", "compiled"), ("--profile", "--engine", "compiled"), ("--trace", "-q")):
+        ended = command("run", "end", capture_of(TAGGED), *options)
+        assert (ended.status, "leave out" in ended.err) == (2, True)
+
+
+def test_coverage_of_what_came_before_a_damage_is_kept(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    capture = capture_of(TAGGED, TAGGED)
+    capture.write_bytes(capture.read_bytes()[:-10])
+    ended = command("run", "add_tlv", capture, "-q", "--coverage", tmp_path / "data")
+    assert ended.status == 2
+    assert "100%" in ended.out

@@ -126,11 +126,36 @@ def test_one(vm):
 def test_other(vm):
     vm.open("marks.py").send(PACKET[:46] + b"\\0\\x09" + PACKET[48:])
 """
-    first = run(pytester, test, "--nf-coverage=data", "-k", "test_one")
+    first = run(pytester, test, "--nf-coverage-file", "data", "-k", "test_one")
     first.stdout.fnmatch_lines(["*network functions*", "marks.py * 82%   10"])
-    both = run(pytester, test, "--nf-coverage")
-    both.stdout.fnmatch_lines(["marks.py * 100%"])
+    for spread in ((), ("-n", "2")):
+        both = run(pytester, test, "--nf-coverage", *spread)
+        both.stdout.fnmatch_lines(["marks.py * 100%"])
     assert (pytester.path / "data").exists()
+
+
+def test_what_was_expected_and_what_was_found_do_not_depend_on_the_side(pytester: pytest.Pytester) -> None:
+    test = """
+def test_it(vm):
+    assert PACKET == vm.open("marks.py").send(PACKET).packet
+"""
+    run(pytester, test).stdout.fnmatch_lines(["*srh.tag: expected 0x7, found 0x9"])
+
+
+def test_a_function_that_was_written_anew_is_built_anew(pytester: pytest.Pytester) -> None:
+    test = """
+import os
+from pathlib import Path
+
+
+def test_it(vm):
+    assert vm.open("marks.py").send(PACKET).packet[47] == 9
+    path = Path(__file__).parent / "marks.py"
+    path.write_text(path.read_text().replace("= 9", "= 5"))
+    os.utime(path, (1, 1))
+    assert vm.open("marks.py").send(PACKET).packet[47] == 5
+"""
+    run(pytester, test, "--nf-coverage").assert_outcomes(passed=1)
 
 
 def test_it_costs_a_run_without_network_functions_nothing(pytester: pytest.Pytester) -> None:
