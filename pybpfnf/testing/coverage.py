@@ -160,9 +160,15 @@ def _possible_arcs(source: str) -> set[tuple[int, int]]:
     return found
 
 
+_SQLITE = b"SQLite format 3\0"
+_NO_DATA_FILE = "name a data file of coverage.py, or a new one"
+
+
 def write_data(path: Path, files: Mapping[str, FileCoverage]) -> None:
     """Add to coverage.py's data file, made where it is not there: arcs, or lines where it has lines. Raises InputError for another file."""
     coverage = _coverage()
+    if path.is_file() and path.read_bytes()[: len(_SQLITE)] not in (b"", _SQLITE):
+        raise InputError(f"cannot add to {path}: it is no data file", hint=_NO_DATA_FILE)
     data = coverage.CoverageData(basename=str(path))
     try:
         data.read()
@@ -173,7 +179,9 @@ def write_data(path: Path, files: Mapping[str, FileCoverage]) -> None:
             data.add_arcs({name: found.arcs for name, found in names.items()})
         data.write()
     except coverage.CoverageException as error:
-        raise InputError(f"cannot add to {path}: {error}", hint="name a data file of coverage.py, or a new one") from None
+        raise InputError(f"cannot add to {path}: {error}", hint=_NO_DATA_FILE) from None
+    finally:
+        data.close()
 
 
 def report(path: Path, files: Sequence[str], html: Path | None = None) -> str:
@@ -183,7 +191,10 @@ def report(path: Path, files: Sequence[str], html: Path | None = None) -> str:
     reporting.load()
     include = [str(Path(file).resolve()) for file in files]
     text = StringIO()
-    reporting.report(include=include, show_missing=True, file=text)
-    if html is not None:
-        reporting.html_report(include=include, directory=str(html))
+    try:
+        reporting.report(include=include, show_missing=True, file=text)
+        if html is not None:
+            reporting.html_report(include=include, directory=str(html))
+    finally:
+        reporting.get_data().close()
     return text.getvalue()

@@ -131,11 +131,15 @@ def test_data_joins_what_python_has_measured(path: Path, tmp_path: Path) -> None
         end = at("Python's")
         before.add_lines({str(path): {end}}) if lines else before.add_arcs({str(path): {(end - 1, end)}})
         before.write()
+        before.close()
         write_data(data, {str(path): reached(path, [PACKETS["low"]])})
         joined = coverage.CoverageData(basename=str(data))
         joined.read()
-        assert joined.has_arcs() is expected
-        assert {end, at("low"), at("case low")} <= set(joined.lines(str(path)) or ())
+        has_arcs = joined.has_arcs()
+        lines_joined = set(joined.lines(str(path)) or ())
+        joined.close()
+        assert has_arcs is expected
+        assert {end, at("low"), at("case low")} <= lines_joined
 
 
 def test_a_file_that_is_no_data_file_is_left_alone(path: Path, tmp_path: Path) -> None:
