@@ -92,7 +92,7 @@ class Engines:
         if (
             self._engine is Engine.REFERENCE
             or self._has_timers
-            or not is_possible(self._program, self._host)
+            or not is_possible(self._host)
             or (self._engine is Engine.AUTO and packets < WORTH_A_BATCH)
         ):
             return None

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import final
 
-from pybpfnf.abi.forms import Insn, Kind
-from pybpfnf.abi.helpers import HELPERS
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Outcome
@@ -163,17 +161,10 @@ class Batch:
         self._state[Word.STACK_BYTES], self._state[Word.STACK_WRITTEN] = self._stack.places
 
 
-def is_possible(program: ProgramImage, host: Host) -> bool:
-    """Whether machine code knows enough of the hook, of the router around it, and of what is to happen between packets."""
+def is_possible(host: Host) -> bool:
+    """Whether machine code knows enough of the hook and of the router around it."""
     environment = host.environment
-    if host.program_type is None or host.program_type.name != "lwt_seg6local" or any(insn.imm in _TIMERS for insn in _calls(program)):
+    if host.program_type is None or host.program_type.name != "lwt_seg6local":
         return False
     in_one_piece = environment.linear is None and not environment.gso_size and not environment.offloaded
     return in_one_piece and environment.require_hmac <= 0 and not environment.unreachable
-
-
-_TIMERS = frozenset(helper.id for helper in HELPERS.values() if helper.name.startswith("timer_"))
-
-
-def _calls(program: ProgramImage) -> Iterator[Insn]:
-    return (insn for insn in program.insns if insn.form.kind is Kind.CALL_HELPER)
