@@ -8,34 +8,16 @@ One builder a kind of instruction. What cannot be executed becomes a step that f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn, Protocol
 
 from pybpfnf.abi.forms import Insn, Kind
-from pybpfnf.abi.helpers import HELPERS, HELPERS_BY_ID, Arg
-from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.runner import FaultKind
-from pybpfnf.vm import helpers, kfuncs
-from pybpfnf.vm.alu import ALU, ATOMICS, SWAPS, TESTS, U32, U64, signed
-from pybpfnf.vm.arguments import Subprogram, unpack_arguments
-from pybpfnf.vm.faults import AFTER_CALL, NO_RESULT, GuestFault
+from pybpfnf.vm import call_steps
+from pybpfnf.vm.alu import ALU, ATOMICS, SWAPS, TESTS, U64, signed
+from pybpfnf.vm.arguments import Subprogram
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import ArrayMap
 from pybpfnf.vm.memory import Handle
-
-Registers = list[int]
-Step = Callable[[Registers], int]
-
-_TAIL_CALL = HELPERS["tail_call"].id
-
-
-class Calls(Protocol):
-    """What steps need of the machine: its call frames."""
-
-    host: Host
-
-    def enter(self, registers: Registers, return_slot: int) -> None: ...
-    def leave(self, registers: Registers) -> int: ...
-    def go_on(self, registers: Registers, slot: int) -> int: ...
+from pybpfnf.vm.steps import NEVER_WRITES_DST, Calls, Registers, Step, faulting
 
 
 def decode_steps(insns: Sequence[Insn], calls: Calls) -> list[Step]:
@@ -44,18 +26,15 @@ def decode_steps(insns: Sequence[Insn], calls: Calls) -> list[Step]:
     for insn in insns:
         steps.append(_build(insn, len(steps), calls))
         if insn.slots == 2:
-            steps.append(_faulting(FaultKind.INSTRUCTION, "a jump into the middle of a 64-bit load"))
-    steps.append(_faulting(FaultKind.INSTRUCTION, "the program runs past its last instruction"))
+            steps.append(faulting(FaultKind.INSTRUCTION, "a jump into the middle of a 64-bit load"))
+    steps.append(faulting(FaultKind.INSTRUCTION, "the program runs past its last instruction"))
     _check_targets(insns, steps)
     return steps
 
 
-_NEVER_WRITES_DST = frozenset({Kind.STORE_REG, Kind.STORE_IMM, Kind.JUMP, Kind.GOTO, Kind.EXIT, Kind.ATOMIC})
-
-
 def _build(insn: Insn, slot: int, calls: Calls) -> Step:
-    if insn.dst == 10 and insn.form.kind not in _NEVER_WRITES_DST:
-        return _faulting(FaultKind.INSTRUCTION, "r10 is the frame pointer and cannot be written")
+    if insn.dst == 10 and insn.form.kind not in NEVER_WRITES_DST:
+        return faulting(FaultKind.INSTRUCTION, "r10 is the frame pointer and cannot be written")
     return _BUILDERS[insn.form.kind](insn, slot, calls)
 
 
@@ -65,7 +44,7 @@ def _check_targets(insns: Sequence[Insn], steps: list[Step]) -> None:
     for insn in insns:
         target = _target(insn, slot)
         if target is not None and not 0 <= target < len(steps) - 1:
-            steps[slot] = _faulting(FaultKind.INSTRUCTION, f"a jump to slot {target}, outside the program")
+            steps[slot] = faulting(FaultKind.INSTRUCTION, f"a jump to slot {target}, outside the program")
         slot += insn.slots
 
 
@@ -80,13 +59,6 @@ def _target(insn: Insn, slot: int) -> int | None:
     if kind is _CALLS or kind is _GOTOS:
         return slot + 1 + insn.imm
     return None
-
-
-def _faulting(kind: FaultKind, message: str) -> Step:
-    def step(registers: Registers) -> NoReturn:
-        raise GuestFault(kind, message)
-
-    return step
 
 
 # ------------------------------------------------------------------------------------------------- computation
@@ -218,7 +190,7 @@ def _atomic(insn: Insn, slot: int, calls: Calls) -> Step:
 def _load_imm64(insn: Insn, slot: int, calls: Calls) -> Step:
     constant = constant_of(insn, slot, calls.host)
     if isinstance(constant, str):
-        return _faulting(FaultKind.INSTRUCTION, constant)
+        return faulting(FaultKind.INSTRUCTION, constant)
     dst, following, value = insn.dst, slot + 2, constant
 
     def step(registers: Registers) -> int:
@@ -272,7 +244,7 @@ _CONSTANTS: Mapping[str, Callable[[Insn, int, Host], int | str]] = {
 
 
 def _packet_load(insn: Insn, slot: int, calls: Calls) -> Step:
-    return _faulting(FaultKind.INSTRUCTION, f"{insn.form.name}: programs of this type have no legacy packet loads")
+    return faulting(FaultKind.INSTRUCTION, f"{insn.form.name}: programs of this type have no legacy packet loads")
 
 
 # ----------------------------------------------------------------------------------------------------- control
@@ -300,105 +272,6 @@ def _goto(insn: Insn, slot: int, calls: Calls) -> Step:
     return lambda registers: target
 
 
-def _call_local(insn: Insn, slot: int, calls: Calls) -> Step:
-    enter, target, following = calls.enter, slot + 1 + insn.imm, slot + 1
-
-    def step(registers: Registers) -> int:
-        enter(registers, following)
-        return target
-
-    return step
-
-
-def _call_helper(insn: Insn, slot: int, calls: Calls) -> Step:
-    call = _helper_step(insn.imm & U32, calls.host)
-    if isinstance(call, GuestFault):
-        return _faulting(call.kind, call.message)
-    following, do = slot + 1, call
-
-    def step(registers: Registers) -> int:
-        do(registers)
-        return following
-
-    def tail_call(registers: Registers) -> int:
-        do(registers)
-        return _next(calls, registers, following)
-
-    return tail_call if insn.imm == _TAIL_CALL else step
-
-
-def _next(calls: Calls, registers: Registers, following: int) -> int:
-    """The slot to go on at after a helper that may have been a tail call."""
-    start, calls.host.tail = calls.host.tail, None
-    return following if start is None else calls.go_on(registers, start)
-
-
-def _helper_step(number: int, host: Host) -> Callable[[Registers], None] | GuestFault:
-    """What a call of the helper does to the registers; a fault where programs of this type have none of that number."""
-    helper = HELPERS_BY_ID.get(number)
-    if helper is None:
-        return GuestFault(FaultKind.HELPER, f"there is no helper {number} for programs of this type")
-    why = helpers.unavailable(helper.name, host.program_type.name if host.program_type is not None else None)
-    if why is not None:
-        return GuestFault(FaultKind.HELPER, why)
-    function, row, has_result = helpers.EMULATED[helper.name], helper, helper.ret is not Arg.VOID
-
-    def call(registers: Registers) -> None:
-        if host.lock is not None and row.name != "spin_unlock":
-            raise GuestFault(FaultKind.HELPER, f"{row.name} is called while a spin lock is held")
-        result = function(host, *unpack_arguments(host, row, registers))
-        registers[0] = result & U64 if has_result else NO_RESULT
-        host.answer = (row.name, result)
-        registers[1:6] = AFTER_CALL
-        if row.changes_packet:
-            host.map_packet()
-
-    return call
-
-
-def _call_register(insn: Insn, slot: int, calls: Calls) -> Step:
-    """A function whose address was taken, else the helper of that number."""
-    memory, dst, following = calls.host.memory, insn.dst, slot + 1
-
-    def step(registers: Registers) -> int:
-        value = registers[dst] & U64
-        if value > U32:
-            region = memory.region(value, "call")
-            if not isinstance(region, Handle) or not isinstance(region.object, Subprogram):
-                raise GuestFault(FaultKind.INSTRUCTION, f"callx: {region.name} is no function")
-            calls.enter(registers, following)
-            return region.object.slot
-        call = _helper_step(value, calls.host)
-        if isinstance(call, GuestFault):
-            raise call
-        call(registers)
-        return _next(calls, registers, following)
-
-    return step
-
-
-def _call_kfunc(insn: Insn, slot: int, calls: Calls) -> Step:
-    row, host, following = KFUNCS.get(insn.ref or ""), calls.host, slot + 1
-    if row is None:
-        return _faulting(FaultKind.HELPER, f"the kernel function {insn.ref or insn.imm} is not emulated")
-    called, function, has_result = row, kfuncs.EMULATED[row.name], row.ret is not Arg.VOID
-    width = U32 if row.ret is Arg.SCALAR else U64  # they are ints in C, and leave nothing above in r0
-
-    def step(registers: Registers) -> int:
-        if host.lock is not None:
-            raise GuestFault(FaultKind.HELPER, f"{called.name} is called while a spin lock is held")
-        result = function(host, *unpack_arguments(host, called, registers))
-        registers[0] = result & width if has_result else NO_RESULT
-        registers[1:6] = AFTER_CALL
-        return following
-
-    return step
-
-
-def _exit(insn: Insn, slot: int, calls: Calls) -> Step:
-    return calls.leave
-
-
 _BUILDERS: Mapping[Kind, Callable[[Insn, int, Calls], Step]] = {
     Kind.ALU: _alu,
     Kind.SWAP: _swap,
@@ -408,11 +281,11 @@ _BUILDERS: Mapping[Kind, Callable[[Insn, int, Calls], Step]] = {
     Kind.ATOMIC: _atomic,
     Kind.JUMP: _jump,
     Kind.GOTO: _goto,
-    Kind.CALL_HELPER: _call_helper,
-    Kind.CALL_LOCAL: _call_local,
-    Kind.CALL_KFUNC: _call_kfunc,
-    Kind.CALL_REG: _call_register,
-    Kind.EXIT: _exit,
+    Kind.CALL_HELPER: call_steps.call_helper,
+    Kind.CALL_LOCAL: call_steps.call_local,
+    Kind.CALL_KFUNC: call_steps.call_kfunc,
+    Kind.CALL_REG: call_steps.call_register,
+    Kind.EXIT: call_steps.leave,
     Kind.LOAD_IMM64: _load_imm64,
     Kind.PACKET_LOAD: _packet_load,
 }

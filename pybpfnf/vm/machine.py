@@ -9,10 +9,11 @@ from pybpfnf.image.model import ProgramImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Fault, FaultKind
 from pybpfnf.vm.alu import U64
-from pybpfnf.vm.decode import Registers, decode_steps
+from pybpfnf.vm.decode import decode_steps
 from pybpfnf.vm.faults import AFTER_CALL, UNWRITTEN, GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.memory import STACK_SIZE, StackFrame
+from pybpfnf.vm.steps import Registers
 from pybpfnf.vm.trace import Tracer
 
 MAX_FRAMES = 8  # MAX_CALL_FRAMES, include/linux/bpf_verifier.h

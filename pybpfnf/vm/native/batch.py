@@ -12,7 +12,6 @@ from typing import final
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Outcome
-from pybpfnf.vm.decode import Registers
 from pybpfnf.vm.host import Host, SrhState
 from pybpfnf.vm.memory import Region, StackFrame
 from pybpfnf.vm.native.fast_helpers import LONGEST, SRH
@@ -22,6 +21,7 @@ from pybpfnf.vm.native.lookups import Lookups
 from pybpfnf.vm.native.plan import make_plan
 from pybpfnf.vm.native.regions import NativeFrame, NativeMemory, bytes_address
 from pybpfnf.vm.routes import RT_TABLE_LOCAL
+from pybpfnf.vm.steps import Registers
 
 _HANDED_OUT = "the program returned BPF_DROP"
 _WORK_AREA = LONGEST + 1024  # and a helper's write may be this much longer than what it found

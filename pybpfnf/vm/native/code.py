@@ -8,8 +8,8 @@ from typing import final
 from pybpfnf.abi.forms import Insn, Kind
 from pybpfnf.records import dataclass
 from pybpfnf.vm.alu import signed
+from pybpfnf.vm.steps import NEVER_WRITES_DST
 
-_NEVER_WRITES_DST = frozenset({Kind.STORE_REG, Kind.STORE_IMM, Kind.JUMP, Kind.GOTO, Kind.EXIT, Kind.ATOMIC})
 # What changes call frames, or belongs to the emulated kernel.
 _STEPPED = frozenset({Kind.CALL_HELPER, Kind.CALL_LOCAL, Kind.CALL_KFUNC, Kind.CALL_REG, Kind.EXIT, Kind.PACKET_LOAD})
 
@@ -92,7 +92,7 @@ def _reached(by_slot: Mapping[int, Insn], functions: frozenset[int]) -> dict[int
 
 
 def _is_stepped(insn: Insn, slot: int, by_slot: Mapping[int, Insn]) -> bool:
-    if insn.form.kind in _STEPPED or (insn.dst == 10 and insn.form.kind not in _NEVER_WRITES_DST):
+    if insn.form.kind in _STEPPED or (insn.dst == 10 and insn.form.kind not in NEVER_WRITES_DST):
         return True
     target = jump_target(insn, slot)
     return target is not None and not 0 <= target <= max(by_slot) + by_slot[max(by_slot)].slots - 1

@@ -8,7 +8,6 @@ from typing import final
 
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.runner import FaultKind
-from pybpfnf.vm.decode import Registers
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.machine import Machine
@@ -16,6 +15,7 @@ from pybpfnf.vm.memory import StackFrame
 from pybpfnf.vm.native.layout import Word
 from pybpfnf.vm.native.plan import ALONE, Plan, make_plan
 from pybpfnf.vm.native.regions import NativeFrame, NativeMemory, bytes_address
+from pybpfnf.vm.steps import Registers
 
 _REGISTERS = struct.Struct("<11Q")
 _MOST_FUEL = (1 << 63) - 1  # what native code can count; no run is that long

@@ -10,13 +10,14 @@ from pybpfnf.abi.forms import Insn, Kind
 from pybpfnf.abi.helpers import HELPERS
 from pybpfnf.abi.programs import PacketRights
 from pybpfnf.records import dataclass
-from pybpfnf.vm.decode import Registers, constant_of
+from pybpfnf.vm.decode import constant_of
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.native.code import Code, analyse
 from pybpfnf.vm.native.emit import Around, ContextLayout, emit
 from pybpfnf.vm.native.facts import Live, Table, find_facts, live_registers, undecided, unset_registers
 from pybpfnf.vm.native.fast_helpers import FAST_HELPERS
 from pybpfnf.vm.native.jit import Compiled, compile_module
+from pybpfnf.vm.steps import Registers
 
 ALONE = Around()
 _ZERO = 11  # the place of a zero behind the registers
