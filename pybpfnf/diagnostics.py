@@ -71,6 +71,7 @@ CODES: Mapping[str, Code] = {
         Code("seg-syntax", "a test file (.seg) that does not follow the syntax"),
         Code("seg-value", "a value in a test file that cannot be: an address, a number, a wildcard in what is sent"),
         Code("seg-shell", "a command in a test file that only a shell understands"),
+        Code("newer-kernel", "something that the kernel which is meant does not have yet", "invalid func, or unknown opcode"),
         Code("verifier", "the kernel's verifier refused the program", "its log, of which this is the reading"),
     )
 }

@@ -48,7 +48,7 @@ def test_it_is_callable_and_listed(tree: Path) -> None:
 
 def test_check_knows_which_kernel_brought_it(tree: Path) -> None:
     done = run(tree, "-m", "pybpfnf", "check", "moon.py", "--kernel", "6.1")
-    assert "helper lunar_phase came with Linux 99.1" in done.stdout, done.stderr
+    assert "helper lunar_phase came with Linux 99.1" in done.stderr, done.stderr
     assert done.returncode == 1
 
 

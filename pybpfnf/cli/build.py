@@ -23,7 +23,8 @@ STAGES = ("ir", "llvm", "listing")
 @output_option("Write here; `-` is stdout (default: TARGET's name with .o, in this directory).", "-o", "--output")
 @click.option("--emit", type=click.Choice(STAGES), help="Print a stage as text instead of writing the object.")
 @click.option("--fault-counters", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Count fault exits.")
-def build_command(target: str, output: Path | None, emit: str | None, fault_counters: str) -> None:
+@click.option("--kernel", metavar="VERSION", help="Refuse what is newer than this kernel, for example 6.1.")
+def build_command(target: str, output: Path | None, emit: str | None, fault_counters: str, kernel: str | None) -> None:
     """Compile TARGET into a standard ELF object."""
     counted = fault_counters == "on"
     if emit is not None:
@@ -32,6 +33,8 @@ def build_command(target: str, output: Path | None, emit: str | None, fault_coun
     if not isinstance(locate(target, source=True), Source):
         raise InputError(f"{target} is an object already", hint="`pybpfnf show` prints it")
     data = object_bytes(target, fault_counters=counted)
+    if kernel is not None:
+        _require(kernel, data, target)
     _write(data, output or Path(f"{Path(target).stem}.o"))
 
 
@@ -41,6 +44,13 @@ def build_command(target: str, output: Path | None, emit: str | None, fault_coun
 def show_command(target: str, program: str | None) -> None:
     """Print a program's instructions, Python lines beside them."""
     click.echo(_listings(object_image(target), program))
+
+
+def _require(kernel: str, data: bytes, target: str) -> None:
+    from pybpfnf.image.needs import require_kernel  # here: building needs no tables of versions
+
+    found = image.read(data, name=target)
+    require_kernel(found, found.programs, kernel)
 
 
 def _stage(target: str, emit: str, counted: bool) -> str:

@@ -117,6 +117,37 @@ def block(pkt: Seg6Packet) -> Verdict:
 """,
     ),
     Explanation(
+        "newer-kernel",
+        why="`pybpfnf check --kernel 6.1` and `pybpfnf build --kernel 6.1` hold an object against what that version of Linux has: helpers,"
+        " functions of the kernel, kinds of maps, instructions. An object itself is for every kernel that has what it uses; this says"
+        " before it is on a router whether that one does. Here the loop is long, so the kernel counts it, which it does since Linux 6.4;"
+        " the verifier of an older one follows each iteration by itself, and takes no more than some thousand branches.",
+        wrong="""\
+from pybpfnf import DROP, OK, Array, Seg6Packet, Verdict, seg6local, u16
+
+wanted = Array(u16, 5000)
+
+
+@seg6local
+def only_wanted(pkt: Seg6Packet) -> Verdict:
+    for i in range(5000):
+        if wanted[i] == pkt.srh.tag:
+            return OK
+    return DROP
+""",
+        right="""\
+from pybpfnf import DROP, OK, Hash, Seg6Packet, Verdict, seg6local, u16
+
+wanted = Hash(u16, bool, 5000)
+
+
+@seg6local
+def only_wanted(pkt: Seg6Packet) -> Verdict:
+    return OK if pkt.srh.tag in wanted else DROP
+""",
+        meant_for="6.1",
+    ),
+    Explanation(
         "verifier",
         why="The kernel runs no program that its verifier has not followed along every path. Of an object that this compiler has made, a"
         " refusal is a bug of pybpfnf, and the message says so: please report it with the log, which is kept in a file. Of an object"

@@ -25,6 +25,7 @@ class Explanation:
     wrong: str
     right: str
     language: str = PYTHON
+    meant_for: str | None = None  # the kernel that `wrong` is wrong for; None: every one
 
 
 _REPEATED = re.compile(r"^(?P<line>.*?)  # and (?P<count>[\d,]+) more of these$", re.MULTILINE)

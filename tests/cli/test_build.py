@@ -107,11 +107,45 @@ def test_a_file_without_a_function_to_build_says_so(command: Command, tmp_path: 
 
 def test_newer_than_an_old_kernel_is_status_1_and_named(command: Command) -> None:
     ended = command("check", "tag_increment", "--kernel", "4.17")
-    assert (ended.status, ended.err) == (1, "")
-    assert "helper lwt_seg6_store_bytes came with Linux 4.18" in ended.out
+    assert (ended.status, ended.out) == (1, "")
+    assert "helper lwt_seg6_store_bytes came with Linux 4.18, and is not in 4.17 [newer-kernel]" in ended.err
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_catalogue_runs_on_the_oldest_kernel_supported(command: Command, name: str) -> None:
     ended = command("check", name, "--kernel", "6.1")
     assert (ended.status, ended.out) == (0, f"{name} (lwt_seg6local): needs nothing newer than Linux 6.1\n")
+
+
+LONG_LOOP = """\
+from pybpfnf import DROP, OK, Array, Seg6Packet, Verdict, seg6local, u16
+
+wanted = Array(u16, 5000)
+
+
+@seg6local
+def only_wanted(pkt: Seg6Packet) -> Verdict:
+    for i in range(5000):
+        if wanted[i] == pkt.srh.tag:
+            return OK
+    return DROP
+"""
+
+
+@pytest.mark.parametrize("verb", ["build", "check"])
+def test_what_an_older_kernel_lacks_is_a_diagnostic_at_its_line(verb: str, command: Command, tmp_path: Path) -> None:
+    path, output = tmp_path / "long.py", tmp_path / "long.o"
+    path.write_text(LONG_LOOP)
+    ended = command(verb, path, "--kernel", "6.1", *(["-o", output] if verb == "build" else []))
+    assert (ended.status, ended.out) == (1, "")
+    assert "long.py:8:14: error: kernel function bpf_iter_num_new came with Linux 6.4, and is not in 6.1 [newer-kernel]" in ended.err
+    assert "hint: make the range shorter" in ended.err
+    assert ended.err.count("error:") == 1
+    assert not output.exists()
+
+
+def test_an_object_is_built_for_a_kernel_that_has_what_it_needs(command: Command, tmp_path: Path) -> None:
+    path, output = tmp_path / "long.py", tmp_path / "long.o"
+    path.write_text(LONG_LOOP)
+    assert command("build", path, "--kernel", "6.4", "-o", output).status == 0
+    assert output.exists()
