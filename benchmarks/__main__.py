@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import build_time, clang, codegen, vm_speed
+from benchmarks import build_time, clang, codegen, machine, vm_speed
 from benchmarks.report import Report
 from pybpfnf.kernel import features
 
@@ -59,22 +57,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _setting(compiler: str | None) -> dict[str, str]:
-    return {
-        "machine": f"{_processor()}, {platform.machine()}",
-        "kernel": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_version()}, llvmlite {importlib.metadata.version('llvmlite')}",
+    return machine.setting() | {
         "clang": "none" if compiler is None else f"{compiler}: built with {' '.join(clang.FLAGS)}, run with {' '.join(clang.RUN_FLAGS)}",
         "packets": "UDP with 64 bytes of data, at a SID with two segments; a time has two clock readings in it (see `end`)",
     }
-
-
-def _processor() -> str:
-    """The model as Linux names it; what Python knows elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def _missing(compiler: str | None, lacking: str | None) -> Iterator[str]:

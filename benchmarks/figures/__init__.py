@@ -1,0 +1,1 @@
+"""The paper's figures about forwarding, measured again on this machine: `scripts/figures`."""
