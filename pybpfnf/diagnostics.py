@@ -72,6 +72,9 @@ CODES: Mapping[str, Code] = {
         Code("seg-value", "a value in a test file that cannot be: an address, a number, a wildcard in what is sent"),
         Code("seg-shell", "a command in a test file that only a shell understands"),
         Code("newer-kernel", "something that the kernel which is meant does not have yet", "invalid func, or unknown opcode"),
+        Code("lab-syntax", "a topology file that is not TOML, or has a key that is unknown, or lacks one"),
+        Code("lab-value", "a value in a topology that cannot be: a unit, an address, a number"),
+        Code("lab-name", "a name or an address in a topology that there is not, or that there is twice"),
         Code("verifier", "the kernel's verifier refused the program", "its log, of which this is the reading"),
     )
 }

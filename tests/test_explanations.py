@@ -13,11 +13,12 @@ from pybpfnf.abi.text import parse
 from pybpfnf.compile import compile_file
 from pybpfnf.diagnostics import CODES
 from pybpfnf.errors import CompileError, VerifierError
-from pybpfnf.explanations import ASSEMBLY, EXPLANATIONS, PYTHON, SEG, Explanation, written_out
+from pybpfnf.explanations import ASSEMBLY, EXPLANATIONS, PYTHON, SEG, TOML, Explanation, written_out
 from pybpfnf.image import read
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.image.needs import require_kernel
 from pybpfnf.kernel.load import load_program
+from pybpfnf.lab.read_topology import topology_of
 from pybpfnf.testing.seg.run import Result
 from pybpfnf.verbs.seg import run_seg
 from tests.cli.conftest import Command
@@ -26,6 +27,7 @@ from tests.cli.conftest import command as command
 ROOT = Path(__file__).resolve().parent.parent
 IN_PYTHON = [row for row in EXPLANATIONS.values() if row.language == PYTHON]
 IN_SEG = [row for row in EXPLANATIONS.values() if row.language == SEG]
+IN_TOML = [row for row in EXPLANATIONS.values() if row.language == TOML]
 IN_ASSEMBLY = [row for row in EXPLANATIONS.values() if row.language == ASSEMBLY]
 
 
@@ -58,7 +60,7 @@ def load_all(image: ObjectImage) -> None:
 
 def test_every_code_is_explained() -> None:
     assert set(EXPLANATIONS) == set(CODES)
-    assert {row.language for row in EXPLANATIONS.values()} == {PYTHON, ASSEMBLY, SEG}
+    assert {row.language for row in EXPLANATIONS.values()} == {PYTHON, ASSEMBLY, SEG, TOML}
 
 
 @by_code(IN_PYTHON)
@@ -83,6 +85,14 @@ def test_a_wrong_test_file_gives_its_code_alone_and_a_right_one_runs(row: Explan
     assert {found.code for found in caught.value.diagnostics} == {row.code}
     path.write_text(row.right, encoding="utf-8")
     assert all(isinstance(found, Result) and not found.problems for found in run_seg(path))
+
+
+@by_code(IN_TOML)
+def test_a_wrong_topology_gives_its_code_alone_and_a_right_one_is_read(row: Explanation) -> None:
+    with pytest.raises(CompileError) as caught:
+        topology_of(row.wrong, "example.toml")
+    assert {found.code for found in caught.value.diagnostics} == {row.code}
+    assert topology_of(row.right, "example.toml").name == "example"
 
 
 @pytest.mark.kernel

@@ -9,6 +9,7 @@ from typing import final
 PYTHON = "python"
 ASSEMBLY = "asm"  # of a program that no compiler of ours has seen
 SEG = "seg"  # a test file
+TOML = "toml"  # a topology
 
 
 @final
