@@ -1,4 +1,4 @@
-"""`scripts/bench [build | codegen | vm] [--quick] [--json] [--rounds N] [--packets N]`."""
+"""`scripts/bench [build | codegen | vm | files] [--quick] [--json] [--rounds N] [--packets N]`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import build_time, clang, codegen, machine, vm_speed
+from benchmarks import build_time, clang, codegen, files, machine, vm_speed
 from benchmarks.report import Report
 from pybpfnf.kernel import features
+
+_PACKETS = 20_000
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,6 +33,9 @@ def main(arguments: list[str] | None = None) -> None:
             if options.what in (None, "codegen")
             else [],
             vm=list(vm_speed.measure(options.rounds, options.packets, has_kernel=lacking is None)) if options.what in (None, "vm") else [],
+            files=list(files.measure(min(options.rounds, 5), files.PACKETS if options.packets >= _PACKETS else options.packets, place))
+            if options.what in (None, "files")
+            else [],
             missing=list(_missing(compiler, lacking)),
         )
     if options.json:
@@ -44,7 +49,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         prog="scripts/bench", description="Building against clang, code against C, the VM against the kernel; several rounds, in turn."
     )
     parser.add_argument(
-        "what", nargs="?", choices=("build", "codegen", "vm"), help="the time to build, the code, or how fast the VM runs (default: all)"
+        "what",
+        nargs="?",
+        choices=("build", "codegen", "vm", "files"),
+        help="build times, the code, the VM, or captures (default: all)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="few rounds: shows that it works, and says little")
@@ -52,7 +60,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--packets", type=int, help="packets a program and round (default: 20000)")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (2 if options.quick else 11)
-    options.packets = options.packets or (200 if options.quick else 20_000)
+    options.packets = options.packets or (200 if options.quick else _PACKETS)
     return options
 
 

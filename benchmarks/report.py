@@ -12,6 +12,7 @@ from rich.table import Table
 
 from benchmarks.build_time import BuildTime
 from benchmarks.codegen import IN_C, CodeFigures
+from benchmarks.files import FileSpeed
 from benchmarks.measure import Spread
 from benchmarks.vm_speed import KERNEL, Speed
 
@@ -25,10 +26,11 @@ class Report:
     build: Sequence[BuildTime]
     codegen: Sequence[CodeFigures]
     vm: Sequence[Speed]
+    files: Sequence[FileSpeed]
     missing: Sequence[str]
 
     def as_json(self) -> str:
-        """Times in milliseconds (`build`) and nanoseconds (`codegen`, `vm`)."""
+        """Times in milliseconds (`build`) and nanoseconds (`codegen`, `vm`), in seconds of `files`."""
         return json.dumps(asdict(self), indent=2)
 
     def print(self, console: Console) -> None:
@@ -42,6 +44,8 @@ class Report:
             console.print(_code_table(self.codegen))
         if self.vm:
             console.print(_vm_table(self.vm))
+        if self.files:
+            console.print(_files_table(self.files))
 
 
 def _build_table(rows: Sequence[BuildTime]) -> Table:
@@ -81,6 +85,16 @@ def _vm_table(rows: Sequence[Speed]) -> Table:
         table.add_row(row.program, row.runner, f"{row.nanoseconds:.1f}{ratio}", f"{each:.2f}", f"{1e3 / each:,.1f} million")
         if row.runner == KERNEL:
             table.add_section()
+    return table
+
+
+def _files_table(rows: Sequence[FileSpeed]) -> Table:
+    table = Table("function", title="from file to file, the whole command", title_justify="left")
+    for name in ("packets", "MB", "s", "packets a second", "memory, MB"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        rate = f"{row.packets / row.seconds:,.0f}"
+        table.add_row(row.function, f"{row.packets:,}", f"{row.bytes / 1e6:.0f}", f"{row.seconds:.2f}", rate, f"{row.memory / 1e6:.0f}")
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv6Address
 from itertools import islice
@@ -73,7 +73,7 @@ def diff_command(
     return int(bool(both.comparison.differences))
 
 
-def _packets(records: Iterator[Record]) -> Iterator[bytes]:
+def _packets(records: Iterable[Record]) -> Iterator[bytes]:
     for record in records:
         packet = record.packet if record.packet is not None else record.ipv4
         if packet is not None:

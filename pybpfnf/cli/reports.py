@@ -30,9 +30,10 @@ _ENGINES = {"vm": "the VM", "kernel": "the kernel"}
 
 
 class Report(Protocol):
-    """Told of each packet in turn, and then of the end. A quiet one counts packets without printing them."""
+    """Told of each packet in turn, and then of the end. A quiet one only counts packets, and may be told of many at once."""
 
     def packet(self, record: Record, outcome: Outcome) -> None: ...
+    def packets(self, count: int, forwarded: int) -> None: ...
     def finish(self, contents: Sequence[Content]) -> None: ...
 
 
@@ -66,6 +67,9 @@ class JsonReport:
             }
         )
 
+    def packets(self, count: int, forwarded: int) -> None:
+        self._tally.add(count, forwarded)
+
     def finish(self, contents: Sequence[Content]) -> None:
         tally = self._tally
         held = [content.document() for content in contents]
@@ -97,6 +101,9 @@ class TextReport:
         for line in self._words.lines(outcome):
             click.echo(f"        {line}")
 
+    def packets(self, count: int, forwarded: int) -> None:
+        self._tally.add(count, forwarded)
+
     def finish(self, contents: Sequence[Content]) -> None:
         tally = self._tally
         packets = "1 packet" if tally.packets == 1 else f"{tally.packets} packets"
@@ -121,6 +128,11 @@ class _Tally:
     @property
     def dropped(self) -> int:
         return self.packets - self.forwarded
+
+    def add(self, packets: int, forwarded: int) -> None:
+        """Packets without a fault."""
+        self.packets += packets
+        self.forwarded += forwarded
 
     def count(self, outcome: Outcome) -> None:
         self.packets += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -17,13 +17,12 @@ from pybpfnf.cli.options import chosen, json_option, output_option
 from pybpfnf.cli.reports import JsonReport, Report, TextReport
 from pybpfnf.cli.router import environment_of, router_options, runner_of
 from pybpfnf.errors import InputError
-from pybpfnf.runner import Outcome
 from pybpfnf.testing.capture import Record
+from pybpfnf.testing.passing import FilePass, outcomes
 from pybpfnf.testing.pcap import Writer, read_capture
 from pybpfnf.verbs.run import Simulation, simulate
 from pybpfnf.vm import WORTH_A_BATCH, VmSession
-
-_AT_ONCE = WORTH_A_BATCH
+from pybpfnf.vm.native.files import FileBatch
 
 
 @click.command("run")
@@ -84,19 +83,23 @@ def run_command(
         set_clock = _clock_of(simulation, clock)
         for name in names:
             simulation[name]  # a wrong name is found before a long capture is run
-        records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
+        capture = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
         writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
         report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner, quiet=quiet)
+        at_once = pcap.is_file() and not trace and set_clock is None  # packets of a pipe are run as they come
+        files = _in_machine_code(simulation, pcap) if at_once and quiet else None
         link = None
-        at_once = _AT_ONCE if pcap.is_file() and not trace and set_clock is None else 1  # packets of a pipe are run as they come
         try:
-            for record, outcome in _outcomes(simulation, _timed(records, set_clock), at_once):
-                link = link or record.link
-                report.packet(record, outcome)
-                insight.print_packet(err=as_json)
-                if writer is not None and outcome.packet is not None and outcome.forwarded:
-                    writer.write(record, outcome.packet)
+            if files is not None:
+                link = FilePass(*files, capture, writer, report).run()
+            else:
+                for record, outcome in outcomes(simulation.session, _timed(capture, set_clock), WORTH_A_BATCH if at_once else 1):
+                    link = link or record.link
+                    report.packet(record, outcome)
+                    insight.print_packet(err=as_json)
+                    if writer is not None and outcome.packet is not None and outcome.forwarded:
+                        writer.write(record, outcome.packet)
         except InputError:
             insight.finish(simulation, err=as_json)  # what was reached before a part that cannot be read was reached
             raise
@@ -106,14 +109,13 @@ def run_command(
         insight.finish(simulation, err=as_json)
 
 
-def _outcomes(simulation: Simulation, records: Iterator[Record], at_once: int) -> Iterator[tuple[Record, Outcome]]:
-    """Each record with what became of it; what is no packet for the hook never reaches the program, and says so."""
-    takes_ipv4 = simulation.program.type != "lwt_seg6local"
-    for some in _chunks(records, at_once):
-        packets = [record.packet if record.packet is not None or not takes_ipv4 else record.ipv4 for record in some]
-        run = iter(simulation.run_many([packet for packet in packets if packet is not None]))
-        for record, packet in zip(some, packets, strict=True):
-            yield record, _not_for_the_hook(record) if packet is None else next(run)
+def _in_machine_code(simulation: Simulation, pcap: Path) -> tuple[VmSession, FileBatch] | None:
+    """The session, and what takes the file through it without a Python object for each packet; None where that is not to be had."""
+    session = simulation.session
+    if not isinstance(session, VmSession):
+        return None
+    files = session.files(pcap.stat().st_size)
+    return None if files is None else (session, files)
 
 
 def _clock_of(simulation: Simulation, clock: str) -> Callable[[int], None] | None:
@@ -125,28 +127,9 @@ def _clock_of(simulation: Simulation, clock: str) -> Callable[[int], None] | Non
     return simulation.session.set_clock
 
 
-def _timed(records: Iterator[Record], set_clock: Callable[[int], None] | None) -> Iterator[Record]:
+def _timed(records: Iterable[Record], set_clock: Callable[[int], None] | None) -> Iterator[Record]:
     """The records, the clock set to the time of each before it is run; those without a time leave it as it is."""
     for record in records:
         if set_clock is not None and record.timestamp:
             set_clock(record.timestamp)
         yield record
-
-
-def _chunks(records: Iterator[Record], at_once: int) -> Iterator[list[Record]]:
-    """As many as may be run at once; those before a part that cannot be read are run before it is reported."""
-    some: list[Record] = []
-    try:
-        for record in records:
-            some.append(record)
-            if len(some) == at_once:
-                yield some
-                some = []
-    except InputError:
-        yield some
-        raise
-    yield some
-
-
-def _not_for_the_hook(record: Record) -> Outcome:
-    return Outcome(None, None, forwarded=False, reason=record.reason, instructions=0, runs=0)

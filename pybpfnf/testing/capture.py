@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, final
+from typing import BinaryIO, Protocol, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.testing.link import LINK_TYPES, LinkType, NotIpv6, ipv6_packet
@@ -45,6 +45,42 @@ class Record:
         return cls(index, timestamp, link, frame, packet, None, frame[:start])
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """Where frames were captured: `ticks` a second in time stamps, that count from `offset` seconds after the epoch; `snaplen` 0 means no
+    limit."""
+
+    link: LinkType
+    snaplen: int
+    ticks: int
+    offset: int
+
+    def nanoseconds(self, ticks: int) -> int:
+        return self.offset * 10**9 + ticks * 10**9 // self.ticks
+
+
+class Capture(Protocol):
+    """A capture file that is being read, record after record. Between two records `source` is where the next begins, and whoever knows the
+    format may take records from there himself."""
+
+    @property
+    def source(self) -> Source: ...
+    @property
+    def in_blocks(self) -> bool:
+        """pcapng's blocks, not pcap's records."""
+        ...
+
+    @property
+    def big_endian(self) -> bool: ...
+    @property
+    def interfaces(self) -> Sequence[Interface]:
+        """Those of the records that come, by their numbers; of pcapng more can follow."""
+        ...
+
+    def __iter__(self) -> Iterator[Record]: ...
+
+
 _BLOCK = 1 << 16
 
 
@@ -58,6 +94,23 @@ class Source:
         # What is there, without waiting for more than that: packets of a pipe are run as they come.
         self._more: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
         self._ahead, self._used = b"", 0  # bytes read, and how many of them were taken
+
+    @property
+    def ahead(self) -> tuple[bytes, int]:
+        """What has been read, and how much of it has been taken."""
+        return self._ahead, self._used
+
+    def read_ahead(self, size: int) -> bool:
+        """Read `size` bytes more, or what there is; False at the end."""
+        piece = self._more(size)
+        self._ahead, self._used = self._ahead[self._used :] + piece, 0
+        return bool(piece)
+
+    def taken(self, position: int, records: int) -> None:
+        """What is ahead has been dealt with up to there, and so many records in it."""
+        self.offset += position - self._used
+        self._used = position
+        self.record += records
 
     def take(self, size: int, what: str) -> bytes:
         """Exactly `size` bytes; raises InputError where the file ends before."""

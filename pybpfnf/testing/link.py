@@ -39,6 +39,7 @@ class LinkType:
     number: int
     name: str
     start: Callable[[bytes], Start]
+    size: int = 0  # of a link header without VLAN tags
     type_at: int | None = None  # of the EtherType, in a link header without VLAN tags; else it stands last
 
     def header_for(self, header: bytes, packet: bytes) -> bytes:
@@ -103,13 +104,13 @@ def _raw(frame: bytes) -> Start:
 LINK_TYPES: Mapping[int, LinkType] = {
     link.number: link
     for link in (
-        LinkType(ETHERNET, "Ethernet", _by_ethertype("an Ethernet", size=14, type_at=12), type_at=12),
+        LinkType(ETHERNET, "Ethernet", _by_ethertype("an Ethernet", size=14, type_at=12), size=14, type_at=12),
         LinkType(12, "raw IP (BSD)", _raw),
         LinkType(14, "raw IP (OpenBSD)", _raw),
         LinkType(RAW_IP, "raw IP", _raw),
-        LinkType(113, "Linux cooked", _by_ethertype("a Linux cooked", size=16, type_at=14), type_at=14),
+        LinkType(113, "Linux cooked", _by_ethertype("a Linux cooked", size=16, type_at=14), size=16, type_at=14),
         LinkType(228, "raw IPv4", _raw),
         LinkType(229, "raw IPv6", _raw),
-        LinkType(276, "Linux cooked v2", _by_ethertype("a Linux cooked v2", size=20, type_at=0), type_at=0),
+        LinkType(276, "Linux cooked v2", _by_ethertype("a Linux cooked v2", size=20, type_at=0), size=20, type_at=0),
     )
 }

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, final
 
 from pybpfnf.errors import InputError
-from pybpfnf.testing.capture import LONGEST_RECORD, Record, Source
+from pybpfnf.testing.capture import LONGEST_RECORD, Capture, Interface, Record, Source
 from pybpfnf.testing.link import LINK_TYPES, RAW_IP, LinkType
 from pybpfnf.testing.pcapng import MAGIC as PCAPNG_MAGIC
 from pybpfnf.testing.pcapng import Pcapng
@@ -26,7 +26,7 @@ _RECORD = struct.Struct("<IIII")  # as we write them
 _LINK_TYPE_BITS = 0xFFFF  # above them: the length of a frame check sequence, which ip6_rcv cuts off with the padding
 
 
-def read_capture(stream: BinaryIO, name: str) -> Iterator[Record]:
+def read_capture(stream: BinaryIO, name: str) -> Capture:
     """The records of a capture, in constant memory. `name` is for errors.
 
     Raises InputError, at once or while iterating, for anything that is not a whole capture, with record and offset.
@@ -36,7 +36,7 @@ def read_capture(stream: BinaryIO, name: str) -> Iterator[Record]:
     if magic is None:
         raise InputError(f"{name} is empty", hint="give a capture in pcap or pcapng format")
     if magic == PCAPNG_MAGIC:
-        return iter(Pcapng(source))
+        return Pcapng(source)
     if magic not in _MAGICS:
         raise InputError(f"{name} is not a capture: it begins with {magic.hex(' ')}", hint="give a file in pcap or pcapng format")
     order, unit = _MAGICS[magic]
@@ -44,20 +44,35 @@ def read_capture(stream: BinaryIO, name: str) -> Iterator[Record]:
     major, _minor, _zone, _accuracy, _snaplen, network = struct.unpack(f"{order}HHiIII", header)
     if major != 2:
         raise source.error(f"pcap version {major} is not known", at=4)
-    return _pcap_records(source, order, unit, source.link_type(network & _LINK_TYPE_BITS))
+    return Pcap(source, order, unit, source.link_type(network & _LINK_TYPE_BITS))
 
 
-def _pcap_records(source: Source, order: str, unit: int, link: LinkType) -> Iterator[Record]:
-    parse = struct.Struct(f"{order}IIII").unpack
-    while (head := source.take_or_end(16, "a record's header")) is not None:
-        seconds, fraction, captured, original = parse(head)
-        if captured > LONGEST_RECORD:
-            raise source.error(f"a record of {captured} bytes is longer than any packet", at=source.offset - 16)
-        frame = source.take(captured, "a record")
-        yield Record.of(source.record, seconds * 10**9 + fraction * unit, link, frame, original)
-        source.record += 1
+@final
+class Pcap:
+    """The records of a file whose header has been read; `unit` is nanoseconds in one of a time stamp's second half."""
+
+    in_blocks = False
+
+    def __init__(self, source: Source, order: str, unit: int, link: LinkType) -> None:
+        self.source = source
+        self.big_endian = order == ">"
+        self.interfaces = (Interface(link, 0, 10**9 // unit, 0),)
+        self._order, self._unit = order, unit
+
+    def __iter__(self) -> Iterator[Record]:
+        source, unit, link = self.source, self._unit, self.interfaces[0].link
+        parse = struct.Struct(f"{self._order}IIII").unpack
+        while (head := source.take_or_end(16, "a record's header")) is not None:
+            seconds, fraction, captured, original = parse(head)
+            if captured > LONGEST_RECORD:
+                raise source.error(f"a record of {captured} bytes is longer than any packet", at=source.offset - 16)
+            frame = source.take(captured, "a record")
+            record = Record.of(source.record, seconds * 10**9 + fraction * unit, link, frame, original)
+            source.record += 1
+            yield record
 
 
+@final
 class Writer:
     """Writes a pcap file with nanoseconds, little-endian: the same records, the same bytes. The caller closes the stream.
 
@@ -82,6 +97,17 @@ class Writer:
             raise InputError(f"the time of packet {record.index} does not fit in a pcap file ({seconds} seconds since 1970)")
         frame = record.link.header_for(record.header, packet) + packet
         self._stream.write(_RECORD.pack(seconds, nanoseconds, len(frame), len(frame)) + frame)
+
+    @property
+    def link(self) -> LinkType | None:
+        """That of the records so far; None before the first."""
+        return self._link
+
+    def write_records(self, link: LinkType, records: memoryview) -> None:
+        """Records that are as `write` makes them, of frames with that link header."""
+        if self._link is None:
+            self._begin(link)
+        self._stream.write(records)
 
     def finish(self, link: LinkType | None = None) -> None:
         """After the last record; `link` is for a capture without any (raw IP when not given)."""

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import final
 
-from pybpfnf.testing.capture import LONGEST_RECORD, Record, Source
-from pybpfnf.testing.link import LinkType
+from pybpfnf.testing.capture import LONGEST_RECORD, Interface, Record, Source
 
 MAGIC = b"\x0a\x0d\x0d\x0a"  # block type of a section header, a palindrome
 _INTERFACE, _OBSOLETE_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 1, 2, 3, 6
@@ -20,30 +18,23 @@ _LONGEST_BLOCK = LONGEST_RECORD + 65_536  # a packet with its options
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """`ticks` a second in time stamps, that count from `offset` seconds after the epoch; `snaplen` 0 means no limit."""
-
-    link: LinkType
-    snaplen: int
-    ticks: int
-    offset: int
-
-    def nanoseconds(self, ticks: int) -> int:
-        return self.offset * 10**9 + ticks * 10**9 // self.ticks
-
-
 class Pcapng:
     """The records of a file whose first four bytes, MAGIC, have been read."""
 
+    in_blocks = True
+
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source = source
+        self.interfaces: list[Interface] = []
         self._order = ""
-        self._interfaces: list[Interface] = []
         self._begin_section()
 
+    @property
+    def big_endian(self) -> bool:
+        return self._order == ">"
+
     def __iter__(self) -> Iterator[Record]:
-        source = self._source
+        source = self.source
         while (head := source.take_or_end(4, "a block's type")) is not None:
             if head == MAGIC:
                 self._begin_section()
@@ -61,42 +52,42 @@ class Pcapng:
             self._end_block(size + 12)
             try:
                 if kind == _INTERFACE:
-                    self._interfaces.append(self._interface(body))
+                    self.interfaces.append(self._interface(body))
                     continue
                 record = self._packet(kind, body)
             except struct.error:
                 raise source.error(f"a block of {size} bytes is too short for its kind ({kind})", at=start) from None
-            yield record
             source.record += 1
+            yield record
 
     def _begin_section(self) -> None:
         """The rest of a section header block: it sets the byte order, and interfaces count anew."""
-        head = self._source.take(8, "a section header")
+        head = self.source.take(8, "a section header")
         orders = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
         order = orders.get(head[4:])
         if order is None:
-            raise self._source.error("a section header without its byte-order magic", at=self._source.offset - 4)
+            raise self.source.error("a section header without its byte-order magic", at=self.source.offset - 4)
         self._order = order
-        self._interfaces = []
+        self.interfaces = []
         size = self._size(head[:4])
         if size < 28:
-            raise self._source.error(f"a section header of {size} bytes is too short", at=self._source.offset - 8)
-        major, _minor = struct.unpack(f"{order}HH", self._source.take(4, "a section header"))
+            raise self.source.error(f"a section header of {size} bytes is too short", at=self.source.offset - 8)
+        major, _minor = struct.unpack(f"{order}HH", self.source.take(4, "a section header"))
         if major != 1:
-            raise self._source.error(f"pcapng version {major} is not known", at=self._source.offset - 4)
-        self._source.skip(size - 20, "a section header")
+            raise self.source.error(f"pcapng version {major} is not known", at=self.source.offset - 4)
+        self.source.skip(size - 20, "a section header")
         self._end_block(size)
 
     def _size(self, data: bytes) -> int:
         (size,) = struct.unpack(f"{self._order}I", data)
         if size < 12 or size % 4:
-            raise self._source.error(f"a block's length is {size}; it is a multiple of 4, and at least 12", at=self._source.offset - 4)
+            raise self.source.error(f"a block's length is {size}; it is a multiple of 4, and at least 12", at=self.source.offset - 4)
         return int(size)
 
     def _end_block(self, size: int) -> None:
-        (again,) = struct.unpack(f"{self._order}I", self._source.take(4, "a block's second length"))
+        (again,) = struct.unpack(f"{self._order}I", self.source.take(4, "a block's second length"))
         if again != size:
-            raise self._source.error(f"a block's two lengths differ ({size} and {again})", at=self._source.offset - 4)
+            raise self.source.error(f"a block's two lengths differ ({size} and {again})", at=self.source.offset - 4)
 
     def _interface(self, body: bytes) -> Interface:
         link, _reserved, snaplen = struct.unpack_from(f"{self._order}HHI", body)
@@ -106,7 +97,7 @@ class Pcapng:
                 ticks = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** value[0]
             if code == _OPTION_TSOFFSET and len(value) == 8:
                 (offset,) = struct.unpack(f"{self._order}q", value)
-        return Interface(self._source.link_type(link), snaplen, ticks, offset)
+        return Interface(self.source.link_type(link), snaplen, ticks, offset)
 
     def _options(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         while len(data) >= 4:
@@ -117,7 +108,7 @@ class Pcapng:
             data = data[4 + (size + 3) // 4 * 4 :]
 
     def _packet(self, kind: int, body: bytes) -> Record:
-        index = self._source.record
+        index = self.source.record
         if kind == _SIMPLE_PACKET:
             (original,) = struct.unpack_from(f"{self._order}I", body)
             interface = self._interface_at(0)
@@ -127,11 +118,11 @@ class Pcapng:
         layout = "IIIII" if kind == _ENHANCED_PACKET else "HxxIIII"
         number, high, low, captured, original = struct.unpack_from(self._order + layout, body)
         if captured > len(body) - 20:
-            raise self._source.error(f"a packet of {captured} bytes is longer than its block")
+            raise self.source.error(f"a packet of {captured} bytes is longer than its block")
         interface = self._interface_at(number)
         return Record.of(index, interface.nanoseconds(high << 32 | low), interface.link, body[20 : 20 + captured], original)
 
     def _interface_at(self, number: int) -> Interface:
-        if number >= len(self._interfaces):
-            raise self._source.error(f"a packet of interface {number}, which the section does not describe")
-        return self._interfaces[number]
+        if number >= len(self.interfaces):
+            raise self.source.error(f"a packet of interface {number}, which the section does not describe")
+        return self.interfaces[number]

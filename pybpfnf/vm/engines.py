@@ -15,7 +15,9 @@ from pybpfnf.runner import Environment, Fault, FaultKind
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.machine import Machine, Result
 from pybpfnf.vm.memory import Memory, Region
-from pybpfnf.vm.native.batch import Batch, Begun, is_possible
+from pybpfnf.vm.native.batch import Batch
+from pybpfnf.vm.native.files import FileBatch
+from pybpfnf.vm.native.hook import Begun, is_possible
 from pybpfnf.vm.native.jit import why_not
 from pybpfnf.vm.native.machine import NativeMachine
 from pybpfnf.vm.native.regions import NativeMemory
@@ -28,6 +30,8 @@ _MOST_EXPIRED = 10_000
 _TIMER = HELPERS["timer_init"].id
 WORTH_A_BATCH = 4_000
 """Packets at once for which `auto` compiles."""
+WORTH_A_FILE = 1 << 19
+"""Bytes of a capture for which it does: about as many packets."""
 
 
 class Engine(Enum):
@@ -89,17 +93,25 @@ class Engines:
 
     def batch(self, packets: int, counters: tuple[Region, int, int] | None) -> Batch | None:
         """What runs so many packets at once; None where one after the other will do, or must."""
-        if (
-            self._engine is Engine.REFERENCE
-            or self._has_timers
-            or not is_possible(self._host)
-            or (self._engine is Engine.AUTO and packets < WORTH_A_BATCH)
-        ):
+        if not self._many(packets >= WORTH_A_BATCH):
             return None
         if self._batch is None and self._make_native():
             assert isinstance(self.memory, NativeMemory)
             self._batch = Batch(self._program, self._host, self.memory, counters)
         return self._batch
+
+    def files(self, size: int, counters: tuple[Region, int, int] | None) -> FileBatch | None:
+        """What runs captures; None where packet after packet will do for so many bytes, or must."""
+        if not self._many(size >= WORTH_A_FILE) or not self._make_native():
+            return None
+        assert isinstance(self.memory, NativeMemory)
+        return FileBatch(self._program, self._host, self.memory, counters)
+
+    def _many(self, worth: bool) -> bool:
+        """Whether machine code may have many packets at once; `worth`: so may it where it need not."""
+        if self._engine is Engine.REFERENCE or self._has_timers or not is_possible(self._host):
+            return False
+        return worth or self._engine is Engine.COMPILED
 
     def _make_native(self) -> bool:
         """Have native code run the program from now on; whether it can."""

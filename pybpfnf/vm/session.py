@@ -24,7 +24,8 @@ from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.machine import Result
 from pybpfnf.vm.map_types import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Region
-from pybpfnf.vm.native.batch import Begun
+from pybpfnf.vm.native.files import FileBatch
+from pybpfnf.vm.native.hook import Begun
 from pybpfnf.vm.routes import Network, Route
 from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.tails import chain
@@ -100,9 +101,13 @@ class VmSession:
     def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
         """As `run` on each in turn; where there are many, at once in machine code."""
         batch = self._engines.batch(len(packets), self._fault_counters())
-        return [self.run(packet) for packet in packets] if batch is None else batch.run(packets, self.run, self._go_on)
+        return [self.run(packet) for packet in packets] if batch is None else batch.run(packets, self.run, self.go_on)
 
-    def _go_on(self, packet: bytes, begun: Begun) -> Outcome:
+    def files(self, size: int) -> FileBatch | None:
+        """What runs a capture of so many bytes in machine code; None where packet after packet will do, or must."""
+        return self._engines.files(size, self._fault_counters())
+
+    def go_on(self, packet: bytes, begun: Begun) -> Outcome:
         """A packet of a batch, from where machine code has stopped."""
         skb, sid = self._hook.receive(packet, self._host.environment)
         runs = iter((lambda: self._resume(begun),))

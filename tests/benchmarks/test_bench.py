@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import clang
+from benchmarks import clang, files
 from benchmarks.codegen import IN_C, OURS, OURS_UNCOUNTED
 from benchmarks.vm_speed import COMPILED, KERNEL, PROGRAMS, REFERENCE
 from benchmarks.yardsticks import YARDSTICKS
@@ -52,3 +52,10 @@ def test_without_clang_it_says_so_and_measures_the_rest(tmp_path: Path) -> None:
     text = _bench(path=str(tmp_path))
     assert "missing: clang" in text
     assert "tag_increment" in text
+
+
+@pytest.mark.slow
+def test_files_have_their_figures() -> None:
+    report = json.loads(_bench("files", "--json"))
+    assert [row["function"] for row in report["files"]] == list(files.FUNCTIONS)
+    assert all(row["seconds"] > 0 and row["memory"] > 10**6 for row in report["files"])

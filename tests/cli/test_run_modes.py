@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pybpfnf.testing.packets import srv6
+from pybpfnf.vm.engines import WORTH_A_FILE
 from tests.cli.conftest import FIRST, CaptureOf, Command
 
 SEGMENTS = ["fc00:3::3", "fc00:2::2"]
@@ -65,3 +66,13 @@ def test_packets_come_at_the_times_of_the_capture(command: Command, capture_of: 
 def test_the_kernels_clocks_are_its_own(command: Command, capture_of: CaptureOf) -> None:
     ended = command("run", "end", capture_of(TAGGED), "--clock", "pcap", "--runner", "kernel")
     assert (ended.status, "the kernel's clocks are its own" in ended.err) == (2, True)
+
+
+def test_a_long_file_without_lines_for_packets_gives_the_same_as_with_them(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    """It goes through machine code as a whole (`testing.passing`), from half a megabyte on."""
+    capture = capture_of(*(TAGGED, TAGGED, LAST, NO_SRH) * 1800)
+    assert capture.stat().st_size > WORTH_A_FILE
+    ended = command("run", "add_tlv", capture, "-q", "-w", tmp_path / "out.pcap")
+    usual = command("run", "add_tlv", capture, "-w", tmp_path / "usual.pcap", "--engine", "reference")
+    assert ended.out.splitlines()[-1] == usual.out.splitlines()[-1] == "7200 packets: 3600 forwarded, 3600 dropped, 0 with a fault"
+    assert (tmp_path / "out.pcap").read_bytes() == (tmp_path / "usual.pcap").read_bytes()

@@ -131,7 +131,7 @@ def test_records_are_read_one_at_a_time() -> None:
             data, self.pending = self.pending[:size], self.pending[size:]
             return data
 
-    capture = read_capture(Endless(), "endless")  # type: ignore[arg-type]
+    capture = iter(read_capture(Endless(), "endless"))  # type: ignore[arg-type]
     assert [next(capture).index for _ in range(1000)] == list(range(1000))
 
 
@@ -230,7 +230,7 @@ def test_a_pcapng_block_whose_lengths_differ_is_refused() -> None:
 
 
 def test_records_before_the_broken_one_are_given() -> None:
-    capture = read_capture(io.BytesIO(pcap(ETHERNET) + b"\1"), EXAMPLE)
+    capture = iter(read_capture(io.BytesIO(pcap(ETHERNET) + b"\1"), EXAMPLE))
     assert next(capture).packet == IPV6
     with pytest.raises(InputError):
         next(capture)

@@ -209,8 +209,7 @@ def is_elsewhere(state: int, address: int) -> int:
 
 def leads_onwards(state: int, address: int) -> int:
     """`is_elsewhere`, and not the SID either, which is where the packet in hand was going."""
-    start = word(state, Word.INPUT) + load64(word(state, Word.STARTS) + word(state, Word.INDEX) * 8)
-    return is_elsewhere(state, address) and not same(address, start + DESTINATION, ADDRESS)
+    return is_elsewhere(state, address) and not same(address, word(state, Word.GIVEN) + DESTINATION, ADDRESS)
 
 
 def map_lookup_elem(state: int, r1: int, r2: int) -> int:

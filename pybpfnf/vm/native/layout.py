@@ -51,8 +51,31 @@ class Word(IntEnum):
 
     LINEAR = 48  # bytes of the packet that are in one piece: where its data_end is
 
-    CONSTANTS = 49  # what 64-bit loads give that depends on the session, one after the other
+    GIVEN = 49  # where the packet in hand is, as it came
 
+    # Of a capture (`fast_files`), beside INPUT, INDEX (records that were dealt with), OUTPUT, ROOM and USED.
+    POSITION = 50  # where the next record begins in INPUT
+    END = 51  # of INPUT
+    IN_BLOCKS = 52  # pcapng, not pcap
+    BIG_ENDIAN = 53  # numbers in the file
+    INTERFACES = 54  # INTERFACE_WORDS for each
+    INTERFACES_COUNT = 55
+    WRITING = 56  # what leaves is wanted
+    FORWARDED = 57  # packets that have left
+    FRAME = 58  # where the frame in hand is
+    FRAME_SIZE = 59
+    RECORD_SIZE = 60  # with all that is around the frame
+    LINK_SIZE = 61  # of the frame's link header
+    SECONDS = 62  # the frame's time
+    NANOSECONDS = 63
+
+    CONSTANTS = 64  # what 64-bit loads give that depends on the session, one after the other
+
+
+INTERFACE_WORDS = (
+    5  # 1 where its frames can be read by machine code, link header's size, EtherType's place or NO_TYPE, ticks a second, seconds
+)
+NO_TYPE = (1 << 64) - 1
 
 RESULT_WORDS = 4  # verdict, where in OUTPUT, length or DROPPED, instructions
 DROPPED = (1 << 64) - 1

@@ -59,6 +59,10 @@ def store16(address: int, value: int) -> None:
     raise NotImplementedError("compiled, not run")
 
 
+def store32(address: int, value: int) -> None:
+    raise NotImplementedError("compiled, not run")
+
+
 def store64(address: int, value: int) -> None:
     raise NotImplementedError("compiled, not run")
 
@@ -156,6 +160,7 @@ _INTRINSICS: Mapping[str, Callable[[Writer, list[str]], str]] = {
     "load64": _load(64),
     "store8": _store(8),
     "store16": _store(16, swapped=True),
+    "store32": _store(32),
     "store64": _store(64),
     "move": _move,
     "clear": _clear,
