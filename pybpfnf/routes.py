@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, final
 from pybpfnf.abi.headers import HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_FLAGS, SRH_TLVS
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.records import dataclass
-from pybpfnf.runner import HmacKey
+from pybpfnf.runner import Event, HmacKey
 
 MAIN_TABLE, LOCAL_TABLE = 254, 255  # RT_TABLE_*, include/uapi/linux/rtnetlink.h
 DEFAULT_METRIC = 1024  # IP6_RT_PRIO_USER, include/net/ip6_route.h: of a route that says none
@@ -126,11 +126,14 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Crossing:
     """What became of a packet that came in at a router: the packets that left, each with its device and from its IP header on, and
-    one sentence that says why it did not; `log`: what programs said."""
+    one sentence that says why it did not; `log` and `events`: what programs said; `delivered`: packets that ended at the router, for who
+    listens there."""
 
     packets: tuple[tuple[str, bytes], ...]
     reason: str | None = None
     log: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
+    delivered: tuple[bytes, ...] = ()
 
 
 class Router(Protocol):

@@ -2,8 +2,8 @@
 
     wire3 -> tun0  [ rules, tables, routes with encapsulations and programs ]  dum0 -> wire5, dum1 -> wire7, ...
 
-Each device is one end of a veth pair; at the other packets are sent and watched. No device has neighbours to find (IFF_NOARP), and the
-router answers nothing itself.
+Each device is one end of a veth pair; at the other packets are sent and watched. No device has neighbours to find (IFF_NOARP). The
+router answers nothing itself, or, with `answers`, by ICMPv6, as often as it is asked and without flow labels of its own.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ _SYSCTLS = (
     ("ipv6/conf/all/forwarding", 1),
     ("ipv6/conf/default/forwarding", 0),  # a new device is multicast: one that forwards would report that it joins all routers
 )
+_ANSWERING = (("ipv6/icmp/ratelimit", 0), ("ipv6/auto_flowlabels", 0))
 # What marks the end of a packet's way: it crosses by a table and a device of its own, behind the packet.
 _FLUSH_DEVICE, _FLUSH_TABLE, _FLUSH_PRIORITY = "flush0", 4_182_182, 2
 _FLUSH_TARGET = IPv6Address("fd70:7962:7066:6e66::2")
@@ -61,7 +62,7 @@ _ROUNDS = 3  # a packet inside another is received anew behind what waits, as of
 class NamespaceRouter:
     """A `routes.Router`; `find` gives the programs that routes name."""
 
-    def __init__(self, find: FindProgram) -> None:
+    def __init__(self, find: FindProgram, *, answers: bool = False) -> None:
         self._find = find
         self._indexes = {LOOPBACK: 1}
         self._loaded: list[LoadedProgram] = []
@@ -74,10 +75,11 @@ class NamespaceRouter:
             self._stack = stack
             with self._namespace.entered():
                 self._netlink = stack.enter_context(Netlink())
-                for name, value in _SYSCTLS:
+                for name, value in (*_SYSCTLS, *(_ANSWERING if answers else ())):
                     netns.set_sysctl(name, value)
                 links.set_flags(self._netlink, 1, IFF_UP, IFF_UP)
-                links.forbid_own_packets(self._netlink)
+                if not answers:
+                    links.forbid_own_packets(self._netlink)
             self.add_device(TUN)
             self.add_device(_FLUSH_DEVICE)
             flush = IPv6Network(_FLUSH_TARGET)

@@ -11,21 +11,26 @@ from ipaddress import IPv6Address
 from typing import final
 
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS
+from pybpfnf.abi.icmpv6 import IPV6_MIN_MTU
 
 IPV6_SIZE = HEADERS["ipv6"].size
 IPV6, ROUTING = NEXT_HEADERS["ipv6"], NEXT_HEADERS["routing"]
-_HOP_BY_HOP, _FRAGMENT, _AUTH, _NONE = (NEXT_HEADERS[name] for name in ("hop_by_hop", "fragment", "ah", "no_next_header"))
-_EXTENSION_HEADERS = frozenset({_HOP_BY_HOP, ROUTING, _FRAGMENT, _AUTH, _NONE, NEXT_HEADERS["destination_options"]})
+_HOP_BY_HOP, FRAGMENT, _AUTH, NO_NEXT_HEADER = (NEXT_HEADERS[name] for name in ("hop_by_hop", "fragment", "ah", "no_next_header"))
+EXTENSION_HEADERS = frozenset({_HOP_BY_HOP, ROUTING, FRAGMENT, _AUTH, NO_NEXT_HEADER, NEXT_HEADERS["destination_options"]})
+_LOOPBACK = IPv6Address(1).packed
 _MAX_HBH_OPTIONS = 8  # net.ipv6.max_hbh_opts_number
 
 
 @final
 class Drop(Exception):  # noqa: N818 (a verdict, not an error)
-    """The kernel drops the packet; the text is one sentence that names the check. Never leaves the package."""
+    """The kernel drops the packet; the text is one sentence that names the check. Never leaves the package.
 
-    def __init__(self, reason: str) -> None:
+    `answer` names the ICMPv6 error (`abi.icmpv6.ICMP_ERRORS`) that it sends because of that, None where it sends none.
+    """
+
+    def __init__(self, reason: str, answer: str | None = None, parameter: int = 0) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.answer, self.parameter = reason, answer, parameter
 
 
 def source(packet: bytes | bytearray) -> IPv6Address:
@@ -42,7 +47,7 @@ def receive(packet: bytes) -> tuple[bytes, int]:
         raise Drop("ip6_rcv_core: shorter than an IPv6 header")
     if packet[0] >> 4 != 6:
         raise Drop("ip6_rcv_core: the version is not 6")
-    _check_addresses(source(packet), destination(packet), destination_scope=packet[25] & 15)
+    _check_addresses(packet)
     length = int.from_bytes(packet[4:6], "big")
     # A payload length of 0 with hop-by-hop options may be a jumbogram, whose length is in an option.
     if length or packet[6] != _HOP_BY_HOP:
@@ -54,22 +59,32 @@ def receive(packet: bytes) -> tuple[bytes, int]:
     return packet, IPV6_SIZE + _parse_hop_by_hop(packet)
 
 
-def forward(packet: bytearray) -> None:
-    """`ip6_forward` (net/ipv6/ip6_output.c), as far as a packet shows it: takes a hop off, or Drop."""
+def forward(packet: bytearray, mtu: int = 0, *, came_by: bool = False) -> None:
+    """`ip6_forward` (net/ipv6/ip6_output.c): takes a hop off, or Drop. `mtu` is of the route, 0 for none; `came_by`: the packet goes back
+    by the device that it came in by, where the kernel sends a redirect in place of looking at the source."""
     if packet[7] <= 1:
-        raise Drop("ip6_forward: the hop limit is 1 or 0")
-    sender = source(packet)
-    if sender.is_unspecified or sender.is_link_local:
-        raise Drop(f"ip6_forward: a packet from {sender} is not forwarded")
+        raise Drop("ip6_forward: the hop limit is 1 or 0", "hop_limit")
+    if not came_by:
+        _check_source(packet)
+    if mtu and len(packet) > max(mtu, IPV6_MIN_MTU):
+        raise Drop(f"ip6_forward: {len(packet)} bytes are more than the MTU of {mtu}", "too_big", max(mtu, IPV6_MIN_MTU))
     packet[7] -= 1
 
 
-def _check_addresses(source: IPv6Address, destination: IPv6Address, destination_scope: int) -> None:
-    if source.is_loopback or destination.is_loopback:
+def _check_source(packet: bytearray) -> None:
+    first = packet[8:10]
+    if not any(packet[8:24]) or first[0] == 0xFF:
+        raise Drop(f"ip6_forward: a packet from {source(packet)} is not forwarded")
+    if first[0] == 0xFE and first[1] >> 6 == 2:
+        raise Drop(f"ip6_forward: a packet from {source(packet)} is not forwarded", "beyond_scope")
+
+
+def _check_addresses(packet: bytes) -> None:
+    if _LOOPBACK in (packet[8:24], packet[24:40]):
         raise Drop("ip6_rcv_core: a loopback address on the wire")
-    if destination.is_multicast and destination_scope in (0, 1):
+    if packet[24] == 0xFF and packet[25] & 15 in (0, 1):
         raise Drop("ip6_rcv_core: a multicast destination of reserved or interface-local scope")
-    if source.is_multicast:
+    if packet[8] == 0xFF:
         raise Drop("ip6_rcv_core: the source is a multicast address")
 
 
@@ -153,21 +168,21 @@ def find_header(packet: bytes | bytearray, target: int, *, skip_exhausted_routin
     kind = packet[6]
     while True:
         found = kind == target
-        if kind not in _EXTENSION_HEADERS or kind == _NONE:
+        if kind not in EXTENSION_HEADERS or kind == NO_NEXT_HEADER:
             return offset if found else -errno.ENOENT
         # The kernel asks for two bytes of any header, and for four of routing and fragment headers.
-        if offset + (4 if kind in (ROUTING, _FRAGMENT) else 2) > len(packet):
+        if offset + (4 if kind in (ROUTING, FRAGMENT) else 2) > len(packet):
             return -errno.EBADMSG
         if kind == ROUTING and skip_exhausted_routing and packet[offset + 3] == 0:
             found = False
-        if kind == _FRAGMENT and int.from_bytes(packet[offset + 2 : offset + 4], "big") & ~7:
+        if kind == FRAGMENT and int.from_bytes(packet[offset + 2 : offset + 4], "big") & ~7:
             return -errno.ENOENT  # not the first fragment: what follows is no header
         if found:
             return offset
-        kind, offset = packet[offset], offset + _header_length(kind, packet[offset + 1])
+        kind, offset = packet[offset], offset + header_length(kind, packet[offset + 1])
 
 
-def _header_length(kind: int, length: int) -> int:
-    if kind == _FRAGMENT:
+def header_length(kind: int, length: int) -> int:
+    if kind == FRAGMENT:
         return 8
     return (length + 2) * 4 if kind == _AUTH else (length + 1) * 8

@@ -110,12 +110,12 @@ def _set_up(router: Router) -> None:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("seed", [1, 2])
-def test_both_routers_do_the_same_with_any_packet(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "answers"), [(1, False), (2, False), (3, True), (4, True)])
+def test_both_routers_do_the_same_with_any_packet(seed: int, answers: bool, tmp_path: Path) -> None:
     (tmp_path / "hooks.py").write_text(HOOKS, encoding="utf-8")
     find, source = programs_beside(tmp_path), _Random(seed)
     forwarded = 0
-    with closing(VmRouter(find)) as vm, closing(NamespaceRouter(find)) as kernel:
+    with closing(VmRouter(find, answers=answers)) as vm, closing(NamespaceRouter(find, answers=answers)) as kernel:
         _set_up(vm)
         _set_up(kernel)
         for _ in range(_PACKETS):

@@ -143,9 +143,9 @@ def test_a_route_says_the_type_of_a_program_whose_section_does_not(runner: str) 
 def test_every_drop_has_its_reason(tmp_path: Path) -> None:
     text = "> fc00::1 -> fd00::42 / [fc00::2,fd00::42] <sl 0>\n< none\n> fc00::1 -> dead::1\n< none\n> fc00::1 -> fd00::9\n< none\n"
     assert [each.reason for each in run_text(text, tmp_path) if isinstance(each, Result)] == [
-        "fd00::42 is the router's own and the last segment: nothing there sends the packet on",
+        "fd00::42 is the router's own, and the packet has nothing for it",
         "there is no route to dead::1",
-        "the route to fd00::9 is by lo, where a packet goes round until its hops are used up",
+        "the route to fd00::/48 is by lo, and leads nowhere",
     ]
 
 

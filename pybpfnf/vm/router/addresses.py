@@ -29,6 +29,14 @@ class Addresses:
                 return
         raise InputError(f"{device} has no address {address}")
 
+    def has(self, address: IPv6Address) -> bool:
+        """Whether it is one of the router's own, of any device."""
+        return any(address == each for each, _, _ in self._own)
+
+    def has_anycast(self, address: IPv6Address) -> bool:
+        """Whether it is the anycast address of the routers in a prefix of its own (RFC 4291 section 2.6.1)."""
+        return any(address == anycast(each, length) for each, length, _ in self._own)
+
     def source_for(self, destination: IPv6Address, device: str | None) -> IPv6Address:
         """`::` where there is no address at all; the first that was added of those that are equally good."""
         best, score = IPv6Address(0), (-1, False, False, -1)
@@ -42,6 +50,11 @@ class Addresses:
             if new > score:
                 best, score = address, new
         return best
+
+
+def anycast(address: IPv6Address, length: int) -> IPv6Address | None:
+    """Of the prefix that has the address; None where it has no room for one (net/ipv6/anycast.c, addrconf_join_anycast)."""
+    return IPv6Network((address, length), strict=False).network_address if length < 127 else None
 
 
 def _scope_fits(address: IPv6Address, destination: IPv6Address) -> int:

@@ -1,11 +1,13 @@
-"""Packets for the router itself: headers in turn, until one leads on, or there is nobody for them (net/ipv6/ip6_input.c, exthdrs.c)."""
+"""Packets for the router itself: headers in turn, until one leads on, or an upper layer is there (net/ipv6/ip6_input.c, exthdrs.c)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import final
 
 from pybpfnf.abi.headers import NEXT_HEADERS, ROUTING_TYPES
+from pybpfnf.records import dataclass
 from pybpfnf.runner import HmacKey
 from pybpfnf.vm import ipv6, srh
 from pybpfnf.vm.ipv6 import Drop
@@ -13,53 +15,94 @@ from pybpfnf.vm.seg6 import advance_nextseg
 from pybpfnf.vm.skb import Skb
 
 _SKIPPED = frozenset({NEXT_HEADERS["hop_by_hop"], NEXT_HEADERS["destination_options"]})
-_FRAGMENT = NEXT_HEADERS["fragment"]
+_IPV4 = NEXT_HEADERS["ipv4"]
+_RPL = 3  # IPV6_SRCRT_TYPE_3, which `rpl_seg_enabled` = 0 refuses
+_TYPE, _SEGMENTS_LEFT = 2, 3
 
 
 class Onwards(Enum):
     ROUTED = "the destination is another now: route it"
     RECEIVED = "there is a packet inside: receive that"
+    ENDED = "it was for the router, and has been dealt with"
 
 
-def deliver(skb: Skb, *, seg6_enabled: bool, require_hmac: int, keys: Mapping[int, HmacKey]) -> Onwards:
-    """What becomes of a packet whose destination is the router's own; Drop where it ends here."""
-    number, at = skb.data[6], ipv6.IPV6_SIZE
-    while number in _SKIPPED:
-        if at + 2 > len(skb.data) or at + 8 * (skb.data[at + 1] + 1) > len(skb.data):
-            raise Drop("ip6_input: an extension header runs past the packet")
-        number, at = skb.data[at], at + 8 * (skb.data[at + 1] + 1)
-    if number == ipv6.ROUTING:
-        return _routing(skb, at, seg6_enabled, require_hmac, keys)
-    if number == _FRAGMENT:
-        raise Drop("ip6_input: a fragment for the router itself")
-    raise Drop(f"{ipv6.destination(skb.data)} is the router's own, and nothing there sends the packet on")
+@final
+@dataclass(frozen=True, slots=True)
+class Upper:
+    """The first header that is no extension header: its Next Header value, which stands at `number_at`, and where it begins."""
+
+    number: int
+    at: int
+    number_at: int
 
 
-def _routing(skb: Skb, at: int, seg6_enabled: bool, require_hmac: int, keys: Mapping[int, HmacKey]) -> Onwards:
-    """`ipv6_srh_rcv`: an SRH at a node whose address is the active segment. TLVs are not looked at."""
+@final
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What the device that a packet came in by does with SRHs."""
+
+    enabled: bool
+    require_hmac: int
+    keys: Mapping[int, HmacKey]
+
+
+def deliver(skb: Skb, segments: Segments) -> Onwards | Upper:
+    """What becomes of a packet whose destination is the router's own; Drop where a header of it is wrong."""
+    data, number_at, at = skb.data, 6, ipv6.IPV6_SIZE
+    while True:
+        number = data[number_at]
+        if number in _SKIPPED:
+            if at + 2 > len(data) or at + 8 * (data[at + 1] + 1) > len(data):
+                raise Drop("ip6_input: an extension header runs past the packet")
+        elif number == ipv6.ROUTING:
+            onwards = _routing(skb, at, segments)
+            if onwards is not None:
+                return onwards
+        elif number == ipv6.FRAGMENT:
+            raise Drop("ip6_input: a fragment for the router itself, which puts none together")
+        else:
+            return Upper(number, at, number_at)
+        number_at, at = at, at + 8 * (data[at + 1] + 1)
+
+
+def _routing(skb: Skb, at: int, segments: Segments) -> Onwards | None:
+    """`ipv6_rthdr_rcv`; None where the header behind it is next."""
     data = skb.data
     if at + srh.FIXED_SIZE > len(data) or at + srh.length(data, at) > len(data):
         raise Drop("ipv6_rthdr_rcv: the routing header runs past the packet")
-    if data[at + 2] != ROUTING_TYPES["srh"]:
-        raise Drop(f"ipv6_rthdr_rcv: a routing header of type {data[at + 2]}")
-    if not seg6_enabled:
+    kind = data[at + _TYPE]
+    if kind == ROUTING_TYPES["srh"]:
+        return _srh(skb, at, segments)
+    if kind == _RPL:
+        raise Drop("ipv6_rpl_srh_rcv: rpl_seg_enabled is 0")
+    if data[at + _SEGMENTS_LEFT]:
+        raise Drop(f"ipv6_rthdr_rcv: a routing header of type {kind}", "header_field", at + _TYPE)
+    return None
+
+
+def _srh(skb: Skb, at: int, segments: Segments) -> Onwards | None:
+    """`ipv6_srh_rcv`: an SRH at a node whose address is the active segment. TLVs are not looked at."""
+    data = skb.data
+    if not segments.enabled:
         raise Drop("ipv6_srh_rcv: seg6_enabled is 0")
-    srh.check_hmac(data, at, require_hmac, keys)
+    srh.check_hmac(data, at, segments.require_hmac, segments.keys)
     left = srh.segments_left(data, at)
     if left == 0:
         return _last(skb, at)
     if left >= data[at + 1] >> 1:
-        raise Drop("ipv6_srh_rcv: segments_left is past the segments")
+        raise Drop("ipv6_srh_rcv: segments_left is past the segments", "header_field", at + _SEGMENTS_LEFT)
     advance_nextseg(data, at)
     return Onwards.ROUTED
 
 
-def _last(skb: Skb, at: int) -> Onwards:
+def _last(skb: Skb, at: int) -> Onwards | None:
     inner = at + srh.length(skb.data, at)
     if skb.data[at] == ipv6.IPV6:
         del skb.data[:inner]
         return Onwards.RECEIVED
+    if skb.data[at] == _IPV4:
+        raise Drop("ipv6_srh_rcv: the packet inside is one of IPv4, which this router does not receive")
     if skb.data[at] == ipv6.ROUTING:
         # The kernel takes the second header, and pulls and pushes at the wrong places: what leaves begins within the first.
         raise Drop("ipv6_srh_rcv: a routing header behind one that is used up, of which the kernel makes no packet")
-    raise Drop(f"{ipv6.destination(skb.data)} is the router's own and the last segment: nothing there sends the packet on")
+    return None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from ipaddress import IPv6Address, IPv6Network
-from typing import final
+from typing import TypeAlias, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
 from pybpfnf.routes import DEFAULT_METRIC, LOCAL_TABLE, MAIN_TABLE, Hop, Route, Rule
+from pybpfnf.vm.router.hashing import HASH_SIZE
 from pybpfnf.vm.session import VmSession
 
 _MAIN_PRIORITY = 32766
+_ONES = (1 << 128) - 1
 _DEVICELESS = {"blackhole": errno.EINVAL, "unreachable": errno.EHOSTUNREACH, "prohibit": errno.EACCES}
 
 
@@ -28,22 +30,61 @@ class Entry:
     error: int = 0
 
 
+Groups: TypeAlias = list[tuple[int, list[Entry]]]
+"""The routes to one prefix, by metric: the lowest first."""
+
+
 @final
 @dataclass(slots=True)
 class Key:
-    """What rules and tables are asked with."""
+    """What rules and tables are asked with. `iif` is LOOPBACK for packets of the router's own; `oif` the device that the way must be by,
+    None for any. `spread` gives 32 bits that are the same for a flow; it is asked where there are several hops."""
 
-    destination: IPv6Address
-    source: IPv6Address
+    destination: int
+    source: int
     iif: str
-    mark: int
-    spread: int = 0  # which of several hops: any number, the same for a flow
+    mark: int = 0
+    oif: str | None = None
+    spread: Callable[[], int] = int
+
+
+class _Table:
+    """Routes by the length of their prefix, and by its address."""
+
+    def __init__(self) -> None:
+        self._by_length: dict[int, dict[int, Groups]] = {}
+        self._levels: list[tuple[int, dict[int, Groups]]] = []  # a mask each, the longest first
+
+    def find(self, destination: int) -> Iterator[Groups]:
+        for mask, routes in self._levels:
+            groups = routes.get(destination & mask)
+            if groups is not None:
+                yield groups
+
+    def groups(self, prefix: IPv6Network) -> Groups:
+        """The routes to a prefix; a list of its own."""
+        return list(self._by_length.get(prefix.prefixlen, {}).get(int(prefix.network_address), ()))
+
+    def put(self, prefix: IPv6Network, groups: Groups) -> None:
+        """These routes to it and no others."""
+        routes = self._by_length.setdefault(prefix.prefixlen, {})
+        if groups:
+            routes[int(prefix.network_address)] = sorted(groups, key=lambda group: group[0])
+        else:
+            routes.pop(int(prefix.network_address), None)
+        if not routes:
+            del self._by_length[prefix.prefixlen]
+        lengths = sorted(self._by_length, reverse=True)
+        self._levels = [(_ONES >> 128 - length << 128 - length, self._by_length[length]) for length in lengths]
+
+    def __iter__(self) -> Iterator[Groups]:
+        return (groups for routes in self._by_length.values() for groups in routes.values())
 
 
 @final
 class Fib:
     def __init__(self) -> None:
-        self._tables: dict[int, dict[IPv6Network, list[tuple[int, list[Entry]]]]] = {LOCAL_TABLE: {}, MAIN_TABLE: {}}
+        self._tables = {LOCAL_TABLE: _Table(), MAIN_TABLE: _Table()}
         self._rules = [Rule(LOCAL_TABLE, 0), Rule(MAIN_TABLE, _MAIN_PRIORITY)]
 
     def has_table(self, table: int) -> bool:
@@ -60,40 +101,45 @@ class Fib:
         return None
 
     def lookup_in(self, table: int, key: Key) -> Entry | None:
-        routes = self._tables.get(table, {})
-        for length in sorted({prefix.prefixlen for prefix in routes}, reverse=True):
-            groups = routes.get(IPv6Network((key.destination, length), strict=False))
-            if groups:
-                return _hop_for(groups[0][1], key.spread)
+        routes = self._tables.get(table)
+        if routes is None:
+            return None
+        for groups in routes.find(key.destination):
+            for _, entries in groups:
+                found = _hop_for(entries, key)
+                if found is not None:
+                    return found
         return None
 
     # --------------------------------------------------------------------------------------------------- changes
 
     def add(self, verb: str, route: Route, entries: list[Entry]) -> None:
         """`add`, `append`, `replace` or `change`; raises InputError as the kernel refuses."""
-        groups = self._tables.setdefault(route.table, {}).setdefault(route.prefix, [])
+        table = self._tables.get(route.table, _Table())
+        groups = table.groups(route.prefix)
         metric = metric_of(route)
         at = next((index for index, (number, _) in enumerate(groups) if number == metric), None)
         if at is None:
             if verb == "change":
                 raise InputError(f"there is no route to {route.prefix} to change")
             groups.append((metric, entries))
-            groups.sort(key=lambda group: group[0])
         elif verb == "add":
             raise InputError(f"there is a route to {route.prefix} already", hint="`replace` puts this one in its place")
         elif verb == "append":
             groups[at] = (metric, groups[at][1] + entries)
         else:
             groups[at] = (metric, entries)
+        table.put(route.prefix, groups)
+        self._tables[route.table] = table
 
     def remove(self, route: Route) -> None:
         """The first route to the prefix that has all that `route` says; raises InputError where there is none."""
-        groups = self._tables.get(route.table, {}).get(route.prefix, [])
+        table = self._tables.get(route.table, _Table())
+        groups = table.groups(route.prefix)
         for index, (metric, entries) in enumerate(groups):
             if route.metric in (None, metric) and all(any(_fits(hop, entry.hop) for entry in entries) for hop in route.hops):
                 del groups[index]
-                if not groups:
-                    del self._tables[route.table][route.prefix]
+                table.put(route.prefix, groups)
                 return
         raise InputError(f"there is no such route to {route.prefix}")
 
@@ -113,7 +159,7 @@ class Fib:
 
     def entries(self) -> Iterator[Entry]:
         for table in self._tables.values():
-            for groups in table.values():
+            for groups in table:
                 for _, entries in groups:
                     yield from entries
 
@@ -127,9 +173,13 @@ def error_of(route: Route) -> int:
     return -_DEVICELESS.get(route.type, 0)
 
 
-def _hop_for(entries: list[Entry], spread: int) -> Entry:
-    """One of several hops by weight, the same for a flow; which, the kernel decides by a key of its own."""
-    place = spread % sum(entry.hop.weight for entry in entries)
+def _hop_for(entries: list[Entry], key: Key) -> Entry | None:
+    """One of several hops by weight, the same for a flow: each has a share of the hash's values (`rt6_multipath_rebalance`)."""
+    if key.oif is not None:
+        entries = [entry for entry in entries if entry.hop.device in (None, key.oif)]
+    if len(entries) < 2:
+        return entries[0] if entries else None
+    place = key.spread() * sum(entry.hop.weight for entry in entries) >> 8 * HASH_SIZE
     for entry in entries:
         place -= entry.hop.weight
         if place < 0:
@@ -139,8 +189,8 @@ def _hop_for(entries: list[Entry], spread: int) -> Entry:
 
 def _matches(rule: Rule, key: Key) -> bool:
     return (
-        (rule.to is None or key.destination in rule.to)
-        and (rule.source is None or key.source in rule.source)
+        (rule.to is None or IPv6Address(key.destination) in rule.to)
+        and (rule.source is None or IPv6Address(key.source) in rule.source)
         and rule.iif in (None, key.iif)
         and rule.mark in (None, key.mark)
     )

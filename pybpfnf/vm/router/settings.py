@@ -7,8 +7,10 @@ from typing import final
 
 from pybpfnf.errors import InputError
 from pybpfnf.runner import HmacKey
+from pybpfnf.vm.router.hashing import POLICIES
 
 _FLOWLABEL = "ipv6/seg6_flowlabel"
+_HASH_POLICY = "ipv6/fib_multipath_hash_policy"
 _FORWARDING = "forwarding"
 _OF_DEVICES = ("seg6_enabled", "seg6_require_hmac")
 
@@ -21,6 +23,7 @@ class Settings:
         self.tunnel_source = IPv6Address(0)
         self.hmac_keys: dict[int, HmacKey] = {}
         self.flowlabel = 0
+        self.hash_policy = 0
         self._of: dict[tuple[str, str], int] = {}
 
     def set_sysctl(self, name: str, value: int) -> None:
@@ -28,10 +31,12 @@ class Settings:
         parts = name.split("/")
         if name == _FLOWLABEL:
             self.flowlabel = value
+        elif name == _HASH_POLICY and value in POLICIES:
+            self.hash_policy = value
         elif len(parts) == 4 and parts[:2] == ["ipv6", "conf"] and parts[3] in _OF_DEVICES:
             self._of[parts[2], parts[3]] = value
         elif parts[-1] != _FORWARDING or not value:
-            known = f"net.ipv6.conf.DEVICE.{{{','.join(_OF_DEVICES)}}} and net.ipv6.seg6_flowlabel"
+            known = f"net.ipv6.conf.DEVICE.{{{','.join(_OF_DEVICES)}}}, net.ipv6.seg6_flowlabel and net.ipv6.fib_multipath_hash_policy"
             raise InputError(f"this router has no sysctl net.{'.'.join(parts)}", hint=f"it has {known}; the kernel more: --runner kernel")
 
     def seg6_enabled(self, device: str) -> bool:
