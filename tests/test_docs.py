@@ -154,6 +154,8 @@ def test_the_kernel_takes_the_programs_of_a_document(document: Path, tmp_path: P
     where = _directory(tmp_path)
     monkeypatch.syspath_prepend(str(where))
     for block in _blocks(document):
+        if block.mark.endswith(".py"):
+            (where / block.mark).write_text(block.text, encoding="utf-8")  # another block may import it
         if block.has_programs:
             image = _compiled(block, where)
             for program in image.programs:

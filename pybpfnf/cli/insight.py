@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -84,10 +84,11 @@ class Insight:
         """What the last packet's run did, line by line."""
         if self.trace is None:
             return
+        shown = _short_names({point.file for point in self.counting.points.values()} if self.counting is not None else ())
         for each in self.trace.take():
             text = linecache.getline(each.file, each.line).strip()
             changes = "   ".join(f"{name} = {value:#x}" if value > 9 else f"{name} = {value}" for name, value in each.changes)
-            click.echo(f"        {Path(each.file).name}:{each.line:<4} {text:<60} {changes}".rstrip(), err=err)
+            click.echo(f"        {shown[each.file]}:{each.line:<4} {text:<60} {changes}".rstrip(), err=err)
 
     def finish(self, simulation: Simulation, *, err: bool) -> None:
         """Write and print; to stderr where stdout is for programs."""
@@ -100,6 +101,17 @@ class Insight:
         if self.profile is not None:
             click.echo(err=err)
             _print_profile(self.profile, simulation.program, err=err)
+
+
+def _short_names(files: Iterable[str]) -> dict[str, str]:
+    """As much of each path's end as tells it from the others."""
+    paths = {file: Path(file) for file in files}
+    count = max((len(path.parts) for path in paths.values()), default=0)
+    for length in range(1, count + 1):
+        names = {file: "/".join(path.parts[-length:]) for file, path in paths.items()}
+        if len(set(names.values())) == len(names):
+            return names
+    return {file: file for file in paths}
 
 
 def _print_profile(profile: Profile, program: ProgramImage, *, err: bool) -> None:

@@ -9,7 +9,7 @@ import re
 import sys
 import tokenize
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import Self, final
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import surface
-from pybpfnf.dsl.source import SourceFile
+from pybpfnf.dsl.own_modules import OwnModules, import_hint, shown_name
+from pybpfnf.dsl.source import SourceFile, keep_text
 from pybpfnf.dsl.surface.definitions import DefinitionError
 from pybpfnf.dsl.surface.functions import Func
 from pybpfnf.dsl.surface.programs import Program
@@ -34,39 +35,42 @@ def load_programs(path: str | os.PathLike[str]) -> list[Program]:
     """
     name = os.fspath(path)
     text = _read(name)
-    linecache.checkcache(name)
-    if not os.path.isabs(name):
-        # The text of a relative path is kept, because the working directory may change before it is compiled.
-        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-    module = ModuleType(_MODULE + Path(name).stem)
-    module.__file__ = name
-    with _Importing(module, name):
+    keep_text(name, text)
+    own = OwnModules(name)
+    module = ModuleType(f"{own.home.package}.{Path(name).stem}" if own.home.package else _MODULE + Path(name).stem)
+    module.__file__, module.__package__ = name, own.home.package
+    with _Importing(module, name, own):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # `x is 3` and its like are errors of the language, said in its words
             code = compile(text, name, "exec", dont_inherit=True)
         with redirect_stdout(sys.stderr):  # stdout is for our data: what the file prints shall not get between
             exec(code, vars(module))
+    hidden = [*_hidden(text, name, module)]
+    for imported in own.found.values():
+        if (shown := shown_name(imported)) is not None:
+            hidden += _hidden("".join(linecache.getlines(shown)), shown, imported)
+    if hidden:
+        raise CompileError(hidden)
     programs = [thing for thing in vars(module).values() if isinstance(thing, Program)]
-    _refuse_hidden(text, name, {bound for bound, thing in vars(module).items() if isinstance(thing, Program | Func)})
     if not programs:
         raise InputError(f"{name} has no network function", hint="decorate a function with @seg6local")
     return list(dict.fromkeys(programs))
 
 
-def _refuse_hidden(text: str, name: str, functions: set[str]) -> None:
+def _hidden(text: str, name: str, module: ModuleType) -> Iterator[Diagnostic]:
     """A second `def` of a network function's name, or of a `@func`'s, hides the first, which would be gone without a word."""
+    functions = {bound for bound, thing in vars(module).items() if isinstance(thing, Program | Func)}
+    if not functions:
+        return
     seen: dict[str, int] = {}
-    found = []
     for node in ast.parse(text, name).body:
         if not isinstance(node, ast.FunctionDef) or node.name not in functions:
             continue
         if node.name in seen:
             file, span = _whole_line(name, node.lineno)
             message = f"`{node.name}` is defined a second time, and the first, of line {seen[node.name]}, would be gone"
-            found.append(file.diagnostic("name", message, span, "give one of them another name"))
+            yield file.diagnostic("name", message, span, "give one of them another name")
         seen.setdefault(node.name, node.lineno)
-    if found:
-        raise CompileError(found)
 
 
 def _read(name: str) -> str:
@@ -81,72 +85,72 @@ def _read(name: str) -> str:
 
 @final
 class _Importing:
-    """While a file is executed: its siblings can be imported, and whatever it raises becomes a CompileError.
+    """While a file is executed: its own modules can be imported, and whatever is raised becomes a CompileError."""
 
-    Its own modules are forgotten afterwards, so that another file of the same name in another directory gets its own.
-    """
-
-    def __init__(self, module: ModuleType, name: str) -> None:
+    def __init__(self, module: ModuleType, name: str, own: OwnModules) -> None:
         self._module = module
         self._name = name
-        self._directory = os.path.dirname(os.path.abspath(name))
+        self._own = own
 
     def __enter__(self) -> Self:
-        self._before = dict(sys.modules)
         self._path = list(sys.path)
-        sys.path.insert(0, self._directory)
+        self._own.__enter__()
+        self._before = sys.modules.get(self._module.__name__)
         sys.modules[self._module.__name__] = self._module
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        sys.path[:] = self._path
-        for name, module in list(sys.modules.items()):
-            if name not in self._before and self._is_ours(getattr(module, "__file__", None)):
-                del sys.modules[name]
-        if isinstance(error, Exception | SystemExit):
-            raise CompileError([self._diagnostic(error, trace)]) from None
-
-    def _is_ours(self, file: str | None) -> bool:
-        return file is not None and os.path.dirname(os.path.abspath(file)) == self._directory
+        self._own.collect()
+        try:
+            if isinstance(error, Exception | SystemExit):
+                raise CompileError([self._diagnostic(error, trace)]) from None
+        finally:
+            sys.path[:] = self._path
+            del sys.modules[self._module.__name__]
+            if self._before is not None:
+                sys.modules[self._module.__name__] = self._before
+            self._own.__exit__(kind, error, trace)
 
     def _diagnostic(self, error: Exception | SystemExit, trace: TracebackType | None) -> Diagnostic:
         if isinstance(error, CompileError):
             return error.diagnostics[0]
         if isinstance(error, SyntaxError) and error.filename is not None and error.lineno is not None:
             return _syntax(error, error.filename, error.lineno)
-        file, span = self._place(trace)
+        file, span, names = self._place(trace)
         if isinstance(error, Error):
             return file.diagnostic(error.code if isinstance(error, DefinitionError) else "import", error.message, span, error.hint)
         if isinstance(error, NameError) and error.name is not None:
-            return file.diagnostic("name", f"`{error.name}` is not known here", span, _nearest(error.name, vars(self._module)))
+            return file.diagnostic("name", f"`{error.name}` is not known here", span, _nearest(error.name, names))
         if isinstance(error, TypeError) and (call := _WRONG_CALL.fullmatch(str(error))) and (name := _called(file.segment(span))):
             hint = _DECORATOR if name in _HOOKS else f"`help({name})` says what it takes"
             return file.diagnostic("arguments", f"`{name}`: {call[1]}", span, hint)
         text = str(error) or type(error).__name__
-        named = isinstance(error, NameError | ImportError)
-        message = _lower(text) if named else f"{type(error).__name__}: {text}"
-        hint = _BY_ITSELF if isinstance(error, ImportError) else "Python could not import the file: mend this line"
-        return file.diagnostic("name" if named else "import", message, span, hint)
+        if isinstance(error, ImportError):
+            return file.diagnostic("name", _lower(_UNPLACED.sub("", text)), span, import_hint(error, self._own.home))
+        if isinstance(error, NameError):
+            return file.diagnostic("name", _lower(text), span, _MEND)
+        return file.diagnostic("import", f"{type(error).__name__}: {text}", span, _MEND)
 
-    def _place(self, trace: TracebackType | None) -> tuple[SourceFile, Span]:
-        """The innermost line of the operator's own files that the error went through."""
+    def _place(self, trace: TracebackType | None) -> tuple[SourceFile, Span, Mapping[str, object]]:
+        """The innermost line of the operator's own files that the error went through, and the names that are known there."""
         found: tuple[FrameType, int, tuple[int | None, int | None, int | None, int | None]] | None = None
         while trace is not None:
-            code = trace.tb_frame.f_code
-            if code.co_filename == self._name or self._is_ours(code.co_filename):
-                positions = list(code.co_positions())
-                found = trace.tb_frame, trace.tb_lineno, positions[trace.tb_lasti // 2]
+            frame = trace.tb_frame
+            if frame.f_code.co_filename == self._name or self._own.owns(frame.f_globals.get("__name__")):
+                positions = list(frame.f_code.co_positions())
+                found = frame, trace.tb_lineno, positions[trace.tb_lasti // 2]
             trace = trace.tb_next
         if found is None:
-            return _whole_line(self._name, 1)
+            return *_whole_line(self._name, 1), vars(self._module)
         frame, line, (start, end, column, end_column) = found
         file, whole = _whole_line(frame.f_code.co_filename, line)
         if start is None or end is None or column is None or end_column is None:
-            return file, whole
-        return file, file.between(start, column, end, end_column)
+            return file, whole, frame.f_globals
+        return file, file.between(start, column, end, end_column), frame.f_globals
 
 
-_BY_ITSELF = "the file is loaded by itself: write `from common import NAME` for a file beside it, or set PYTHONPATH for a package"
+_MEND = "Python could not import the file: mend this line"
+_UNPLACED = re.compile(r" \(([^()]*)\)$")  # Python tells the path of the module in which a name is not
 
 # What Python says of a call with the wrong arguments, where what is called is the language's.
 _DECORATOR = "it takes `on_fault` and `license`, by name"

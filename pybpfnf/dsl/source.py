@@ -62,17 +62,43 @@ def recorded_name(filename: str) -> str:
     """The name that spans and objects have for a file, so that objects are the same bytes on every machine.
 
     A catalogue function of an installation is `functions/x.py`; another file is relative to the nearest directory above
-    it that has pyproject.toml or .git, else its base name. What is no file (`<stdin>`) keeps its name.
+    it that has pyproject.toml or .git, else to the one that its package is in, else its base name. What is no file
+    (`<stdin>`) keeps its name.
     """
     if filename.startswith("<"):
         return filename
     path = Path(os.path.abspath(filename))
-    if path.parent == _CATALOGUE:
-        return f"functions/{path.name}"
-    for directory in path.parents:
-        if any((directory / mark).exists() for mark in _PROJECT_MARKS):
-            return path.relative_to(directory).as_posix()
-    return path.name
+    if _CATALOGUE in path.parents:
+        return f"functions/{path.relative_to(_CATALOGUE).as_posix()}"
+    project = project_of(path.parent)
+    if project is None:
+        top = topmost_package(path.parent)
+        project = path.parent if top is None else top.parent
+    return path.relative_to(project).as_posix()
+
+
+def project_of(directory: Path) -> Path | None:
+    """The nearest directory, this or one above it, that is a project's; None where there is none."""
+    return next((each for each in (directory, *directory.parents) if any((each / mark).exists() for mark in _PROJECT_MARKS)), None)
+
+
+def topmost_package(directory: Path) -> Path | None:
+    """The outermost of the packages with `__init__.py` that a directory stands in; None where it is no such package itself."""
+    found = None
+    for each in (directory, *directory.parents):
+        if not (each / "__init__.py").exists():
+            break
+        found = each
+    return found
+
+
+def keep_text(name: str, text: str) -> None:
+    """Remember the text of a file that has been read, for `read_function`.
+
+    That of a relative path is kept, because the working directory may change before it is compiled."""
+    linecache.checkcache(name)
+    if not os.path.isabs(name):
+        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
 
 
 @final

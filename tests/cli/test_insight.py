@@ -53,6 +53,18 @@ def test_a_trace_is_printed_below_each_packet(command: Command, capture_of: Capt
     assert [line.split()[1:] for line in ended.out.splitlines()[2:4]] == [["pkt.srh.tag", "+=", "1"], ["return", "OK"]]
 
 
+def test_a_trace_tells_files_of_one_name_apart(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    imported = "from pybpfnf import OK, Seg6Packet, Verdict, func, seg6local, u32\n"
+    for package in ("nf", "nf/inner"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "nf" / "inner" / "same.py").write_text(f"{imported}@func\ndef double(n: u32) -> u32:\n    return n * 2\n")
+    program = "@seg6local\ndef same(pkt: Seg6Packet) -> Verdict:\n    pkt.mark = double(pkt.mark)\n    return OK\n"
+    (tmp_path / "nf" / "same.py").write_text(f"{imported}from .inner.same import double\n{program}")
+    ended = command("run", tmp_path / "nf" / "same.py", capture_of(TAGGED), "--trace")
+    assert [line.split()[0] for line in ended.out.splitlines()[2:4]] == ["nf/same.py:5", "inner/same.py:4"]
+
+
 def test_a_trace_is_of_the_vm_and_no_profile(command: Command, capture_of: CaptureOf) -> None:
     assert command("run", "end", capture_of(TAGGED), "--trace", "--runner", "kernel").status == 2
     assert command("run", "end", capture_of(TAGGED), "--trace", "--profile").status == 2
