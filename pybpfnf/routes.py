@@ -26,11 +26,15 @@ _HMAC_TLV_SIZE = HEADERS["hmac_tlv"].size + 32
 @final
 @dataclass(frozen=True, slots=True)
 class ProgramRef:
-    """A program by an object file, or what stands for one, and its section or its own name; both None: the only one."""
+    """A program by an object file, or what stands for one, and its section or its own name; both None: the only one.
+
+    `values`: its Config and State variables by name, as `image.configure` takes them.
+    """
 
     target: str
     section: str | None = None
     program: str | None = None
+    values: tuple[tuple[str, object], ...] = ()
 
 
 @final

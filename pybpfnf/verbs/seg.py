@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pybpfnf.errors import InputError
-from pybpfnf.image import require_complete
+from pybpfnf.image import configure, require_complete
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.lazy import load_module
 from pybpfnf.routes import Bound, FindProgram, ProgramRef, Router
@@ -54,14 +54,14 @@ def _router(runner: str, directory: Path, stack: ExitStack) -> tuple[Router, Run
 
 
 def programs_beside(directory: Path) -> FindProgram:
-    """Programs of objects and Python files in a directory, or of the catalogue. Each object is read once."""
+    """Programs of objects and Python files in a directory, or of the catalogue, with their variables. Each object is read once."""
     images: dict[str, ObjectImage] = {}
 
     def find(ref: ProgramRef, type_name: str) -> Bound:
         if ref.target not in images:
             beside = directory / ref.target
             images[ref.target] = object_image(beside if beside.exists() else ref.target)
-        image = images[ref.target]
+        image = configure(images[ref.target], dict(ref.values))
         program = _of_type(_chosen(image, ref), type_name)
         require_complete(image, program)
         return Bound(image, program)

@@ -194,6 +194,20 @@ def test_a_program_is_named_by_today_s_spelling_and_by_the_first_one() -> None:
     assert today.route.hops[0].device == "dum0"
 
 
+def test_a_program_s_variables_are_set_behind_it() -> None:
+    route = route_of("ip -6 route add fd00::1 encap seg6local action End.BPF obj end_t set TABLE=100 set NAME=a=b dev dum0").route
+    assert route.encap == Seg6Local("End.BPF", program=ProgramRef("end_t", values=(("TABLE", "100"), ("NAME", "a=b"))))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("set TABLE", "is set by NAME=VALUE"), ("set =1", "is set by NAME=VALUE"), ("set A=1 set A=2", "A is set twice")],
+)
+def test_a_variable_that_is_set_wrongly_is_said_at_its_word(words: str, message: str) -> None:
+    with pytest.raises(CompileError, match=message):
+        route_of(f"ip -6 route add fd00::1 encap seg6local action End.BPF obj end_t {words} dev dum0")
+
+
 def test_a_bpf_route_has_programs_by_place() -> None:
     route = route_of("ip -6 route add fc00::42 encap bpf in obj a.o sec x out obj b.o sec y headroom 112 dev dum1").route
     assert route.encap == Bpf((("in", ProgramRef("a.o", "x")), ("out", ProgramRef("b.o", "y"))), 112)

@@ -163,6 +163,15 @@ def test_every_drop_has_its_reason(tmp_path: Path) -> None:
             "ip -6 route add dead::1 encap bpf in obj hooks.py program into_42 dev dum0",
             "program into_42 is lwt_seg6local, and this route takes lwt_in",
         ),
+        ("ip -6 route add dead::1 encap seg6local action End.BPF obj end_t set TABEL=1 dev dum0", "no variable 'TABEL' in the object"),
+        (
+            "ip -6 route add dead::1 encap seg6local action End.BPF obj end_t set TABLE=x dev dum0",
+            "TABLE: x is not a u32 (0 to 4294967295)",
+        ),
+        (
+            "ip -6 route add dead::/16 encap bpf in obj srv6_encap set LAST=::2 dev dum0",
+            "program 'srv6_encap' needs a value for FIRST (IPv6Address)",
+        ),
         ("sysctl -w net.ipv6.conf.all.hop_limit=3", "this router has no sysctl net.ipv6.conf.all.hop_limit"),
     ],
 )

@@ -78,8 +78,20 @@ def _after_obj(words: Words) -> ProgramRef:
             found = replace(found, section=words.take("the name of a section"))
         elif words.has("program"):
             found = replace(found, program=words.take("the name of a program"))
+        elif words.has("set"):
+            found = replace(found, values=(*found.values, _assignment(words, found)))
         elif not words.has("verbose"):
             return found
+
+
+def _assignment(words: Words, found: ProgramRef) -> tuple[str, str]:
+    """A variable's value: ours, where iproute2 has nothing."""
+    name, equals, value = words.take("NAME=VALUE").partition("=")
+    if not (name and equals):
+        raise words.wrong("a variable is set by NAME=VALUE", hint="as in `obj end_t set TABLE=100`")
+    if name in dict(found.values):
+        raise words.wrong(f"{name} is set twice")
+    return name, value
 
 
 _KINDS: Mapping[str, Callable[[Words], Encap]] = {"seg6": _seg6, "seg6local": _seg6local, "bpf": _bpf}
