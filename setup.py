@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent
 
 
 class BuildWithObjects(build_py):
-    """Compile each catalogue function into `pybpfnf/functions/NAME.o` of the build, never into the checkout."""
+    """Compile each catalogue function into an object beside its source in `pybpfnf/functions` of the build, never into the checkout."""
 
     def run(self) -> None:
         super().run()
@@ -33,12 +33,12 @@ def build_objects(destination: Path) -> None:
     index = {}
     for entry in catalogue.entries(ROOT / "functions"):
         data = backend.build(dsl.compile_module(dsl.load_programs(entry.source)))
-        (destination / f"{entry.name}.o").write_bytes(data)
+        (destination / entry.source.relative_to(ROOT / "functions")).with_suffix(".o").write_bytes(data)
         index[entry.name] = catalogue.source_digest(entry.source.read_bytes())
     (destination / catalogue.INDEX).write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 setup(
-    packages=[*find_packages(str(ROOT), include=["pybpfnf", "pybpfnf.*"]), "pybpfnf.functions"],
+    packages=[*find_packages(str(ROOT), include=["pybpfnf", "pybpfnf.*"]), "pybpfnf.functions", "pybpfnf.functions.delay"],
     cmdclass={"build_py": BuildWithObjects},
 )

@@ -1,4 +1,4 @@
-"""The catalogue: the network functions that come with the package, one file each in `functions/`.
+"""The catalogue: the network functions that come with the package, one file each in `functions/` or a directory of it.
 
 In a checkout there are sources alone, compiled when asked for. A wheel also has each function's object and, in
 `objects.json`, the digest of the source that it was made from: an object whose source has changed is not used.
@@ -46,7 +46,8 @@ def entries(where: Path | None = None) -> tuple[Entry, ...]:
     """Every function of the catalogue, by name."""
     where = directory() if where is None else where
     digests = _digests(where)
-    return tuple(_entry(source, digests) for source in sorted(where.glob("*.py")) if not source.name.startswith("_"))
+    sources = [source for pattern in ("*.py", "*/*.py") for source in where.glob(pattern) if not source.name.startswith("_")]
+    return tuple(_entry(source, digests) for source in sorted(sources, key=lambda source: source.stem))
 
 
 def source_digest(text: bytes) -> str:

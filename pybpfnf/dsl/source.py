@@ -17,7 +17,8 @@ from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
 
 _PROJECT_MARKS = ("pyproject.toml", ".git")
-_CATALOGUE = Path(__file__).resolve().parent.parent / "functions"  # where an installation has it
+_PACKAGE = Path(__file__).resolve().parent.parent
+_CATALOGUE = _PACKAGE / "functions"  # where an installation has it
 
 
 @final
@@ -61,15 +62,16 @@ class SourceFile:
 def recorded_name(filename: str) -> str:
     """The name that spans and objects have for a file, so that objects are the same bytes on every machine.
 
-    A catalogue function of an installation is `functions/x.py`; another file is relative to the nearest directory above
-    it that has pyproject.toml or .git, else to the one that its package is in, else its base name. What is no file
+    A catalogue function of an installation is `functions/x.py`, a module of ours `pybpfnf/x.py`; another file is relative to the nearest
+    directory above it that has pyproject.toml or .git, else to the one that its package is in, else its base name. What is no file
     (`<stdin>`) keeps its name.
     """
     if filename.startswith("<"):
         return filename
     path = Path(os.path.abspath(filename))
-    if _CATALOGUE in path.parents:
-        return f"functions/{path.relative_to(_CATALOGUE).as_posix()}"
+    for directory in (_CATALOGUE, _PACKAGE):
+        if directory in path.parents:
+            return f"{directory.name}/{path.relative_to(directory).as_posix()}"
     project = project_of(path.parent)
     if project is None:
         top = topmost_package(path.parent)
