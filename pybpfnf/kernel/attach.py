@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias, final
 
-from pybpfnf.errors import InputError, KernelError
+from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.kernel import bpffs, routes
 from pybpfnf.kernel.binding import Where, parse_destination, plan, unbind
@@ -169,6 +169,18 @@ def detach(destination: Destination, table: int | None = None) -> None:
             recorded = route.place is not None and bpffs.exists(directory / _RECORD)
             unbind(netlink, route, known=recorded, original=_recalled(directory).original if recorded else None)
     _remove(directory)
+
+
+def remove_pins() -> None:
+    """All pins of this network namespace, which is about to end, and its routes with it. Fine where there is no bpffs."""
+    try:
+        directory = _namespace_directory()
+    except SystemLacksError:
+        return
+    for each in bpffs.entries(directory):
+        bpffs.remove_directory(each)
+    bpffs.remove_if_empty(directory)
+    bpffs.remove_if_empty(directory.parent)
 
 
 def attachments() -> list[Attachment]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
@@ -9,18 +10,22 @@ from typing import TypeAlias
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from pybpfnf.kernel.netlink import CREATE, EXCL, Netlink, NetlinkError, decoded, explained
+from pybpfnf.kernel.bpf import Fd
+from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, decoded, explained
 from pybpfnf.routes import Rule
 
-NEWLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE, GETROUTE, NEWRULE, DELRULE = 16, 18, 20, 21, 24, 25, 26, 32, 33
+NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE, GETROUTE = 16, 17, 18, 20, 21, 24, 25, 26
+NEWNEIGH, NEWRULE, DELRULE = 28, 32, 33
 IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000
 _IFA_F_NODAD = 0x02
 _RTN_UNICAST = 1
 _FR_ACT_TO_TBL, _FR_ACT_UNREACHABLE = 1, 7
 _ICMP = {socket.AF_INET: 1, socket.AF_INET6: 58}
 _RTPROT_STATIC = 4
+_NUD_PERMANENT = 0x80
 MAIN_TABLE = 254
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -30,14 +35,46 @@ def family_of(prefix: Network) -> int:
     return socket.AF_INET if isinstance(prefix, IPv4Network) else socket.AF_INET6
 
 
-def add_veth(netlink: Netlink, name: str, index: int, peer: str, peer_index: int, *, mac: str, peer_mac: str, mtu: int = 1500) -> None:
-    """A pair of devices, both down, with these interface indexes (0: the kernel's choice) and hardware addresses."""
+def add_veth(
+    netlink: Netlink,
+    name: str,
+    index: int,
+    peer: str,
+    peer_index: int,
+    *,
+    mac: str,
+    peer_mac: str,
+    mtu: int = 1500,
+    peer_namespace: Fd | None = None,
+) -> None:
+    """A pair of devices, both down, with these interface indexes (0: the kernel's choice) and hardware addresses. The peer is in the other
+    namespace where one is given."""
     message = ifinfmsg()
-    other = {"index": peer_index, "attrs": [("IFLA_IFNAME", peer), ("IFLA_ADDRESS", peer_mac), ("IFLA_MTU", mtu)]}
+    there = [] if peer_namespace is None else [("IFLA_NET_NS_FD", peer_namespace.number)]
+    other = {"index": peer_index, "attrs": [("IFLA_IFNAME", peer), ("IFLA_ADDRESS", peer_mac), ("IFLA_MTU", mtu), *there]}
     data = {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", other)]})]}
     message["index"] = index
     message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", mac), ("IFLA_MTU", mtu), ("IFLA_LINKINFO", data)]
     _request(netlink, message, NEWLINK, CREATE | EXCL, f"make the device pair {name}, {peer}")
+
+
+def remove_device(netlink: Netlink, index: int) -> None:
+    """With its peer, of a pair. Fine where it is gone, and for one that the kernel keeps: a machine's own card goes back to it."""
+    message = ifinfmsg()
+    message["index"] = index
+    try:
+        netlink.request(message, DELLINK)
+    except NetlinkError as error:
+        if error.errno not in (errno.ENODEV, errno.EOPNOTSUPP):
+            raise explained(f"remove device {index}", error) from None
+
+
+def add_neighbour(netlink: Netlink, index: int, address: IPv6Address, mac: str) -> None:
+    """Who has that address on the device's link: known for good, nobody is asked."""
+    message = ndmsg()
+    message["family"], message["ifindex"], message["state"] = socket.AF_INET6, index, _NUD_PERMANENT
+    message["attrs"] = [("NDA_DST", str(address)), ("NDA_LLADDR", mac)]
+    _request(netlink, message, NEWNEIGH, CREATE | REPLACE, f"add the neighbour {address}")
 
 
 def set_flags(netlink: Netlink, index: int, flags: int, mask: int) -> None:

@@ -1,4 +1,4 @@
-"""Network namespaces without names: each lives as long as its descriptor, so that nothing is left behind however a process ends."""
+"""Network namespaces. One without a name lives as long as its descriptor, so that nothing is left behind however a process ends."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ _SYSCTLS = Path("/proc/sys/net")
 
 @final
 class Namespace:
-    """A new, empty network namespace. Close it, or use it as a context manager."""
+    """A new, empty network namespace, or the one of a descriptor. Close it, or use it as a context manager."""
 
-    def __init__(self) -> None:
-        self._fd = _new_namespace()
+    def __init__(self, existing: Fd | None = None) -> None:
+        self._fd = _new_namespace() if existing is None else existing
+
+    @property
+    def fd(self) -> Fd:
+        return self._fd
 
     @property
     def path(self) -> str:

@@ -58,7 +58,7 @@ class RouteMessage:
     @classmethod
     def read(cls, payload: bytes) -> RouteMessage:
         family, length, _, tos, table, protocol, scope, kind, flags = _HEADER.unpack_from(payload)
-        return cls(family, length, tos, table, protocol, scope, kind, flags, tuple(_attributes(payload[_HEADER.size :])))
+        return cls(family, length, tos, table, protocol, scope, kind, flags, tuple(attributes_of(payload[_HEADER.size :])))
 
     def encode(self) -> bytes:
         """As a request takes it: without what is state of the kernel and no configuration."""
@@ -150,8 +150,8 @@ def _program(fd: int, name: str) -> bytes:
 
 def bpf_program(encap: bytes) -> tuple[str, str] | None:
     """The place and the name of the first program of a `bpf` encapsulation; the kernel tells no more of it."""
-    for number, data in _attributes(encap):
-        name = dict(_attributes(data)).get(_PROG_NAME) if number in BPF_PLACES else None
+    for number, data in attributes_of(encap):
+        name = dict(attributes_of(data)).get(_PROG_NAME) if number in BPF_PLACES else None
         if name is not None:
             return BPF_PLACES[number], name.rstrip(b"\0").decode(errors="replace")
     return None
@@ -160,14 +160,14 @@ def bpf_program(encap: bytes) -> tuple[str, str] | None:
 def end_bpf_program(encap: bytes) -> tuple[int, str] | None:
     """The id and the name of the program of a seg6local End.BPF encapsulation; in what the kernel tells, the attribute of the
     descriptor holds the id."""
-    bpf = dict(_attributes(encap)).get(_SEG6_LOCAL_BPF)
+    bpf = dict(attributes_of(encap)).get(_SEG6_LOCAL_BPF)
     if bpf is None:
         return None
-    program = dict(_attributes(bpf))
+    program = dict(attributes_of(bpf))
     return int.from_bytes(program.get(_PROG_FD, b""), "little"), program.get(_PROG_NAME, b"").rstrip(b"\0").decode(errors="replace")
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+def attributes_of(data: bytes) -> Iterator[tuple[int, bytes]]:
     while len(data) >= _ATTRIBUTE.size:
         length, number = _ATTRIBUTE.unpack_from(data)
         if length < _ATTRIBUTE.size:
@@ -191,7 +191,7 @@ def _next_hops(data: bytes) -> Iterator[tuple[bytes, Attributes]]:
         length = _NEXT_HOP.unpack_from(data)[0]
         if length < _NEXT_HOP.size:
             return
-        yield data[: _NEXT_HOP.size], tuple(_attributes(data[_NEXT_HOP.size : length]))
+        yield data[: _NEXT_HOP.size], tuple(attributes_of(data[_NEXT_HOP.size : length]))
         data = data[_aligned(length) :]
 
 

@@ -9,19 +9,13 @@ from typing import Any
 from pyroute2.netlink import genlmsg
 
 from pybpfnf.errors import InputError, SystemLacksError
-from pybpfnf.kernel.netlink import Netlink, NetlinkError, decoded, explained
+from pybpfnf.kernel.genetlink import NETLINK_GENERIC, family_number
+from pybpfnf.kernel.netlink import Netlink, NetlinkError, explained
 from pybpfnf.runner import HmacKey
 
-_NETLINK_GENERIC = 16
-_GENL_ID_CTRL = 0x10
-_CTRL_CMD_GETFAMILY = 3
 _SETHMAC, _SET_TUNSRC = 1, 3  # SEG6_CMD_*
 _VERSION = 1
 _ALGORITHMS = {"sha1": 1, "sha256": 2}  # SEG6_HMAC_ALGO_*
-
-
-class _FamilyMessage(genlmsg):  # type: ignore[misc]
-    nla_map = (("CTRL_ATTR_UNSPEC", "none"), ("CTRL_ATTR_FAMILY_ID", "uint16"), ("CTRL_ATTR_FAMILY_NAME", "asciiz"))
 
 
 class _Seg6Message(genlmsg):  # type: ignore[misc]
@@ -56,7 +50,7 @@ def set_hmac_key(number: int, key: HmacKey) -> None:
 
 
 def _request(command: int, attributes: list[tuple[str, object]], attempt: str) -> None:
-    with Netlink(_NETLINK_GENERIC) as netlink:
+    with Netlink(NETLINK_GENERIC) as netlink:
         family = _family(netlink)
         try:
             netlink.request(_message(_Seg6Message, command, attributes), family)
@@ -67,14 +61,10 @@ def _request(command: int, attributes: list[tuple[str, object]], attempt: str) -
 
 
 def _family(netlink: Netlink) -> int:
-    """The number that the kernel gave to its SRv6 family at boot."""
-    try:
-        answers = netlink.request(_message(_FamilyMessage, _CTRL_CMD_GETFAMILY, [("CTRL_ATTR_FAMILY_NAME", "SEG6")]), _GENL_ID_CTRL)
-    except NetlinkError as error:
-        if error.errno == errno.ENOENT:
-            raise SystemLacksError("this kernel has no SRv6 (CONFIG_IPV6_SEG6_LWTUNNEL)") from None
-        raise explained("ask for the kernel's SRv6 settings", error) from None
-    return int(decoded(_FamilyMessage, answers[0]).get_attr("CTRL_ATTR_FAMILY_ID"))
+    found = family_number(netlink, "SEG6")
+    if found is None:
+        raise SystemLacksError("this kernel has no SRv6 (CONFIG_IPV6_SEG6_LWTUNNEL)")
+    return found
 
 
 def _message(kind: Any, command: int, attributes: list[tuple[str, object]]) -> Any:
