@@ -1,4 +1,4 @@
-"""A planned topology made of namespaces, pairs of devices, addresses, routes and functions, in that order. `lab.up` is what calls this.
+"""A planned topology made of namespaces, pairs of devices, addresses, routes and functions, in that order. `lab.start` is what calls this.
 
 namespace r1: r2  <-veth->  r1 :namespace r2                              a link that does nothing to frames, or that netem does
 namespace r1: r2  <-veth->  l0e0 :@links: l0e1  <-veth->  r1 :namespace r2     one that the link process does

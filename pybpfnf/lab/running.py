@@ -14,10 +14,10 @@ from typing import IO, Any, Self, TypeAlias, final
 from pybpfnf.errors import InputError
 from pybpfnf.kernel.named_netns import DIRECTORY, open_namespace
 from pybpfnf.kernel.netns import Namespace
-from pybpfnf.lab.down import down
 from pybpfnf.lab.link_specification import COUNTERS, Counters
 from pybpfnf.lab.names import LINKS, namespace_of, namespaces_of
 from pybpfnf.lab.plan import Plan, PlannedNode, plan
+from pybpfnf.lab.stop import down
 from pybpfnf.lab.topology import Topology
 from pybpfnf.verbs.attach import Attached, attached
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pybpfnf.lab.down import down
 from pybpfnf.lab.names import namespaces_of
 from pybpfnf.lab.read_topology import topology_of
 from pybpfnf.lab.running import Running, RunningNode
-from pybpfnf.lab.up import up
+from pybpfnf.lab.start import up
+from pybpfnf.lab.stop import down
 
 Up = Callable[..., Running]
 _REQUEST, _REPLY = 128, 129  # ICMPv6, RFC 4443 sections 4.1 and 4.2

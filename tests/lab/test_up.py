@@ -18,11 +18,11 @@ from pybpfnf.kernel.named_netns import namespace_names, open_namespace
 from pybpfnf.kernel.netem import has_netem
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import Namespace
-from pybpfnf.lab.down import down
 from pybpfnf.lab.names import LINKS, labs, namespace_of, namespaces_of
 from pybpfnf.lab.read_topology import topology_of
 from pybpfnf.lab.running import find_lab
-from pybpfnf.lab.up import up
+from pybpfnf.lab.start import up
+from pybpfnf.lab.stop import down
 from tests.lab.conftest import Up, echo, routes
 
 pytestmark = pytest.mark.kernel
@@ -263,7 +263,7 @@ def test_a_lab_outlives_who_made_it_and_is_found_again(lab_name: str) -> None:
     program = f"""
 import os
 from pybpfnf.lab.read_topology import topology_of
-from pybpfnf.lab.up import up
+from pybpfnf.lab.start import up
 lab = up(topology_of({DELAYED!r}, "x.toml"), name={lab_name!r}, means="process")
 os.kill(os.getpid(), 9)
 """

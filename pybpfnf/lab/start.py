@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pybpfnf.errors import InputError
 from pybpfnf.lab.build import Builder, build_programs
-from pybpfnf.lab.down import remove
 from pybpfnf.lab.names import namespaces_of
 from pybpfnf.lab.plan import plan
 from pybpfnf.lab.running import Running
+from pybpfnf.lab.stop import remove
 from pybpfnf.lab.topology import Topology
 
 
