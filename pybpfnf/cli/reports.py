@@ -30,8 +30,11 @@ _ENGINES = {"vm": "the VM", "kernel": "the kernel"}
 
 
 class Report(Protocol):
-    """Told of each packet in turn, and then of the end. A quiet one only counts packets, and may be told of many at once."""
+    """Told of the beginning, of each packet in turn, and of the end. A quiet one only counts packets, and may be told of many at once."""
 
+    @property
+    def tally(self) -> Tally: ...
+    def begin(self) -> None: ...
     def packet(self, record: Record, outcome: Outcome) -> None: ...
     def packets(self, count: int, forwarded: int) -> None: ...
     def finish(self, contents: Sequence[Content]) -> None: ...
@@ -44,12 +47,15 @@ class JsonReport:
     ) -> None:
         self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
-        self._tally = _Tally()
+        self.tally = Tally()
         self._quiet = quiet
-        _print_json({"program": program.name, "type": program.type, "engine": engine})
+        self._head = {"program": program.name, "type": program.type, "engine": engine}
+
+    def begin(self) -> None:
+        _print_json(self._head)
 
     def packet(self, record: Record, outcome: Outcome) -> None:
-        self._tally.count(outcome)
+        self.tally.count(outcome)
         if self._quiet:
             return
         verdict = outcome.verdict
@@ -68,10 +74,10 @@ class JsonReport:
         )
 
     def packets(self, count: int, forwarded: int) -> None:
-        self._tally.add(count, forwarded)
+        self.tally.add(count, forwarded)
 
     def finish(self, contents: Sequence[Content]) -> None:
-        tally = self._tally
+        tally = self.tally
         held = [content.document() for content in contents]
         faults = [{**_fault_fields(fault), "count": count} for fault, count in tally.faults.items()]
         _print_json({"packets": tally.packets, "forwarded": tally.forwarded, "dropped": tally.dropped, "faults": faults, "contents": held})
@@ -87,12 +93,15 @@ class TextReport:
         self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self._width = max(map(len, verdicts))
-        self._tally = _Tally()
+        self.tally = Tally()
         self._quiet = quiet
-        click.echo(f"{program.name} ({program.type}) in {_ENGINES[engine]}")
+        self._head = f"{program.name} ({program.type}) in {_ENGINES[engine]}"
+
+    def begin(self) -> None:
+        click.echo(self._head)
 
     def packet(self, record: Record, outcome: Outcome) -> None:
-        self._tally.count(outcome)
+        self.tally.count(outcome)
         if self._quiet:
             return
         verdict = outcome.verdict
@@ -102,10 +111,10 @@ class TextReport:
             click.echo(f"        {line}")
 
     def packets(self, count: int, forwarded: int) -> None:
-        self._tally.add(count, forwarded)
+        self.tally.add(count, forwarded)
 
     def finish(self, contents: Sequence[Content]) -> None:
-        tally = self._tally
+        tally = self.tally
         packets = "1 packet" if tally.packets == 1 else f"{tally.packets} packets"
         click.echo(f"{packets}: {tally.forwarded} forwarded, {tally.dropped} dropped, {tally.faults.total()} with a fault")
         if tally.faults:
@@ -117,7 +126,8 @@ class TextReport:
             print_contents(contents, as_json=False)
 
 
-class _Tally:
+@final
+class Tally:
     """Sums over packets. Faults are the same when place and message are."""
 
     def __init__(self) -> None:
@@ -133,6 +143,10 @@ class _Tally:
         """Packets without a fault."""
         self.packets += packets
         self.forwarded += forwarded
+
+    def join(self, other: Tally) -> None:
+        self.add(other.packets, other.forwarded)
+        self.faults += other.faults
 
     def count(self, outcome: Outcome) -> None:
         self.packets += 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,15 +16,14 @@ from pybpfnf.cli.contents import contents
 from pybpfnf.cli.files import input_file, output_file
 from pybpfnf.cli.insight import Insight, insight_options
 from pybpfnf.cli.options import chosen, json_option, output_option
+from pybpfnf.cli.passing import Pass, clock_of
+from pybpfnf.cli.progress import progress
 from pybpfnf.cli.reports import JsonReport, Report, TextReport
 from pybpfnf.cli.router import environment_of, router_options, runner_of
 from pybpfnf.errors import InputError
-from pybpfnf.testing.capture import Record
-from pybpfnf.testing.passing import FilePass, outcomes
+from pybpfnf.lazy import load_module
 from pybpfnf.testing.pcap import Writer, read_capture
-from pybpfnf.verbs.run import Simulation, simulate
-from pybpfnf.vm import WORTH_A_BATCH, VmSession
-from pybpfnf.vm.native.files import FileBatch
+from pybpfnf.verbs.run import simulate
 
 
 @click.command("run")
@@ -32,6 +33,13 @@ from pybpfnf.vm.native.files import FileBatch
 @click.option("-q", "--quiet", is_flag=True, help="Print the sums alone, no line for each packet.")
 @click.option("--get", "names", metavar="NAME", multiple=True, help="Show this variable or map at the end; may be repeated.")
 @click.option("--clock", type=click.Choice(["steady", "pcap"]), default="steady", help="Packets come at the times of PCAP (in the VM).")
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    default=1,
+    help="Run parts of PCAP in N processes, where no packet depends on another.",
+)
 @insight_options
 @router_options
 @json_option
@@ -45,6 +53,7 @@ def run_command(
     quiet: bool,
     names: tuple[str, ...],
     clock: str,
+    jobs: int,
     coverage: Path | None,
     html: Path | None,
     trace: bool,
@@ -73,6 +82,10 @@ def run_command(
     if (trace or profile) and (engine == "compiled" or (quiet and trace)):
         what = "--engine compiled" if engine == "compiled" else "--quiet"
         raise click.UsageError(f"--trace and --profile watch the reference engine, packet by packet: leave out {what}")
+    if jobs > 1 and (trace or profile or coverage or html or runner == "kernel" or clock == "pcap"):
+        raise click.UsageError(
+            "--jobs is for packets that depend on nothing else: leave out --clock, --runner kernel, --trace and the like"
+        )
     with ExitStack() as stack:
         insight, router = Insight.of(target, coverage, html, trace, profile), environment_of(tables, sid, mark)
         by = insight.runner(runner_of(runner, engine))
@@ -80,26 +93,33 @@ def run_command(
             simulate(insight.target(target), program=program, type=type_name, config=config, runner=by, environment=router)
         )
         insight.begin(simulation)
-        set_clock = _clock_of(simulation, clock)
         for name in names:
             simulation[name]  # a wrong name is found before a long capture is run
+        if clock == "pcap":
+            clock_of(simulation)
         capture = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
-        writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
         report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner, quiet=quiet)
-        at_once = pcap.is_file() and not trace and set_clock is None  # packets of a pipe are run as they come
-        files = _in_machine_code(simulation, pcap) if at_once and quiet else None
-        link = None
+        parts: Any = load_module("pybpfnf.cli.jobs") if jobs > 1 else None  # processes cost an import
+        job = None
+        if parts is not None:
+            place = Path(stack.enter_context(parts.place_for_parts()))
+            job = parts.job_of(
+                target, simulation, pcap, place, config=config, sid=sid, writing=output is not None, program=program, type_name=type_name,
+                engine=engine, tables=tables, mark=mark, quiet=quiet, as_json=as_json,
+            )  # fmt: skip
+        writer = None if output is None else Writer(stack.enter_context(output_file(output)))
+        report.begin()
+        shown = stack.enter_context(progress(pcap, quiet=quiet))
         try:
-            if files is not None:
-                link = FilePass(*files, capture, writer, report).run()
+            if job is not None:
+                link = parts.run_parts(job, jobs, writer, report, shown or (lambda _: None))
             else:
-                for record, outcome in outcomes(simulation.session, _timed(capture, set_clock), WORTH_A_BATCH if at_once else 1):
-                    link = link or record.link
-                    report.packet(record, outcome)
-                    insight.print_packet(err=as_json)
-                    if writer is not None and outcome.packet is not None and outcome.forwarded:
-                        writer.write(record, outcome.packet)
+                size = pcap.stat().st_size if pcap.is_file() else None  # packets of a pipe are run as they come
+                moved = (lambda: None) if shown is None else (lambda: shown(capture.source.offset))
+                after = partial(insight.print_packet, err=as_json)
+                way = Pass(size, quiet, by_time=clock == "pcap", watched=trace, after=after, moved=moved)
+                link = way.send(simulation, capture, writer, report)
         except InputError:
             insight.finish(simulation, err=as_json)  # what was reached before a part that cannot be read was reached
             raise
@@ -107,29 +127,3 @@ def run_command(
             writer.finish(link)
         report.finish(tuple(contents(simulation, names)))
         insight.finish(simulation, err=as_json)
-
-
-def _in_machine_code(simulation: Simulation, pcap: Path) -> tuple[VmSession, FileBatch] | None:
-    """The session, and what takes the file through it without a Python object for each packet; None where that is not to be had."""
-    session = simulation.session
-    if not isinstance(session, VmSession):
-        return None
-    files = session.files(pcap.stat().st_size)
-    return None if files is None else (session, files)
-
-
-def _clock_of(simulation: Simulation, clock: str) -> Callable[[int], None] | None:
-    """What sets the clock for the next packet, where that is wanted."""
-    if clock == "steady":
-        return None
-    if not isinstance(simulation.session, VmSession):
-        raise InputError("the kernel's clocks are its own", hint="leave out --runner kernel, or --clock")
-    return simulation.session.set_clock
-
-
-def _timed(records: Iterable[Record], set_clock: Callable[[int], None] | None) -> Iterator[Record]:
-    """The records, the clock set to the time of each before it is run; those without a time leave it as it is."""
-    for record in records:
-        if set_clock is not None and record.timestamp:
-            set_clock(record.timestamp)
-        yield record

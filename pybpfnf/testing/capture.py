@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, final
+from typing import Protocol, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.testing.link import LINK_TYPES, LinkType, NotIpv6, ipv6_packet
@@ -84,10 +84,16 @@ class Capture(Protocol):
 _BLOCK = 1 << 16
 
 
+class Stream(Protocol):
+    """Where bytes come from: a file, a pipe, or a part of one."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class Source:
     """A stream read forward, that knows its name, the offset and which record is being read."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: Stream, name: str) -> None:
         self.name = name
         self.record = 0  # index of the record being read; the file's own header comes before record 0
         self.offset = 0  # of the next byte

@@ -86,7 +86,7 @@ class FilePass:
             if progress.output:
                 assert link is not None
                 assert self._writer is not None
-                self._writer.write_records(link, progress.output)
+                self._writer.write_records(link, progress.output, first=source.record - progress.records)
             moved()
             if progress.stopped is Stopped.FULL or (progress.stopped is Stopped.DONE and source.read_ahead(_BLOCK)):
                 continue

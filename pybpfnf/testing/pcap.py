@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, final
 
 from pybpfnf.errors import InputError
-from pybpfnf.testing.capture import LONGEST_RECORD, Capture, Interface, Record, Source
+from pybpfnf.testing.capture import LONGEST_RECORD, Capture, Interface, Record, Source, Stream
 from pybpfnf.testing.link import LINK_TYPES, RAW_IP, LinkType
 from pybpfnf.testing.pcapng import MAGIC as PCAPNG_MAGIC
 from pybpfnf.testing.pcapng import Pcapng
@@ -22,11 +22,12 @@ _MAGICS = {
     b"\x4d\x3c\xb2\xa1": ("<", 1),
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
+HEADER_SIZE = 24  # of a file
 _RECORD = struct.Struct("<IIII")  # as we write them
 _LINK_TYPE_BITS = 0xFFFF  # above them: the length of a frame check sequence, which ip6_rcv cuts off with the padding
 
 
-def read_capture(stream: BinaryIO, name: str) -> Capture:
+def read_capture(stream: Stream, name: str) -> Capture:
     """The records of a capture, in constant memory. `name` is for errors.
 
     Raises InputError, at once or while iterating, for anything that is not a whole capture, with record and offset.
@@ -36,7 +37,7 @@ def read_capture(stream: BinaryIO, name: str) -> Capture:
     if magic is None:
         raise InputError(f"{name} is empty", hint="give a capture in pcap or pcapng format")
     if magic == PCAPNG_MAGIC:
-        return Pcapng(source)
+        return Pcapng.of_file(source)
     if magic not in _MAGICS:
         raise InputError(f"{name} is not a capture: it begins with {magic.hex(' ')}", hint="give a file in pcap or pcapng format")
     order, unit = _MAGICS[magic]
@@ -82,16 +83,11 @@ class Writer:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._link: LinkType | None = None
+        self.first = 0  # the index of the first record that was written
 
     def write(self, record: Record, packet: bytes) -> None:
         """`packet`, with the record's link header before it (of the packet's IP version), at the record's time."""
-        if self._link is None:
-            self._begin(record.link)
-        elif self._link is not record.link and self._link != record.link:
-            raise InputError(
-                f"packet {record.index} has link type {record.link.name}, those before it {self._link.name}; one pcap file has one",
-                hint="write captures of several interfaces one at a time",
-            )
+        self._check(record.link, record.index)
         seconds, nanoseconds = divmod(record.timestamp, 10**9)
         if not 0 <= seconds < 1 << 32:
             raise InputError(f"the time of packet {record.index} does not fit in a pcap file ({seconds} seconds since 1970)")
@@ -103,16 +99,25 @@ class Writer:
         """That of the records so far; None before the first."""
         return self._link
 
-    def write_records(self, link: LinkType, records: memoryview) -> None:
-        """Records that are as `write` makes them, of frames with that link header."""
-        if self._link is None:
-            self._begin(link)
+    def write_records(self, link: LinkType, records: memoryview, *, first: int) -> None:
+        """Records that are as `write` makes them, of frames with that link header, from the record with the index `first` on."""
+        self._check(link, first)
         self._stream.write(records)
 
     def finish(self, link: LinkType | None = None) -> None:
         """After the last record; `link` is for a capture without any (raw IP when not given)."""
         if self._link is None:
             self._begin(link or LINK_TYPES[RAW_IP])
+
+    def _check(self, link: LinkType, index: int) -> None:
+        if self._link is None:
+            self.first = index
+            self._begin(link)
+        elif self._link is not link and self._link != link:
+            raise InputError(
+                f"packet {index} has link type {link.name}, those before it {self._link.name}; one pcap file has one",
+                hint="write captures of several interfaces one at a time",
+            )
 
     def _begin(self, link: LinkType) -> None:
         self._link = link

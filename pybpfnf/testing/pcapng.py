@@ -6,28 +6,36 @@ Writing is classic pcap only (`pcap`).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import final
 
 from pybpfnf.testing.capture import LONGEST_RECORD, Interface, Record, Source
 
 MAGIC = b"\x0a\x0d\x0d\x0a"  # block type of a section header, a palindrome
-_INTERFACE, _OBSOLETE_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 1, 2, 3, 6
+ENHANCED_PACKET = 6
+_INTERFACE, _OBSOLETE_PACKET, _SIMPLE_PACKET = 1, 2, 3
 _OPTION_END, _OPTION_TSRESOL, _OPTION_TSOFFSET = 0, 9, 14
 _LONGEST_BLOCK = LONGEST_RECORD + 65_536  # a packet with its options
 
 
 @final
 class Pcapng:
-    """The records of a file whose first four bytes, MAGIC, have been read."""
+    """The records of a section, and of those that follow; in the file's byte order, `<` or `>`."""
 
     in_blocks = True
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, order: str, interfaces: Iterable[Interface] = ()) -> None:
+        """`interfaces`: of the part of the section that has been read."""
         self.source = source
-        self.interfaces: list[Interface] = []
-        self._order = ""
-        self._begin_section()
+        self.interfaces: list[Interface] = list(interfaces)
+        self._order = order
+
+    @classmethod
+    def of_file(cls, source: Source) -> Pcapng:
+        """Of one whose first four bytes, MAGIC, have been read."""
+        capture = cls(source, "")
+        capture._begin_section()
+        return capture
 
     @property
     def big_endian(self) -> bool:
@@ -41,7 +49,7 @@ class Pcapng:
                 continue
             (kind,) = struct.unpack(f"{self._order}I", head)
             size = self._size(source.take(4, "a block's length")) - 12
-            if kind not in (_INTERFACE, _OBSOLETE_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET):
+            if kind not in (_INTERFACE, _OBSOLETE_PACKET, _SIMPLE_PACKET, ENHANCED_PACKET):
                 source.skip(size, "a block")
                 self._end_block(size + 12)
                 continue
@@ -115,7 +123,7 @@ class Pcapng:
             captured = min(original, len(body) - 4, interface.snaplen or original)
             return Record.of(index, 0, interface.link, body[4 : 4 + captured], original)
         # The obsolete packet block has a 16-bit interface and 16 bits of drops where the enhanced one has 32 bits of interface.
-        layout = "IIIII" if kind == _ENHANCED_PACKET else "HxxIIII"
+        layout = "IIIII" if kind == ENHANCED_PACKET else "HxxIIII"
         number, high, low, captured, original = struct.unpack_from(self._order + layout, body)
         if captured > len(body) - 20:
             raise self.source.error(f"a packet of {captured} bytes is longer than its block")

@@ -131,7 +131,7 @@ def test_records_are_read_one_at_a_time() -> None:
             data, self.pending = self.pending[:size], self.pending[size:]
             return data
 
-    capture = iter(read_capture(Endless(), "endless"))  # type: ignore[arg-type]
+    capture = iter(read_capture(Endless(), "endless"))
     assert [next(capture).index for _ in range(1000)] == list(range(1000))
 
 
