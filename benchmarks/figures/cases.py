@@ -12,10 +12,12 @@ import pybpfnf
 from benchmarks.figures import paper
 from benchmarks.figures.forwarder import Forwarder, frame
 from benchmarks.figures.source import Mix
+from pybpfnf.apps.delay.protocol import SECOND, DelayMeasurement, Query, ReplyTo
 from pybpfnf.routes import MAIN_TABLE, Encap, Seg6, Seg6Local
 from pybpfnf.testing import packets
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
+_PADDING = bytes((4, 2, 0, 0))  # PadN, up to a multiple of 8 (RFC 8754 section 2.1.1.2)
 _PAYLOAD = packets.udp(bytes(64))  # section 4.3: UDP with 64 bytes
 _SINK, _SID, _TUNNELLED = "fc00:c::1", "fc00:a::1", "fc00:b::1"
 _NEXT, _LAST, _COLLECTOR = "fc00:c::2", "fc00:c::3", "fc00:c::4"
@@ -95,9 +97,24 @@ def _figure_6_3() -> Figure:
     for ratio in (10000, 100, 1):
         name = f"delay_probe 1:{ratio}"
         variables = {"END_DM": _NEXT, "EXIT": _LAST, "COLLECTOR": _COLLECTOR, "RATIO": ratio}
-        setup = _bound(_TUNNELLED, "benchmarks/functions/delay_probe.py", **variables)
+        setup = _bound(_TUNNELLED, "functions/delay/delay_probe.py", **variables)
         cases.append(Case(name, setup, _TO_TUNNEL, static, paper.FIGURE_6_3[name]))
     return Figure("fig6.3", "Encapsulating probes of delay", Case("plain IPv6", _nothing, _PLAIN), cases)
 
 
-FIGURES: Final[Mapping[str, Callable[[], Figure]]] = {"fig4.2": _figure_4_2, "fig6.3": _figure_6_3}
+def _figure_6_4() -> Figure:
+    """A probe comes as `delay_probe` makes it, is decapsulated, and its record lies in a ring buffer that has room for all of a run."""
+    setup = _bound(_SID, "functions/delay/end_dm.py")
+    tlvs = DelayMeasurement(Query.OUT_OF_BAND, session=1, t1=SECOND).encode() + ReplyTo(IPv6Address(_COLLECTOR), 8888).encode() + _PADDING
+    inner = packets.ipv6(_SINK, payload=_PAYLOAD)
+    probe = frame(packets.srv6([_NEXT, _SID], tlvs=tlvs, payload=packets.inner(inner)))
+    usual = frame(packets.ipv6(_SINK, payload=packets.udp(bytes(len(probe) - len(frame(inner)) + 64))))
+    points = paper.FIGURE_6_4
+    cases = [Case("no probes", setup, Mix(usual), None, points["no probes"])]
+    for every in (10000, 1000, 100):
+        name = f"end_dm 1:{every}"
+        cases.append(Case(name, setup, Mix(usual, probe, every), None, points[name]))
+    return Figure("fig6.4", "Taking the times of probes", Case("plain IPv6", _nothing, Mix(usual)), cases)
+
+
+FIGURES: Final[Mapping[str, Callable[[], Figure]]] = {"fig4.2": _figure_4_2, "fig6.3": _figure_6_3, "fig6.4": _figure_6_4}

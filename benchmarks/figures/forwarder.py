@@ -27,7 +27,7 @@ from pybpfnf.errors import KernelError
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.kernel import links
 from pybpfnf.kernel.links import IFF_MULTICAST, IFF_NOARP, IFF_UP, NEWROUTE
-from pybpfnf.kernel.load import load_program
+from pybpfnf.kernel.load import LoadedProgram, load_program
 from pybpfnf.kernel.netlink import CREATE, EXCL, Netlink
 from pybpfnf.kernel.netns import Namespace, set_sysctl
 from pybpfnf.kernel.router import wait_for_address
@@ -80,13 +80,14 @@ class Forwarder:
         """A static route to `prefix`."""
         self._add(prefix, encap, {})
 
-    def bind(self, prefix: str, image: ObjectImage) -> None:
-        """A route to `prefix` with the image's only program, in the place that its section says."""
+    def bind(self, prefix: str, image: ObjectImage) -> LoadedProgram:
+        """A route to `prefix` with the image's only program, in the place that its section says; both until this is closed."""
         program = image.program()
         loaded = self._stack.enter_context(load_program(image, program))
         place = next((place for place, name in PLACES.items() if name == program.type), END_BPF)
         encap = Seg6Local("End.BPF", program=_PROGRAM) if place == END_BPF else Bpf(((place, _PROGRAM),))
         self._add(prefix, encap, {place: (loaded.fd, program.name)})
+        return loaded
 
     def _add(self, prefix: str, encap: Encap, programs: Programs) -> None:
         message = route_message(Route(IPv6Network(prefix), hops=(Hop("out0"),), encap=encap), _NAMES.__getitem__, programs)

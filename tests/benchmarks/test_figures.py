@@ -17,8 +17,10 @@ from benchmarks.figures.jit import can_be_off
 from benchmarks.figures.measuring import Bar
 from benchmarks.figures.source import Mix
 from pybpfnf.errors import InputError, KernelError
+from pybpfnf.live import Live
 from pybpfnf.testing import packets
 
+ROOT = Path(__file__).resolve().parents[2]
 _SINK, _SID = "fc00:c::1", "fc00:a::1"
 _PAYLOAD = packets.udp(bytes(64))
 _FORWARDED = packets.ipv6(_SINK, payload=_PAYLOAD)
@@ -67,9 +69,20 @@ def test_one_packet_in_so_many_is_the_rare_one() -> None:
 
 
 @pytest.mark.kernel
+def test_the_probes_of_figure_6_4_are_probes_and_each_leaves_a_record() -> None:
+    mix = next(case.mix for case in FIGURES["fig6.4"]().cases if case.name == "end_dm 1:100")
+    with Forwarder(REACHABLE) as forwarder:
+        loaded = forwarder.bind(_SID, pybpfnf.read(pybpfnf.build(ROOT / "functions" / "delay" / "end_dm.py")))
+        forwarder.nanoseconds(forwarder.sources(mix), 12_800)
+        seen = [Live(loaded.image, loaded.maps)["seen"][index] for index in range(8)]
+    assert 64 < seen[0] < 256, "about 128 one-way probes"
+    assert seen[1:] == [0] * 7
+
+
+@pytest.mark.kernel
 def test_figures_are_written_with_the_machine_and_the_thesis_beside(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.figures", "--quick", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=Path(__file__).resolve().parents[2], check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     for name, figure in FIGURES.items():
         text = (tmp_path / f"{name}.csv").read_text()
@@ -92,6 +105,6 @@ def test_a_case_that_the_thesis_does_not_have_is_drawn_without_its_bar(tmp_path:
 
 def test_a_figure_that_is_none_is_refused_with_those_that_are() -> None:
     command = [sys.executable, "-m", "benchmarks.figures", "fig9.9"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).resolve().parents[2], check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert done.returncode == 2
     assert "there is no fig9.9; there are fig4.2" in done.stderr
