@@ -63,7 +63,7 @@ class Engines:
 
     def start(self, program: ProgramImage, host: Host) -> None:
         self._program, self._host = program, host
-        self._has_timers = any(insn.form.kind is Kind.CALL_HELPER and insn.imm == _TIMER for insn in program.insns)
+        self.has_timers = any(insn.form.kind is Kind.CALL_HELPER and insn.imm == _TIMER for insn in program.insns)
         self._machine = self._compiled() if self._engine is Engine.COMPILED else Machine(program, host, self._tracer)
 
     def run(self, arguments: tuple[int, ...]) -> Result:
@@ -80,7 +80,7 @@ class Engines:
             timer = host.timers.next_due(until)
             if timer is None:
                 return first
-            ahead = until - max(timer.expires or 0, until - host.forward)
+            ahead = until - max(timer.expires or 0, until - max(0, host.forward))
             host.forward -= ahead
             fault = self._machine.run_aside(partial(call_back, host, timer)).fault
             host.forward += ahead
@@ -109,7 +109,7 @@ class Engines:
 
     def _many(self, worth: bool) -> bool:
         """Whether machine code may have many packets at once; `worth`: so may it where it need not."""
-        if self._engine is Engine.REFERENCE or self._has_timers or not is_possible(self._host):
+        if self._engine is Engine.REFERENCE or self.has_timers or not is_possible(self._host):
             return False
         return worth or self._engine is Engine.COMPILED
 

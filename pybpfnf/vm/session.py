@@ -98,6 +98,24 @@ class VmSession:
         comes_at = host.environment.clock_tai - host.environment.tai_offset + host.elapsed_at(host.packets + 1)
         host.forward = realtime - comes_at
 
+    def pass_time(self, realtime: int) -> tuple[Fault | None, tuple[Event, ...]]:
+        """It is that time, in nanoseconds since 1970, and no packet comes: the first fault of the functions of timers whose time has come,
+        and their records."""
+        host = self._host
+        host.forward += realtime - (host.environment.clock_tai - host.environment.tai_offset + host.elapsed)
+        fault = self._engines.expire_timers()
+        return fault, self._events()
+
+    @property
+    def has_timers(self) -> bool:
+        return self._engines.has_timers
+
+    @property
+    def next_timer(self) -> int | None:
+        """When a timer's time comes, in nanoseconds since 1970; None where none runs."""
+        environment, expires = self._host.environment, self._host.timers.first()
+        return None if expires is None else environment.clock_tai - environment.tai_offset + expires - environment.clock_boot
+
     def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
         """As `run` on each in turn; where there are many, at once in machine code."""
         batch = self._engines.batch(len(packets), self._fault_counters())
@@ -141,20 +159,24 @@ class VmSession:
         passage = (input_packet or self._hook.input_packet)(self._host, skb, run_program)
         self._host.end_packet()
         fault = passage.fault or self._fault_exit(before) or late
-        events = [Event(name, data) for name, map_ in self._maps.items() if isinstance(map_, EventMap) for data in map_.read_records()]
         return Outcome(
             verdict=passage.verdict,
             packet=passage.packet,
             forwarded=passage.packet is not None,
             reason=passage.reason if fault is None or passage.reason is None else self._why(passage.reason, fault),
             fault=fault,
-            events=tuple(events),
+            events=self._events(),
             log=tuple(self._host.log),
             instructions=self._executed,
             runs=passage.runs,
             mark=passage.mark,
             redirected=tuple(self._host.redirected),
         )
+
+    def _events(self) -> tuple[Event, ...]:
+        """What programs have sent since it was asked last."""
+        found = [(name, map_.read_records()) for name, map_ in self._maps.items() if isinstance(map_, EventMap)]
+        return tuple(Event(name, data) for name, records in found for data in records)
 
     def close(self) -> None:
         """Nothing to give back."""

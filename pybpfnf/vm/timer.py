@@ -42,6 +42,11 @@ class Timers:
     def add(self, place: int, timer: Timer) -> None:
         self._at[place] = timer
 
+    def first(self) -> int | None:
+        """When the next one's time comes; None where none runs."""
+        times = [timer.expires for timer in self._at.values() if timer.expires is not None and self._memory.holds(timer.value)]
+        return min(times, default=None)
+
     def next_due(self, now: int) -> Timer | None:
         """The first whose time has come."""
         self._at = {place: timer for place, timer in self._at.items() if self._memory.holds(timer.value)}

@@ -1,17 +1,31 @@
 """The router: told routes, it takes packets in at a device and gives those that leave, or why they do not.
 
-What a packet meets in it is in `visit`. Not here: neighbours, fragments, IPv4, TCP, and what of Linux no packet of IPv6 shows. A router
-begins with the device tun0, and forwards.
+What a packet meets in it is in `visit`. Not here: neighbours, fragments, IPv4, TCP, and what of Linux no packet of IPv6 shows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 from typing import final
 
 from pybpfnf.errors import InputError
-from pybpfnf.routes import END_BPF, LOCAL_TABLE, PLACES, Bpf, Crossing, FindProgram, Hop, ProgramRef, Route, Rule, Seg6, Seg6Local
+from pybpfnf.routes import (
+    END_BPF,
+    LOCAL_TABLE,
+    MAIN_TABLE,
+    PLACES,
+    Bpf,
+    Crossing,
+    FindProgram,
+    Hop,
+    ProgramRef,
+    Route,
+    Rule,
+    Seg6,
+    Seg6Local,
+)
 from pybpfnf.runner import Environment, HmacKey
 from pybpfnf.vm import icmpv6, ipv6
 from pybpfnf.vm.host import Host
@@ -37,12 +51,15 @@ class VmRouter:
     that they come of.
     """
 
-    def __init__(self, find: FindProgram, environment: Environment | None = None, *, answers: bool = False) -> None:
+    def __init__(
+        self, find: FindProgram, environment: Environment | None = None, *, answers: bool = False, devices: Sequence[str] = (TUN,)
+    ) -> None:
         self._find = find
         self._answers = answers
         self.state = State(environment or Environment())
         self._statics = Host(Memory(), {}, self.state.environment, None)
-        self.add_device(TUN)
+        for device in devices:
+            self.add_device(device)
 
     # -------------------------------------------------------------------------------------------- what it is told
 
@@ -74,10 +91,13 @@ class VmRouter:
         else:
             self.state.addresses.remove(address, device)
         for route in _routes_of(address, length, device):
-            if verb == "del":
+            kept = route.type == "local" and self.state.addresses.has(address)
+            if verb == "del" and not kept:
                 self.state.fib.remove(route)
-                continue
-            self.state.fib.add("append" if address.is_link_local else "replace", route, [Entry(route, route.hops[0])])
+            elif verb == "add":
+                # Each device has its own part of fe80::/64.
+                on_link = address.is_link_local and route.type != "local"
+                self.state.fib.add("append" if on_link else "replace", route, [Entry(route, route.hops[0])])
 
     def set_tunnel_source(self, address: IPv6Address) -> None:
         self.state.settings.tunnel_source = address
@@ -139,6 +159,11 @@ class VmRouter:
         """UDP to this port of any of its addresses is taken: `Crossing.delivered`."""
         self.state.ports.add(port)
 
+    def source_for(self, destination: IPv6Address) -> IPv6Address:
+        """Its own address for packets of its own to there; `::` where it has none."""
+        found = self.state.fib.lookup(Key(int(destination), 0, LOOPBACK))
+        return self.state.addresses.source_for(destination, None if found is None else found.hop.device)
+
     def set_clock(self, realtime: int) -> None:
         """From now on, programs find it this time, in nanoseconds since 1970, until it is set again."""
         self.state.clock = realtime
@@ -182,11 +207,10 @@ class VmRouter:
         source = own if addresses.has(own) or addresses.has_anycast(own) else addresses.source_for(sender, visit.arrived_by)
         return Answer(icmpv6.error(packet, drop.answer, drop.parameter, source))
 
-    # ----------------------------------------------------------------------------------------------------- timers
-
-    def sessions(self) -> tuple[VmSession, ...]:
-        """Of the programs of all routes."""
-        return tuple(session for entry in self.state.fib.entries() for session in entry.sessions.values())
+    def sessions_of(self, prefix: IPv6Network, table: int = MAIN_TABLE) -> Mapping[str, VmSession]:
+        """The programs of the first route to the prefix, by place, or by their program type for End.BPF; none where there is none."""
+        found = (entry for entry in self.state.fib.entries() if (entry.route.prefix, entry.route.table) == (prefix, table))
+        return next((entry.sessions for entry in found), {})
 
 
 def _joined(first: Crossing, second: Crossing) -> Crossing:
