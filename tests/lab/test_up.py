@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pybpfnf.errors import InputError, SystemLacksError
-from pybpfnf.kernel.named_netns import namespace_names, open_namespace
+from pybpfnf.kernel.named_netns import open_namespace
 from pybpfnf.kernel.netem import has_netem
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import Namespace
@@ -246,10 +246,9 @@ def test_nothing_is_left_of_a_lab(lab: Up) -> None:
 )
 @pytest.mark.usefixtures("own_bpffs")
 def test_a_lab_that_cannot_be_finished_is_not_begun(lab: Up, lab_name: str, more: str, error: type[Exception], says: str) -> None:
-    before = namespace_names()
     with pytest.raises(error, match=says):
         lab(DELAYED + more)
-    assert namespace_names() == before
+    assert namespaces_of(lab_name) == {}
 
 
 def test_a_lab_that_is_up_is_not_touched_by_another_of_its_name(lab: Up) -> None:
