@@ -1,67 +1,17 @@
 """Helper rows: what the kernel offers a program to call, by name and number.
 
-Every helper that one of the four lightweight-tunnel types may call (net/core/filter.c, kernel/bpf/helpers.c,
-kernel/trace/bpf_trace.c of Linux 6.18; numbers and C signatures from include/uapi/linux/bpf.h). Behaviour in the VM
-lives in `vm/helpers`, keyed by these names; which program type may call what is in `programs`.
+Every helper that one of the four lightweight-tunnel types may call, and in `device_helpers` what XDP and tc have besides
+(net/core/filter.c, kernel/bpf/helpers.c, kernel/trace/bpf_trace.c of Linux 6.18; numbers and C signatures from include/uapi/linux/bpf.h).
+Behaviour in the VM lives in `vm/helpers`, keyed by these names; which program type may call what is in `programs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
-from typing import final
 
-from pybpfnf.records import dataclass
-
-
-class Arg(Enum):
-    """What an argument or result is (the kernel's ARG_* and RET_*, include/linux/bpf.h, without its refinements)."""
-
-    CTX = "ctx"
-    SCALAR = "scalar"
-    MAP = "map"  # const map pointer
-    MAP_KEY = "map key"  # readable, the map's key_size bytes
-    MAP_VALUE = "map value"  # readable, the map's value_size bytes
-    MAP_VALUE_OUT = "map value out"  # writable, the map's value_size bytes
-    MEM = "mem"  # readable memory, size in the next SIZE argument
-    MEM_OR_NULL = "mem or null"
-    MEM_OUT = "mem out"  # writable memory, size in the next SIZE argument
-    SIZE = "size"  # > 0
-    SIZE_OR_ZERO = "size or zero"
-    FUNC = "func"  # address of a static subprogram
-    STACK_OR_NULL = "stack or null"
-    RECORD = "record"  # from ringbuf_reserve
-    ITERATOR_OUT = "iterator out"  # 8 bytes of the stack, for a number iterator to begin in
-    ITERATOR = "iterator"  # a number iterator that has begun
-    DYNPTR_OUT = "dynptr out"  # 16 bytes of the stack, to become a dynamic pointer
-    DYNPTR = "dynptr"
-    OTHER = "other"  # something that neither the language nor the VM checks (timers, sockets)
-    MAP_VALUE_OR_NULL = "map value or null"  # a result
-    RECORD_OR_NULL = "record or null"  # a result
-    VOID = "void"  # a result: r0 is not readable afterwards
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Helper:
-    """One helper; `since` is the kernel that brought it, `gpl_only` whether the license must be GPL-compatible.
-
-    `changes_packet`: packet pointers taken before the call are stale (net/core/filter.c, bpf_helper_changes_pkt_data).
-    `lwt_since`: the first kernel whose lightweight-tunnel types may call it, where that is later than `since`.
-    `variadic`: how many more scalars may follow `args`, which the verifier does not ask for.
-    """
-
-    name: str  # without the bpf_ prefix: "lwt_seg6_adjust_srh"
-    id: int
-    args: tuple[Arg, ...]
-    ret: Arg
-    since: str
-    doc: str
-    gpl_only: bool = False
-    changes_packet: bool = False
-    lwt_since: str | None = None
-    variadic: int = 0
-
+from pybpfnf.abi.device_helpers import SHARED, TC, XDP
+from pybpfnf.abi.helper import Arg as Arg
+from pybpfnf.abi.helper import Helper as Helper
 
 CTX, SCALAR, MAP, MAP_KEY, MAP_VALUE, MAP_VALUE_OUT = Arg.CTX, Arg.SCALAR, Arg.MAP, Arg.MAP_KEY, Arg.MAP_VALUE, Arg.MAP_VALUE_OUT
 MEM, MEM_OR_NULL, MEM_OUT, SIZE, SIZE_OR_ZERO = Arg.MEM, Arg.MEM_OR_NULL, Arg.MEM_OUT, Arg.SIZE, Arg.SIZE_OR_ZERO
@@ -251,9 +201,12 @@ COMMON_HELPERS = tuple(
 
 ENCAP_HELPERS, SEG6_HELPERS, XMIT_HELPERS = (tuple(helper.name for helper in group) for group in (_ENCAP, _SEG6, _XMIT))
 
+DEVICE_HELPERS, XDP_HELPERS, TC_HELPERS = (tuple(helper.name for helper in group) for group in (SHARED, XDP, TC))
+"""What both of xdp and sched_cls have and the lightweight-tunnel types have not, and what one of them has alone."""
+
 HELPERS: Mapping[str, Helper] = {
     helper.name: helper
-    for group in (_MAPS, _EVENTS, _ENVIRONMENT, _PACKET, _ENCAP, _SEG6, _XMIT, _CODE, _TEXT, _TASK, _FOREIGN_MEMORY)
+    for group in (_MAPS, _EVENTS, _ENVIRONMENT, _PACKET, _ENCAP, _SEG6, _XMIT, _CODE, _TEXT, _TASK, _FOREIGN_MEMORY, SHARED, XDP, TC)
     for helper in group
 }
 """Every helper by name."""

@@ -7,7 +7,15 @@ from enum import Enum
 from typing import final
 
 from pybpfnf.abi.contexts import SK_BUFF, XDP_MD, Context
-from pybpfnf.abi.helpers import COMMON_HELPERS, ENCAP_HELPERS, HELPERS, SEG6_HELPERS, XMIT_HELPERS
+from pybpfnf.abi.helpers import (
+    COMMON_HELPERS,
+    DEVICE_HELPERS,
+    ENCAP_HELPERS,
+    SEG6_HELPERS,
+    TC_HELPERS,
+    XDP_HELPERS,
+    XMIT_HELPERS,
+)
 from pybpfnf.records import dataclass
 
 
@@ -45,10 +53,7 @@ class ProgramType:
 # Linux frees and reallocates the packet's head under seg6local's feet in skb_pull_data (CVE-2026-98383): refused since 7.3
 # and 6.12.117, still accepted by kernels between.
 _SEG6_WITHDRAWN = frozenset({"skb_pull_data"})
-_ENCAPSULATION_ONLY = frozenset(ENCAP_HELPERS + SEG6_HELPERS)
-_SKB_ONLY = frozenset(XMIT_HELPERS) - {"redirect"} | {
-    "skb_load_bytes", "skb_pull_data", "skb_under_cgroup", "get_hash_recalc", "get_route_realm",
-}  # fmt: skip
+_SKB_ONLY = frozenset({"skb_load_bytes", "skb_pull_data", "skb_under_cgroup", "get_hash_recalc", "get_route_realm"})
 
 # Verdicts: enum bpf_ret_code. The verifier takes any return value; what a hook does with another one is in
 # net/core/lwt_bpf.c (run_lwt_bpf and its callers) and net/ipv6/seg6_local.c (input_action_end_bpf).
@@ -77,14 +82,15 @@ _ROWS = (
         "A route's transmission, just before the link layer: the one hook here that may write the packet itself.",
     ),
     ProgramType(
-        "xdp", 6, ("xdp", "xdp.frags"), XDP_MD, PacketRights.READ_WRITE, frozenset(HELPERS) - _ENCAPSULATION_ONLY - _SKB_ONLY,
+        "xdp", 6, ("xdp", "xdp.frags"), XDP_MD, PacketRights.READ_WRITE,
+        frozenset((*COMMON_HELPERS, "redirect", *DEVICE_HELPERS, *XDP_HELPERS)) - _SKB_ONLY,
         {"ABORTED": 0, "DROP": 1, "PASS": 2, "TX": 3, "REDIRECT": 4},
         "A device's receive path, before the network stack.",
         l2=True, since="4.8",
     ),
     ProgramType(
         "sched_cls", 3, ("tc", "tcx/ingress", "tcx/egress", "tc/ingress", "tc/egress", "classifier"), SK_BUFF, PacketRights.READ_WRITE,
-        frozenset(HELPERS) - _ENCAPSULATION_ONLY,
+        frozenset(COMMON_HELPERS + XMIT_HELPERS + DEVICE_HELPERS + TC_HELPERS),
         {"UNSPEC": 0xFFFFFFFF, "OK": 0, "RECLASSIFY": 1, "SHOT": 2, "PIPE": 3, "STOLEN": 4, "QUEUED": 5, "REPEAT": 6,
          "REDIRECT": 7, "TRAP": 8},
         "A traffic-control classifier of a device.",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from pybpfnf.abi.programs import ProgramType
 from pybpfnf.cli.files import input_file
 from pybpfnf.cli.options import chosen, json_option
 from pybpfnf.cli.router import environment_of, place_options
@@ -48,7 +49,8 @@ def diff_command(
     """Run a program in the VM and in the kernel, and compare (root).
 
     Packets are those of PCAP (`-`: stdin), else generated: right ones for the program's hook, and ones with bytes changed, cut off or
-    added. The kernel's cross a real route in a network namespace that vanishes afterwards. Compared are verdict, bytes, fault, mark, number
+    added. The kernel's cross a real route in a network namespace that vanishes afterwards; those of xdp and sched_cls are a test run's.
+    Compared are verdict, bytes, fault, mark, number
     of runs, records and log lines. What depends on time or chance is found by running the VM at other times; it is left out, and named.
 
     Exit status 1 where they differ. With --json, stdout is an object for each difference and a summary (packets, forwarded,
@@ -64,30 +66,33 @@ def diff_command(
             packets = both.generated(seed, count or PACKETS)
         else:
             records = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
-            packets = islice(_packets(records), count)
+            packets = islice(_packets(records, both.row), count)
         for found in both.run(packets):
-            (_print_document if as_json else _print_difference)(found)
+            if as_json:
+                _print_document(found)
+            else:
+                _print_difference(found, frame=both.row.l2)
             if not keep_going:
                 break
     (_print_summary_document if as_json else _print_summary)(both.comparison)
     return int(bool(both.comparison.differences))
 
 
-def _packets(records: Iterable[Record]) -> Iterator[bytes]:
+def _packets(records: Iterable[Record], row: ProgramType) -> Iterator[bytes]:
     for record in records:
-        packet = record.packet if record.packet is not None else record.ipv4
+        packet = record.for_hook(row)
         if packet is not None:
             yield packet
 
 
-def _print_difference(found: Difference) -> None:
+def _print_difference(found: Difference, *, frame: bool) -> None:
     click.echo(f"packet {found.index} differs:")
     for line in found.lines:
         click.echo(f"    {line}")
     if found.vm.reason is not None:
         click.echo(f"    the VM's reason: {found.vm.reason}")
     click.echo("  the packet:")
-    for name, value in fields(found.packet).items():
+    for name, value in fields(found.packet, frame=frame).items():
         click.echo(f"    {name} = {value}")
     click.echo(f"  in hex: {found.packet.hex()}")
 

@@ -71,9 +71,9 @@ class Insight:
         tracer = self.trace or self.profile
         if tracer is None:
             return given
-        if given.name != "vm":
+        if not isinstance(given, VmRunner):
             raise InputError("a profile or a trace is made of the VM's steps", hint="leave out --runner kernel")
-        return VmRunner(tracer)
+        return given.watched_by(tracer)
 
     def begin(self, simulation: Simulation) -> None:
         if self.trace is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import final
 
+from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.cli.reports import Report
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
@@ -44,13 +45,13 @@ class Pass:
         at_once = self.size is not None and not self.watched and clock is None
         if at_once and self.quiet and isinstance(session, VmSession) and (files := session.files(self.size or 0)) is not None:
             return FilePass(session, files, capture, writer, report).run(self.moved)
-        link = None
+        link, row = None, PROGRAM_TYPES[simulation.program.type or ""]
         for record, outcome in outcomes(session, _timed(capture, clock), WORTH_A_BATCH if at_once else 1):
             link = link or record.link
             report.packet(record, outcome)
             self.after()
             if writer is not None and outcome.packet is not None and outcome.forwarded:
-                writer.write(record, outcome.packet)
+                writer.write(record, outcome.packet, whole=row.l2)
             if record.index % _BETWEEN == 0:
                 self.moved()
         return link

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pybpfnf.abi.kernels import KERNELS, NEWEST
 from pybpfnf.lazy import load_module
 from pybpfnf.runner import Environment, Runner
 from pybpfnf.vm import Engine, VmRunner
@@ -33,6 +34,7 @@ _RUNNER_OPTIONS = (
         default="auto",
         help="What the VM runs it by; auto compiles a program that has run for long.",
     ),
+    click.option("--kernel", type=click.Choice(list(KERNELS)), help=f"Which Linux the VM follows (default: {NEWEST.name})."),
 )
 _PLACE_OPTIONS = (
     click.option(
@@ -59,10 +61,12 @@ def _with(options: tuple[Callable[[Any], Any], ...], command: F) -> F:
     return command
 
 
-def runner_of(runner: str, engine: str) -> Runner:
-    """The VM with that engine, or the kernel's, whose imports cost, only where it is asked for."""
+def runner_of(runner: str, engine: str, kernel_name: str | None) -> Runner:
+    """The VM with that engine, like that kernel; or the kernel's runner, whose imports cost, only where it is asked for."""
     if runner == "vm":
-        return VmRunner(engine=Engine(engine))
+        return VmRunner(engine=Engine(engine), kernel=kernel_name or NEWEST.name)
+    if kernel_name is not None:
+        raise click.BadParameter("it is the VM's, and the packets go to the running kernel", param_hint="--kernel")
     if engine != "auto":
         raise click.BadParameter("it is the VM's, and the packets go to the kernel", param_hint="--engine")
     kernel: Runner = load_module("pybpfnf.kernel.runner").KernelRunner()

@@ -60,6 +60,7 @@ def run_command(
     profile: bool,
     runner: str,
     engine: str,
+    kernel: str | None,
     tables: tuple[int, ...],
     sid: IPv4Address | IPv6Address | None,
     mark: int,
@@ -67,15 +68,17 @@ def run_command(
 ) -> None:
     """Run a program on the packets of a capture.
 
-    PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames. Each packet is taken to come in at a device
+    PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames, for xdp and sched_cls of Ethernet. Each packet
+    is taken to come in at a device
     and, unless --sid says another destination, to be for the program's route. It runs in this process; with --runner kernel the
     packets cross such a route in a network namespace of their own (root), which vanishes afterwards. The router has the tables main and
     local, and those of --table.
 
     With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
     packet, reason, fault, instructions, events, log) and a summary (packets, forwarded, dropped, faults, contents). A verdict is its name,
-    or the number where the hook has no name for it; packet is hex, from the IP header on, as it leaves the hook (lwt_out
-    and lwt_xmit come after forwarding has taken one hop off, the others before); a fault is null or an object of file, line and message.
+    or the number where the hook has no name for it; packet is hex, from the IP header on (of xdp and sched_cls the whole
+    frame), as it leaves the hook (lwt_out and lwt_xmit come after forwarding has taken one hop off, the others before); a fault is null
+    or an object of file, line and message.
     """
     if str(output) == "-":
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
@@ -88,7 +91,7 @@ def run_command(
         )
     with ExitStack() as stack:
         insight, router = Insight.of(target, coverage, html, trace, profile), environment_of(tables, sid, mark)
-        by = insight.runner(runner_of(runner, engine))
+        by = insight.runner(runner_of(runner, engine, kernel))
         simulation = stack.enter_context(
             simulate(insight.target(target), program=program, type=type_name, config=config, runner=by, environment=router)
         )
@@ -106,7 +109,7 @@ def run_command(
             place = Path(stack.enter_context(parts.place_for_parts()))
             job = parts.job_of(
                 target, simulation, pcap, place, config=config, sid=sid, writing=output is not None, program=program, type_name=type_name,
-                engine=engine, tables=tables, mark=mark, quiet=quiet, as_json=as_json,
+                engine=engine, kernel=kernel, tables=tables, mark=mark, quiet=quiet, as_json=as_json,
             )  # fmt: skip
         writer = None if output is None else Writer(stack.enter_context(output_file(output)))
         report.begin()

@@ -109,6 +109,12 @@ class TestRun(ctypes.Structure):
     ]
 
 
+class LinkCreate(ctypes.Structure):
+    """`target` is the index of a device."""
+
+    _fields_ = [("prog_fd", c_uint32), ("target", c_uint32), ("attach_type", c_uint32), ("flags", c_uint32)]
+
+
 class ProgramInfo(ctypes.Structure):
     """struct bpf_prog_info; the kernel fills as much of it as it knows."""
 

@@ -41,6 +41,7 @@ class Command(IntEnum):
     BTF_LOAD = 18
     MAP_LOOKUP_AND_DELETE_ELEM = 21
     MAP_FREEZE = 22
+    LINK_CREATE = 28
     ENABLE_STATS = 32
 
 

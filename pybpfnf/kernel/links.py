@@ -84,6 +84,14 @@ def set_flags(netlink: Netlink, index: int, flags: int, mask: int) -> None:
     _request(netlink, message, NEWLINK, 0, f"set the flags of device {index}")
 
 
+def set_address(netlink: Netlink, index: int, mac: bytes) -> None:
+    """Give the device this hardware address."""
+    message = ifinfmsg()
+    message["index"] = index
+    message["attrs"] = [("IFLA_ADDRESS", mac.hex(":"))]
+    _request(netlink, message, NEWLINK, 0, f"set the hardware address of device {index}")
+
+
 def is_up(netlink: Netlink, index: int) -> bool:
     """Whether the device can carry packets now; a veth can some time after its peer was set up."""
     message = ifinfmsg()

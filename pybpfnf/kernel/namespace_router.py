@@ -21,11 +21,11 @@ from typing import final
 
 from pybpfnf.errors import InputError, InternalError, KernelError
 from pybpfnf.kernel import links, netns, seg6
+from pybpfnf.kernel.cpus import on_cpu
 from pybpfnf.kernel.links import DELROUTE, IFF_MULTICAST, IFF_NOARP, IFF_UP, NEWROUTE
 from pybpfnf.kernel.load import LoadedProgram, load_program
 from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, explained
 from pybpfnf.kernel.router import wait_for_address
-from pybpfnf.kernel.runner import on_cpu
 from pybpfnf.kernel.told_routes import Programs, route_message
 from pybpfnf.kernel.wire import packet_socket
 from pybpfnf.routes import END_BPF, PLACES, Bpf, Crossing, FindProgram, Hop, ProgramRef, Route, Rule, Seg6Local

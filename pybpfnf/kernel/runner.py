@@ -7,29 +7,30 @@ is how the kernel runs one packet and shows what became of it.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from types import TracebackType
 from typing import Self, final
 
 from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.abi.programs import PROGRAM_TYPES
-from pybpfnf.errors import InputError, InternalError, SystemLacksError, VerifierError
+from pybpfnf.errors import InternalError
 from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
+from pybpfnf.kernel.cpus import checked_cpu, on_cpu
 from pybpfnf.kernel.events import event_maps
 from pybpfnf.kernel.hook_routes import HOOK_ROUTES, RouteOf
 from pybpfnf.kernel.info import statistics
 from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
-from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
+from pybpfnf.kernel.load import program_type
 from pybpfnf.kernel.netlink import CREATE, EXCL, NetlinkError, explained
 from pybpfnf.kernel.router import Router
 from pybpfnf.kernel.trace import Trace, speaks
-from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
+from pybpfnf.kernel.trial_session import TrialSession
+from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome, Session
 
 _REDIRECT = PROGRAM_TYPES["lwt_xmit"].verdicts["REDIRECT"]
 _COUNTER_SIZE = 8
@@ -46,8 +47,11 @@ class KernelRunner:
     def __init__(self, *, exact: bool = False) -> None:
         self._exact = exact
 
-    def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> KernelSession:
-        """Load the program and build its router. Raises what `load_program` does, and SystemLacksError for no such routes."""
+    def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> Session:
+        """Load the program and build its router; for a hook of devices, which has test runs, a device. Raises what `load_program` does,
+        and SystemLacksError for no such routes."""
+        if program_type(program).l2:
+            return TrialSession(image, program, environment, exact=self._exact)
         return KernelSession(image, program, environment, exact=self._exact)
 
 
@@ -56,17 +60,14 @@ class KernelSession:
     """One loaded program on its router, until closed."""
 
     def __init__(self, image: ObjectImage, program: ProgramImage, environment: Environment, *, exact: bool) -> None:
-        row = program_type(program)
-        if row.name not in HOOK_ROUTES:
-            raise InputError(f"program {program.name} is of type {row.name}: the kernel runner has routes for {', '.join(HOOK_ROUTES)}")
-        self._hook = HOOK_ROUTES[row.name]
+        self._hook = HOOK_ROUTES[program_type(program).name]
         self.image = image
         self.program = program
         self._exact = exact
-        self._cpu = _checked_cpu(environment.cpu)
+        self._cpu = checked_cpu(environment.cpu)
         self._mark = environment.mark
         with ExitStack() as stack:
-            self._loaded = stack.enter_context(_load(image, program, exact))
+            self._loaded = stack.enter_context(wrapper.load_wrapped(image, program, exact=exact))
             maps = {name: each for name, each in self._loaded.maps.items() if name != wrapper.RESULTS_MAP}
             self._events = event_maps(maps.values())
             for each in self._events.values():
@@ -191,19 +192,6 @@ def _destination(packet: bytes, ether_type: int) -> IPv4Address | IPv6Address | 
     return IPv6Address(packet[24:40]) if len(packet) >= 40 else None
 
 
-def _load(image: ObjectImage, program: ProgramImage, exact: bool) -> LoadedProgram:
-    if exact:
-        return load_program(image, program)
-    try:
-        return load_program(*wrapper.wrap(image, program))
-    except VerifierError as error:
-        load_program(image, program).close()  # what is refused by itself says why, with its own instruction numbers
-        raise InputError(
-            f"program {program.name} loads, but not as a subprogram of the wrapper: {error.diagnostic.message}",
-            hint="run it as it is, without its verdict: KernelRunner(exact=True)",
-        ) from None
-
-
 def _fault(counters: FaultCounters, before: bytes, after: bytes) -> Fault:
     """The first site that was counted since."""
     changed = next(at for at in range(0, len(after), _COUNTER_SIZE) if before[at : at + _COUNTER_SIZE] != after[at : at + _COUNTER_SIZE])
@@ -219,20 +207,3 @@ def _reason(runs: int, verdict: int | None, redirected: bool) -> str:
     if verdict == _REDIRECT and redirected:
         return "the packet left by another device"
     return "the kernel dropped the packet after the program"
-
-
-def _checked_cpu(cpu: int) -> int:
-    if cpu not in os.sched_getaffinity(0):
-        raise SystemLacksError(f"this process may not run on CPU {cpu}", hint=f"it may on {sorted(os.sched_getaffinity(0))}")
-    return cpu
-
-
-@contextmanager
-def on_cpu(cpu: int) -> Iterator[None]:
-    """This thread on one CPU: the program runs there, and packets stay in order, for each CPU has a queue of its own."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -18,7 +18,7 @@ from pybpfnf.kernel.refuse import refuse_trial_run
 from pybpfnf.records import dataclass
 
 _ENOTSUPP = 524  # the kernel's own, not in errno.h
-_ROOM = 512  # bytes that a program may add
+_ROOM = 1 << 14  # bytes that a program may add: a helper lengthens no packet to more (SKB_MAX_ALLOC)
 
 
 @final
@@ -33,10 +33,10 @@ class TrialRun:
 
 
 def trial_run(loaded: LoadedProgram, data: bytes, *, repeat: int = 1, context: bytes = b"", type_name: str | None = None) -> TrialRun:
-    """Run on `data`: for the lightweight-tunnel hooks an Ethernet frame, of which the program sees what follows the 14 bytes;
-    these come back as zeros.
+    """Run on `data`, an Ethernet frame. For the lightweight-tunnel hooks the program sees what follows the 14 bytes; these come back as
+    zeros. What comes back of XDP begins with its metadata.
 
-    `context` is a struct __sk_buff, of which the kernel takes only some fields (net/bpf/test_run.c, convert___skb_to_skb).
+    `context` is a struct __sk_buff or xdp_md, of which the kernel takes only some fields (net/bpf/test_run.c, convert___skb_to_skb).
     Raises CompileError for a program that must not be run so, SystemLacksError where its type cannot be.
     """
     row = program_type(loaded.program, type_name)

@@ -14,18 +14,20 @@ but not as a subprogram (eight functions deep, tail calls without types) must be
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
 from pybpfnf.abi.codec import make
 from pybpfnf.abi.contexts import SK_BUFF
+from pybpfnf.errors import InputError, VerifierError
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
-from pybpfnf.kernel.load import FUNC_INFO_SIZE, LINE_INFO_SIZE
+from pybpfnf.kernel.load import FUNC_INFO_SIZE, LINE_INFO_SIZE, LoadedProgram, load_program
 from pybpfnf.kernel.maps import Map
 from pybpfnf.records import dataclass
 
 RESULTS_MAP = "pybpfnf_results"
-_RESULTS = struct.Struct("=QQQ")  # verdict, runs, mark
+_RESULTS = struct.Struct("=QQ4Q")  # verdict, runs, fields of the context
 _SLOT = struct.Struct("=I")
 _KEY = bytes(4)
 _SPEC = MapSpec(RESULTS_MAP, "array", key_size=4, value_size=_RESULTS.size, max_entries=1, initial=bytes(_RESULTS.size))
@@ -34,23 +36,34 @@ _SPEC = MapSpec(RESULTS_MAP, "array", key_size=4, value_size=_RESULTS.size, max_
 @final
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Of the last run, the low 32 bits of r0 and the packet's mark; of all runs since `reset`, the number."""
+    """Of the last run, the low 32 bits of r0 and the fields that `wrap` was asked for; of all runs since `reset`, the number."""
 
     verdict: int
     runs: int
-    mark: int
+    fields: tuple[int, ...]
+
+    @property
+    def mark(self) -> int:
+        """Where it is the first of the fields."""
+        return self.fields[0]
 
 
-def wrap(image: ObjectImage, program: ProgramImage) -> tuple[ObjectImage, ProgramImage]:
-    """The image with the results map, and the program with the wrapper in front; offsets in all records follow."""
-    mark = SK_BUFF.fields["mark"].offset
+def wrap(image: ObjectImage, program: ProgramImage, fields: Sequence[str] = ("mark",)) -> tuple[ObjectImage, ProgramImage]:
+    """The image with the results map, and the program with the wrapper in front; offsets in all records follow.
+
+    `fields`: which of the context it keeps, at most four.
+    """
+    kept = [
+        insn
+        for place, name in enumerate(fields)
+        for insn in (make("ldx32", dst=2, src=6, off=SK_BUFF.fields[name].offset), make("stx64", dst=1, src=2, off=16 + 8 * place))
+    ]
     before = (
         make("mov64_reg", dst=6, src=1),
-        make("call_local", imm=8),  # to the slot after the wrapper's last
+        make("call_local", imm=6 + len(kept)),  # to the slot after the wrapper's last
         make("ld_map_value", dst=1, ref=RESULTS_MAP),  # the value's address: no look-up, no stack, no null check
         make("stx64", dst=1, src=0, off=0),
-        make("ldx32", dst=2, src=6, off=mark),
-        make("stx64", dst=1, src=2, off=16),
+        *kept,
         make("mov64_imm", dst=2, imm=1),
         make("atomic_add64", dst=1, src=2, off=8),
         make("exit"),
@@ -82,5 +95,19 @@ def reset(results: Map) -> None:
 
 
 def read_results(results: Map) -> Results:
-    verdict, runs, mark = _RESULTS.unpack(results.lookup(_KEY) or bytes(_RESULTS.size))
-    return Results(verdict & 0xFFFFFFFF, runs, mark)
+    verdict, runs, *fields = _RESULTS.unpack(results.lookup(_KEY) or bytes(_RESULTS.size))
+    return Results(verdict & 0xFFFFFFFF, runs, tuple(fields))
+
+
+def load_wrapped(image: ObjectImage, program: ProgramImage, *, exact: bool, fields: Sequence[str] = ("mark",)) -> LoadedProgram:
+    """The program in its wrapper, in the kernel; as it is, where that is wanted."""
+    if exact:
+        return load_program(image, program)
+    try:
+        return load_program(*wrap(image, program, fields))
+    except VerifierError as error:
+        load_program(image, program).close()  # what is refused by itself says why, with its own instruction numbers
+        raise InputError(
+            f"program {program.name} loads, but not as a subprogram of the wrapper: {error.diagnostic.message}",
+            hint="run it as it is, without its verdict: KernelRunner(exact=True)",
+        ) from None

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, final
 
+from pybpfnf.abi.programs import ProgramType
 from pybpfnf.errors import InputError
-from pybpfnf.testing.link import LINK_TYPES, LinkType, NotIpv6, ipv6_packet
+from pybpfnf.testing.link import ETHERNET, LINK_TYPES, LinkType, NotIpv6, ipv6_packet
 
 LONGEST_RECORD = 262_144  # bytes; what tcpdump captures at most (MAXIMUM_SNAPLEN), so that a garbage length cannot fill the memory
 
@@ -30,12 +31,25 @@ class Record:
     reason: str | None
     header: bytes  # the link header, b"" without one
     ipv4: bytes | None = None
+    is_cut: bool = False  # of which only the first bytes were captured
+
+    def for_hook(self, row: ProgramType) -> bytes | None:
+        """What a program of that type begins with: its IP packet, or for the hooks of devices the Ethernet frame; None where it is none."""
+        if row.l2:
+            return self.frame if self.link.number == ETHERNET and not self.is_cut else None
+        return self.packet if self.packet is not None or row.name == "lwt_seg6local" else self.ipv4
+
+    def why_not(self, row: ProgramType) -> str | None:
+        """Why it is nothing for such a program."""
+        if row.l2 and not self.is_cut:
+            return f"a frame of link type {self.link.name}: {row.name} begins with an Ethernet header"
+        return self.reason
 
     @classmethod
     def of(cls, index: int, timestamp: int, link: LinkType, frame: bytes, original: int) -> Record:
         """`original` is the frame's length on the wire, of which the capture may have only the first bytes."""
         if original > len(frame):
-            return cls(index, timestamp, link, frame, None, f"only {len(frame)} of its {original} bytes were captured", b"")
+            return cls(index, timestamp, link, frame, None, f"only {len(frame)} of its {original} bytes were captured", b"", is_cut=True)
         found = ipv6_packet(link, frame)
         if isinstance(found, NotIpv6):
             at = found.ipv4_at

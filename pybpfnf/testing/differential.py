@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple, Self, final
 
+from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.runner import Environment, Outcome, Runner, Session
 from pybpfnf.testing.fields import diff, fields
@@ -70,6 +71,7 @@ class Differential:
 
     def __init__(self, image: ObjectImage, program: ProgramImage, environment: Environment, vm: Runner, kernel: Runner) -> None:
         self._type = program.type or ""
+        self._frames = PROGRAM_TYPES[self._type].l2 if self._type else False
         with ExitStack() as stack:
             self._kernel: Session = stack.enter_context(kernel.open(image, program, environment))
             self._vm, *self._shadows = (
@@ -87,7 +89,7 @@ class Differential:
         for packet in packets:
             kernel, vm = self._kernel.run(packet), self._shown(self._vm.run(packet))
             others = [self._shown(shadow.run(packet)) for shadow in self._shadows]
-            lines = tuple(_lines(kernel, vm, others, lambda name: _count(comparison, name)))
+            lines = tuple(_lines(kernel, vm, others, lambda name: _count(comparison, name), frames=self._frames))
             comparison.packets += 1
             comparison.forwarded += kernel.forwarded
             comparison.faults += kernel.fault is not None
@@ -131,7 +133,7 @@ def _count(comparison: Comparison, name: str) -> None:
     comparison.masked[name] = comparison.masked.get(name, 0) + 1
 
 
-def _lines(kernel: Outcome, vm: Outcome, others: Sequence[Outcome], mask: Mask) -> Iterator[str]:
+def _lines(kernel: Outcome, vm: Outcome, others: Sequence[Outcome], mask: Mask, *, frames: bool) -> Iterator[str]:
     """What differs, a line each; `mask` is told of what depends on time or chance."""
     for name, value in _ASPECTS.items():
         if any(value(other) != value(vm) for other in others):
@@ -139,7 +141,7 @@ def _lines(kernel: Outcome, vm: Outcome, others: Sequence[Outcome], mask: Mask) 
         elif value(kernel) != value(vm):
             yield f"{name}: the kernel {value(kernel)}, the VM {value(vm)}"
     if kernel.forwarded and vm.forwarded and all(other.forwarded for other in others):
-        yield from _packet_lines(kernel.packet or b"", vm.packet or b"", [other.packet or b"" for other in others], mask)
+        yield from _packet_lines(kernel.packet or b"", vm.packet or b"", [other.packet or b"" for other in others], mask, frames)
     yield from _event_lines(kernel, vm, others, mask)
 
 
@@ -154,14 +156,14 @@ _ASPECTS: dict[str, Callable[[Outcome], object]] = {
 }
 
 
-def _packet_lines(kernel: bytes, vm: bytes, others: Sequence[bytes], mask: Mask) -> Iterator[str]:
+def _packet_lines(kernel: bytes, vm: bytes, others: Sequence[bytes], mask: Mask, frames: bool) -> Iterator[str]:
     varying = _varying(vm, others)
     if varying is None:
         mask("the packet's length")
         return
-    for name in sorted(_names_at(vm, others)):
+    for name in sorted(_names_at(vm, others, frames)):
         mask(name)
-    text = diff(_without(kernel, varying), _without(vm, varying))
+    text = diff(_without(kernel, varying), _without(vm, varying), frame=frames)
     yield from (line.replace(": expected ", ": the kernel ").replace(", found ", ", the VM ") for line in text.splitlines())
 
 
@@ -187,7 +189,7 @@ def _without(data: bytes, offsets: frozenset[int]) -> bytes:
     return bytes(0 if at in offsets else octet for at, octet in enumerate(data)) if offsets else data
 
 
-def _names_at(packet: bytes, others: Sequence[bytes]) -> set[str]:
+def _names_at(packet: bytes, others: Sequence[bytes], frames: bool) -> set[str]:
     """The fields that are not the same in all."""
-    own = fields(packet)
-    return {name for other in others for name, value in fields(other).items() if own.get(name) != value}
+    own = fields(packet, frame=frames)
+    return {name for other in others for name, value in fields(other, frame=frames).items() if own.get(name) != value}

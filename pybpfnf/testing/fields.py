@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
-from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, SEGMENT_SIZE
+from pybpfnf.abi.headers import ETHER_TYPES, HEADERS, NEXT_HEADERS, SEGMENT_SIZE
 
 _EXTENSIONS = {NEXT_HEADERS[name]: name for name in ("hop_by_hop", "destination_options", "routing")}
 _UPPER = {NEXT_HEADERS[name]: name for name in ("tcp", "udp", "icmpv6")}
 
 
-def fields(packet: bytes) -> dict[str, str]:
-    """Names and values in packet order: `ipv6.hop_limit`, `srh.tag`, `srh.segments[1]`, `srh.tlv[0]`, `payload`.
+def fields(packet: bytes, *, frame: bool = False) -> dict[str, str]:
+    """Names and values in packet order: `ipv6.hop_limit`, `srh.tag`, `srh.segments[1]`, `srh.tlv[0]`, `payload`; of a frame first its
+    Ethernet header's.
 
     A second header of a kind is numbered, `srh#2.tag`. Bytes that are no whole header are `rest`.
     """
     named: dict[str, str] = {}
-    for name, value in _walk(packet):
+    for name, value in _walk_frame(packet) if frame else _walk(packet):
         head, _, tail = name.partition(".")
         number = 1
         while name in named:
@@ -27,19 +28,31 @@ def fields(packet: bytes) -> dict[str, str]:
     return named
 
 
-def diff(expected: bytes | None, found: bytes | None) -> str:
+def diff(expected: bytes | None, found: bytes | None, *, frame: bool = False) -> str:
     """The fields that differ, a line each, expected before found; empty when the bytes are equal."""
     if expected == found:
         return ""
     if expected is None or found is None:
         return f"packet: expected {'none' if expected is None else expected.hex()}, found {'none' if found is None else found.hex()}"
-    before, after = fields(expected), fields(found)
+    before, after = fields(expected, frame=frame), fields(found, frame=frame)
     lines = [
         f"{name}: expected {before.get(name, 'nothing')}, found {after.get(name, 'nothing')}"
         for name in dict.fromkeys([*before, *after])
         if before.get(name) != after.get(name)
     ]
     return "\n".join(lines)
+
+
+def _walk_frame(frame: bytes) -> Iterator[tuple[str, str]]:
+    size = HEADERS["ethernet"].size
+    if len(frame) < size:
+        yield "rest", frame.hex()
+        return
+    yield from _fixed("ethernet", frame)
+    if int.from_bytes(frame[size - 2 : size], "big") == ETHER_TYPES["ipv6"]:
+        yield from _walk(frame[size:])
+    else:
+        yield "payload", frame[size:].hex()
 
 
 def _walk(packet: bytes) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import TypeAlias
 
+from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.testing import packets
 from pybpfnf.testing.packets import Tlv
 
@@ -50,6 +51,28 @@ def mutated_packets(seed: int, count: int, make: Make = well_formed) -> Iterator
         for _ in range(random.choice((0, 1, 1, 2))):
             _MUTATIONS[random.randrange(len(_MUTATIONS))](random, packet)
         yield bytes(packet)
+
+
+_MACS = bytes.fromhex("02000000000b020000000001")
+_SHORTEST = 60  # what Ethernet pads to; the kernel's test run takes no IP packet shorter than its header
+
+
+def generated_frames(seed: int, count: int) -> Iterator[bytes]:
+    """The same in Ethernet frames, some of them with VLAN tags, or for a group; and IPv4."""
+    random = Random(seed)
+    for packet in mutated_packets(seed, count, any_frame_content):
+        kind = ETHER_TYPES["ipv4" if packet[:1] and packet[0] >> 4 == 4 else "ipv6"].to_bytes(2, "big")
+        tag = random.choice((b"", b"", b"", b"\x81\x00" + random.randbytes(2), b"\x88\xa8\x00\x01\x81\x00\x00\x02"))
+        group = random.choice((0, 0, 0, 1))
+        yield (bytes([_MACS[0] | group]) + _MACS[1:] + tag + kind + packet).ljust(_SHORTEST, b"\0")
+
+
+def any_frame_content(random: Random) -> bytes:
+    """An IP packet of either version."""
+    data = random.randbytes(random.randint(0, 64))
+    return (
+        packets.ipv4("198.51.100.1", payload=random.choice((packets.udp, packets.tcp))(data)) if random.random() < 0.3 else any_ipv6(random)
+    )
 
 
 def _change_header(random: Random, packet: bytearray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol, final
 
+from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.runner import Outcome, Session
 from pybpfnf.testing.capture import Capture, Interface, Record
@@ -31,12 +32,12 @@ def outcomes(session: Session, records: Iterator[Record], at_once: int = 1) -> I
         packets = [packet_for(session, record) for record in some]
         run = iter(session.run_many([packet for packet in packets if packet is not None]))
         for record, packet in zip(some, packets, strict=True):
-            yield record, _not_for_the_hook(record) if packet is None else next(run)
+            yield record, _not_for_the_hook(session, record) if packet is None else next(run)
 
 
 def packet_for(session: Session, record: Record) -> bytes | None:
     """The packet in it that the session's hook takes; None where there is none."""
-    return record.packet if record.packet is not None or session.program.type == "lwt_seg6local" else record.ipv4
+    return record.for_hook(PROGRAM_TYPES[session.program.type or ""])
 
 
 def _chunks(records: Iterator[Record], at_once: int) -> Iterator[list[Record]]:
@@ -54,8 +55,9 @@ def _chunks(records: Iterator[Record], at_once: int) -> Iterator[list[Record]]:
     yield some
 
 
-def _not_for_the_hook(record: Record) -> Outcome:
-    return Outcome(None, None, forwarded=False, reason=record.reason, instructions=0, runs=0)
+def _not_for_the_hook(session: Session, record: Record) -> Outcome:
+    reason = record.why_not(PROGRAM_TYPES[session.program.type or ""])
+    return Outcome(None, None, forwarded=False, reason=reason, instructions=0, runs=0)
 
 
 @final

@@ -85,13 +85,14 @@ class Writer:
         self._link: LinkType | None = None
         self.first = 0  # the index of the first record that was written
 
-    def write(self, record: Record, packet: bytes) -> None:
-        """`packet`, with the record's link header before it (of the packet's IP version), at the record's time."""
+    def write(self, record: Record, packet: bytes, *, whole: bool = False) -> None:
+        """`packet`, with the record's link header before it (of the packet's IP version), at the record's time. `whole`: it is a frame,
+        with its own link header."""
         self._check(record.link, record.index)
         seconds, nanoseconds = divmod(record.timestamp, 10**9)
         if not 0 <= seconds < 1 << 32:
             raise InputError(f"the time of packet {record.index} does not fit in a pcap file ({seconds} seconds since 1970)")
-        frame = record.link.header_for(record.header, packet) + packet
+        frame = packet if whole else record.link.header_for(record.header, packet) + packet
         self._stream.write(_RECORD.pack(seconds, nanoseconds, len(frame), len(frame)) + frame)
 
     @property

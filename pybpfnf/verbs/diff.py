@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import final
 
+from pybpfnf.abi.kernels import kernel_like
+from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
 from pybpfnf.lazy import load_module
 from pybpfnf.live import Live
 from pybpfnf.live.changes import without_entries
 from pybpfnf.runner import Environment, Runner
 from pybpfnf.targets import Target, prepare
 from pybpfnf.testing.differential import Comparison, Difference, Differential
-from pybpfnf.testing.hostile import SID, any_ipv6, mutated_packets, well_formed
+from pybpfnf.testing.hostile import SID, any_ipv6, generated_frames, mutated_packets, well_formed
 from pybpfnf.vm import VmRunner
 
 PACKETS = 1000
@@ -25,9 +28,9 @@ PACKETS = 1000
 class Comparing:
     """A program that is open in both. `run` gives the differences as they come; `comparison` has the sums."""
 
-    def __init__(self, differential: Differential, program_type: str) -> None:
+    def __init__(self, differential: Differential, row: ProgramType) -> None:
         self._differential = differential
-        self._type = program_type
+        self.row = row
         self.comparison = Comparison()
 
     def run(self, packets: Iterable[bytes]) -> Iterator[Difference]:
@@ -35,7 +38,9 @@ class Comparing:
 
     def generated(self, seed: int, count: int) -> Iterator[bytes]:
         """Packets for the program's hook, right ones and broken ones, to `generated_sid`."""
-        return mutated_packets(seed, count, well_formed if self._type == "lwt_seg6local" else any_ipv6)
+        if self.row.l2:
+            return generated_frames(seed, count)
+        return mutated_packets(seed, count, well_formed if self.row.name == "lwt_seg6local" else any_ipv6)
 
 
 def generated_sid(environment: Environment) -> Environment:
@@ -57,11 +62,12 @@ def comparing(
     """Open a program in both; the keywords are those of `simulate`. Raises SystemLacksError where no kernel can be asked."""
     variables, entries = without_entries({**(config or {}), **values})
     prepared = prepare(target, variables, program=program, type_name=type)
+    like = kernel_like(platform.release())
     runner: Runner = kernel if kernel is not None else load_module("pybpfnf.kernel.runner").KernelRunner()
-    with Differential(prepared.image, prepared.program, environment or Environment(), VmRunner(), runner) as differential:
+    with Differential(prepared.image, prepared.program, environment or Environment(), VmRunner(kernel=like.name), runner) as differential:
         for session in differential.sessions:
             Live(session.image, session.maps).update(entries)
-        yield Comparing(differential, prepared.program.type or "")
+        yield Comparing(differential, PROGRAM_TYPES[prepared.program.type or ""])
 
 
 def diff(
@@ -78,7 +84,8 @@ def diff(
 ) -> Comparison:
     """Run packets (given from their IP header on; else `PACKETS` generated ones) in the VM and on a real route in the kernel (root).
 
-    The VM is right where `differences` of the result is empty. What depends on time and chance is left out, and named in `masked`.
+    The VM follows the running kernel, and is right where `differences` of the result is empty.
+    What depends on time and chance is left out, and named in `masked`.
     """
     router = environment or Environment()
     router = router if packets is not None else generated_sid(router)

@@ -19,13 +19,16 @@ from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.locks import spin_lock, spin_unlock
 from pybpfnf.vm.maps import VmMap
+from pybpfnf.vm.memory import STACK_SIZE
 from pybpfnf.vm.printk import trace_printk, trace_vprintk
 from pybpfnf.vm.queues import QUEUE_HELPERS
 from pybpfnf.vm.redirect import REDIRECT_HELPERS
 from pybpfnf.vm.seg6_helpers import SEG6_HELPERS, flow_hash
 from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.tails import tail_call
+from pybpfnf.vm.tc_helpers import TC_HELPERS
 from pybpfnf.vm.timer_helpers import TIMER_HELPERS
+from pybpfnf.vm.xdp_helpers import XDP_HELPERS
 from pybpfnf.vm.xmit_helpers import XMIT_HELPERS
 
 _JIFFY_NS = 4_000_000  # a kernel with CONFIG_HZ=250
@@ -88,7 +91,9 @@ def skb_load_bytes(host: Host, skb: Skb, offset: int, target: int, size: int) ->
 
 
 def csum_diff(host: Host, old: bytes, old_size: int, new: bytes, new_size: int, seed: int) -> int:
-    """As since Linux 6.13: folded to 16 bits, and of any size (before: multiples of 4, else -EINVAL)."""
+    """Folded to 16 bits, and of any size, since Linux 6.13."""
+    if not host.kernel.csum_diff_folds:
+        return _unfolded_difference(old, new, seed & U32)
     if old and not new:
         total = ~_csum_partial(old, ~seed & U32) & U32
     else:
@@ -96,6 +101,13 @@ def csum_diff(host: Host, old: bytes, old_size: int, new: bytes, new_size: int, 
         if old:
             total = _end_around(total + (~_csum_partial(old, 0) & U32))
     return (total + (total >> 16 | total << 16) & U32) >> 16
+
+
+def _unfolded_difference(old: bytes, new: bytes, seed: int) -> int:
+    """What the kernel puts together first has room for a stack's worth."""
+    if len(old) % 4 or len(new) % 4 or len(old) + len(new) > STACK_SIZE:
+        return -errno.EINVAL
+    return _csum_partial(bytes(byte ^ 0xFF for byte in old) + new, seed)
 
 
 def _csum_partial(data: bytes, seed: int) -> int:
@@ -110,8 +122,8 @@ def _end_around(total: int) -> int:
 
 
 def get_hash_recalc(host: Host, skb: Skb) -> int:
-    """A stand-in: the kernel's hash has a key that is random at each boot. Equal flows have equal hashes."""
-    return flow_hash(skb)
+    """A stand-in, where no program has set one: the kernel's hash has a key that is random at each boot. Equal flows have equal hashes."""
+    return skb.hash or flow_hash(skb)
 
 
 # ----------------------------------------------------------------------------------------------------- control
@@ -154,6 +166,8 @@ EMULATED: dict[str, Callable[..., int]] = {
     **SEG6_HELPERS,
     **XMIT_HELPERS,
     **REDIRECT_HELPERS,
+    **TC_HELPERS,
+    **XDP_HELPERS,
 }
 """By the name of the helper's row."""
 
@@ -164,7 +178,27 @@ _TYPED = "kernel objects (storage, sockets) are not emulated"
 _TEXT = "text in maps is not emulated"
 _READER = "what the reader of a buffer or counter does is not emulated"
 
+_NEIGHBOURS = "devices have neither neighbours nor MTUs here"
+_SOCKETS = "a packet has no socket here, and none is looked up"
+
 NOT_EMULATED: Mapping[str, str] = {
+    **dict.fromkeys(("fib_lookup", "check_mtu", "redirect_neigh", "redirect_peer"), _NEIGHBOURS),
+    **dict.fromkeys(
+        (
+            "sk_lookup_tcp", "sk_lookup_udp", "sk_release", "skc_lookup_tcp", "sk_fullsock", "tcp_sock", "get_listener_sock", "sk_assign",
+            "sk_storage_get", "sk_storage_delete", "get_socket_cookie", "get_socket_uid", "skb_cgroup_id", "skb_ancestor_cgroup_id",
+            "skb_cgroup_classid", "get_netns_cookie", "skb_get_xfrm_state",
+        ),
+        _SOCKETS,
+    ),
+    **dict.fromkeys(
+        (
+            "tcp_check_syncookie", "tcp_gen_syncookie", "tcp_raw_gen_syncookie_ipv4", "tcp_raw_gen_syncookie_ipv6",
+            "tcp_raw_check_syncookie_ipv4", "tcp_raw_check_syncookie_ipv6",
+        ),
+        "SYN cookies have a key that is random at each boot",
+    ),
+    "skb_set_tstamp": "there is no queueing discipline to deliver at a time",
     **dict.fromkeys(("skb_get_tunnel_key", "skb_set_tunnel_key", "skb_get_tunnel_opt", "skb_set_tunnel_opt"), _TUNNELS),
     **dict.fromkeys(("user_ringbuf_drain", "perf_event_read", "perf_event_read_value"), _READER),
     **dict.fromkeys(("strtol", "strtoul", "strncmp", "snprintf", "snprintf_btf"), _TEXT),
@@ -188,7 +222,7 @@ NOT_EMULATED: Mapping[str, str] = {
         _TYPED,
     ),
 }  # fmt: skip
-"""Why not, by the name of the helper's row. With EMULATED, every helper that a lightweight-tunnel hook may call."""
+"""Why not, by the name of the helper's row. With EMULATED, every helper that has a row."""
 
 WITHDRAWN: Mapping[str, str] = {
     "skb_pull_data": "the kernel frees the packet under a seg6local program that calls it (CVE-2026-98383)",

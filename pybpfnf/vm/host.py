@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
 from typing import final
 
+from pybpfnf.abi.kernels import NEWEST, Kernel
 from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment, FaultKind, Redirected
@@ -40,8 +41,11 @@ class SrhState:
 class Host:
     """`call` runs a subprogram with up to five arguments and gives its r0; the machine sets it."""
 
-    def __init__(self, memory: Memory, maps: Mapping[str, VmMap], environment: Environment, program_type: ProgramType | None) -> None:
+    def __init__(
+        self, memory: Memory, maps: Mapping[str, VmMap], environment: Environment, program_type: ProgramType | None, kernel: Kernel = NEWEST
+    ) -> None:
         self.memory = memory
+        self.kernel = kernel
         self.maps = maps
         self.environment = environment
         self.network: Network = Described()
@@ -57,6 +61,7 @@ class Host:
         self.answer: tuple[str, int] | None = None  # the last helper that it called for this packet, and what that returned
         self.records: dict[int, tuple[Region, VmMap]] = {}  # reserved in a ring buffer, neither submitted nor discarded, by address
         self.chosen: tuple[int, int] | None = None  # the device, and flags, that `redirect` was called with
+        self.chosen_all: tuple[int, ...] | None = None  # the devices of a map that each get a copy
         self.redirected: list[Redirected] = []  # what left by other devices, of this packet
         self.iterators: set[int] = set()  # addresses of those that have begun and are to be destroyed
         self.dynptrs = Dynptrs(memory)
@@ -102,7 +107,7 @@ class Host:
         self.packets += 1
         self.log = []
         self.answer = None
-        self.chosen = None
+        self.chosen, self.chosen_all = None, None
         self.redirected = []
         self.srh = SrhState()
 

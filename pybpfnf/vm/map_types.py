@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import MapSpec
+from pybpfnf.vm.device_maps import DeviceArray, DeviceHash, NoTargets
 from pybpfnf.vm.events import PerfEventArray, RingBuffer
 from pybpfnf.vm.maps import ArrayMap, HashMap, LpmTrieMap, LruHashMap, LruPercpuHashMap, PercpuArrayMap, PercpuHashMap, VmMap
 from pybpfnf.vm.memory import Memory
@@ -25,6 +26,10 @@ MAP_CLASSES: Mapping[str, type[VmMap]] = {
     "ringbuf": RingBuffer,
     "perf_event_array": PerfEventArray,
     "prog_array": ProgArrayMap,
+    "devmap": DeviceArray,
+    "devmap_hash": DeviceHash,
+    "cpumap": NoTargets,
+    "xskmap": NoTargets,
 }
 """Storage by map type; the keys are rows of abi.maps."""
 

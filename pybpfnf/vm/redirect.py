@@ -16,14 +16,22 @@ from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.skb import Skb
+from pybpfnf.vm.vlan import with_tag
 
 _INGRESS = 1 << 0
 _LOOPBACK = 1
-_SHOT, _REDIRECT = 2, PROGRAM_TYPES["lwt_xmit"].verdicts["REDIRECT"]
+_SHOT, _REDIRECT = 2, PROGRAM_TYPES["lwt_xmit"].verdicts["REDIRECT"]  # of traffic control, too
+_XDP = PROGRAM_TYPES["xdp"]
 _LONGEST = 16064  # SKB_MAX_ALLOC on a machine with pages of 4 KiB and cache lines of 64 bytes
 
 
 def redirect(host: Host, ifindex: int, flags: int) -> int:
+    """XDP has no flags, and verdicts of its own."""
+    if host.program_type is _XDP:
+        if flags:
+            return _XDP.verdicts["ABORTED"]
+        host.chosen, host.chosen_all = (ifindex & U32, 0), None
+        return _XDP.verdicts["REDIRECT"]
     if flags & ~_INGRESS:
         return _SHOT
     _kind(host, ifindex & U32, flags)
@@ -56,6 +64,11 @@ def skb_change_head(host: Host, skb: Skb, size: int, flags: int) -> int:
 def follow(host: Host, skb: Skb) -> None:
     """`skb_do_redirect`, after the verdict REDIRECT: the packet leaves by the device that was chosen last; or Drop."""
     chosen, host.chosen = host.chosen, None
+    if host.chosen_all is not None:
+        for each in host.chosen_all:
+            if (kind := _kind(host, each, 0)) is not None:
+                _send(host, skb, each, kind)
+        raise Drop("the packet left by the devices of a map")
     if chosen is None:
         raise Drop("skb_do_redirect: no device was chosen")
     ifindex, flags = chosen
@@ -73,6 +86,8 @@ def _kind(host: Host, ifindex: int, flags: int) -> str | None:
     if flags & _INGRESS:
         raise GuestFault(FaultKind.HELPER, "redirect: packets are not received anew here (BPF_F_INGRESS)")
     first = host.environment.ifindex
+    if ifindex == first and host.program_type is not None and host.program_type.l2:
+        return "ethernet"  # the device that it came in by
     if ifindex == _LOOPBACK or first <= ifindex < first + RUNNERS_DEVICES:
         raise GuestFault(FaultKind.HELPER, f"redirect: device {ifindex} is the router's own; give it others with Environment(devices=...)")
     return host.environment.devices.get(ifindex)
@@ -80,7 +95,7 @@ def _kind(host: Host, ifindex: int, flags: int) -> str | None:
 
 def _send(host: Host, skb: Skb, ifindex: int, kind: str) -> None:
     """`__bpf_redirect_no_mac` takes a link-layer header off for a device that has none."""
-    data = bytes(skb.data)
+    data = with_tag(skb)[skb.meta :]
     host.redirected.append(Redirected(ifindex, data if kind == "ethernet" else data[skb.link :]))
 
 

@@ -234,7 +234,8 @@ def _flow_label(host: Host, skb: Skb) -> int:
 def flow_hash(skb: Skb) -> int:
     """A stand-in for `skb_get_hash`, whose key is random at each boot: FNV-1a of addresses, flow label and next header, never 0."""
     value = 0x811C9DC5
-    for octet in bytes(skb.data[1:4]) + bytes(skb.data[6:7]) + bytes(skb.data[8:40]):
+    packet = skb.data[skb.link :]
+    for octet in bytes(packet[1:4]) + bytes(packet[6:7]) + bytes(packet[8:40]):
         value = (value ^ octet) * 0x01000193 & U32
     return value or 1
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, final
 
+from pybpfnf.abi.kernels import NEWEST, Kernel, kernel_named
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
 from pybpfnf.image import set_tai_offset
 from pybpfnf.image.model import ObjectImage, ProgramImage
+from pybpfnf.image.needs import require_kernel
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
-from pybpfnf.vm import ipv6, lwt, seg6
+from pybpfnf.vm import ipv6, lwt, seg6, tc, xdp
 from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
 from pybpfnf.vm.hooks import Hook, InputPacket, RunProgram
@@ -31,7 +33,14 @@ from pybpfnf.vm.skb import Skb
 from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer
 
-_HOOKS: Mapping[str, Hook] = {"lwt_seg6local": seg6.HOOK, "lwt_in": lwt.IN, "lwt_out": lwt.OUT, "lwt_xmit": lwt.XMIT}
+_HOOKS: Mapping[str, Hook] = {
+    "lwt_seg6local": seg6.HOOK,
+    "lwt_in": lwt.IN,
+    "lwt_out": lwt.OUT,
+    "lwt_xmit": lwt.XMIT,
+    "xdp": xdp.HOOK,
+    "sched_cls": tc.HOOK,
+}
 """By program type."""
 
 
@@ -46,11 +55,14 @@ class VmSession:
         environment: Environment,
         tracer: Tracer | None = None,
         engine: Engine = Engine.AUTO,
+        kernel: Kernel = NEWEST,
     ) -> None:
         if program.type is None or program.type not in _HOOKS:
             what = "says no program type" if program.type is None else f"is of type {program.type}"
             raise InputError(f"program {program.name!r} {what}; the VM runs {', '.join(_HOOKS)}", hint="name the type with --type")
         self._hook = _HOOKS[program.type]
+        if kernel is not NEWEST:
+            require_kernel(image, (program, *reached_programs(image, program)), kernel.name)
         image = set_tai_offset(image, environment.tai_offset)
         self._image = image
         self._program = program
@@ -62,7 +74,7 @@ class VmSession:
         specs = {name: spec for name, spec in image.maps.items() if name in needed or spec.type in MAP_CLASSES}
         maps = {name: make_map(spec, memory, environment.cpus, environment.cpu) for name, spec in specs.items()}
         self._maps = maps
-        self._host = Host(memory, maps, environment, PROGRAM_TYPES[program.type])
+        self._host = Host(memory, maps, environment, PROGRAM_TYPES[program.type], kernel)
         self._host.starts = chained.starts
         self._engines.start(chained.program, self._host)
         self._executed = 0
@@ -239,16 +251,21 @@ class VmSession:
 
 @final
 class VmRunner:
-    """A `runner.Runner` for the four lightweight-tunnel hooks. `tracer` watches every session that it opens, which the reference
-    engine runs then."""
+    """A `runner.Runner` for the four lightweight-tunnel hooks, XDP and traffic control. `tracer` watches every session that it opens,
+    which the reference engine runs then. `kernel` names the one that it follows, a row of `abi.kernels`; InputError for another."""
 
     name = "vm"
 
-    def __init__(self, tracer: Tracer | None = None, engine: Engine = Engine.AUTO) -> None:
+    def __init__(self, tracer: Tracer | None = None, engine: Engine = Engine.AUTO, kernel: str = NEWEST.name) -> None:
         self._tracer = tracer
         self._engine = engine
+        self._kernel = kernel_named(kernel)
+
+    def watched_by(self, tracer: Tracer) -> VmRunner:
+        """One that follows the same kernel, with a tracer."""
+        return VmRunner(tracer, self._engine, self._kernel.name)
 
     def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> VmSession:
-        """Raises InputError for a program of another type, or for maps that the VM does not have; SystemLacksError where the compiled
-        engine is asked for and cannot be had."""
-        return VmSession(image, program, environment, self._tracer, self._engine)
+        """Raises InputError for a program of another type, or for maps that the VM does not have; CompileError for what the kernel lacks;
+        SystemLacksError where the compiled engine is asked for and cannot be had."""
+        return VmSession(image, program, environment, self._tracer, self._engine, self._kernel)

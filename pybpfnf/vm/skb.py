@@ -1,9 +1,10 @@
-"""The packet in the kernel's hands (`struct sk_buff`), and `struct __sk_buff`, the program's view of it."""
+"""The packet in the kernel's hands (`struct sk_buff`, `struct xdp_buff`), and a program's view of it (`struct __sk_buff`, `xdp_md`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from operator import attrgetter
 from typing import final
 
 from pybpfnf.abi.contexts import ContextField
@@ -16,11 +17,29 @@ from pybpfnf.vm.routes import Route
 
 @final
 @dataclass(slots=True)
+class VlanTag:
+    """A tag that is beside the frame, not in it; `protocol` is its EtherType."""
+
+    protocol: int
+    tci: int
+
+
+@final
+@dataclass(slots=True)
+class XdpRoom:
+    """Around an XDP frame and its metadata: the bytes `before` them, and how many there may be behind."""
+
+    before: bytearray
+    behind: int
+
+
+@final
+@dataclass(slots=True)
 class Skb:
-    """One packet. `data` runs from the IP header on; `transport` is the transport header's offset in it, which the
-    kernel keeps for its own ends and does not always move with the packet. `protocol` is an EtherType; `ifindex` the device
-    that the packet is on, `ingress_ifindex` the one that it came in by (None: the same). `csum_level`: how many checksums are
-    known to be right, less one; -1 where none is (CHECKSUM_NONE)."""
+    """One packet. `data` runs from the IP header on, in the hooks of devices from the link-layer header. `transport` is the transport
+    header's offset in it, which the kernel keeps for its own ends and does not always move with the packet. `protocol` is an EtherType;
+    `ifindex` the device that the packet is on, `ingress_ifindex` the one that it came in by (None: the same). `csum_level`: how many
+    checksums are known to be right, less one; -1 where none is (CHECKSUM_NONE)."""
 
     data: bytearray
     ifindex: int = 0
@@ -38,7 +57,19 @@ class Skb:
     csum_level: int = -1
     cb: bytearray = field(default_factory=lambda: bytearray(20))
     dst: Route | None = None
-    data_address: int = 0  # where programs find the packet; changes each time it moves
+    data_address: int = 0  # where programs find `data`; changes each time it moves
+    # Of traffic control, and of what it reads and writes.
+    pkt_type: int = 0
+    hash: int = 0  # as a program has set it
+    vlan: VlanTag | None = None
+    queue_mapping: int = 0
+    tc_index: int = 0
+    tc_classid: int = 0
+    tstamp: int = 0
+    wire_len: int = 0
+    # Of XDP.
+    meta: int = 0  # bytes of metadata, which `data` begins with then
+    room: XdpRoom | None = None
 
     @property
     def headlen(self) -> int:
@@ -61,20 +92,34 @@ class Skb:
             self.linear += size
 
 
+_OF_16_BITS = frozenset({"tc_index", "tc_classid"})  # in the kernel; a program sees 32
+_NO_QUEUE = 0xFFFF  # NO_QUEUE_MAPPING: this, and what is above it, is not stored
+
+
+def _on_the_wire(ether_type: int) -> int:
+    """As a load of what is in network byte order gives it."""
+    return int.from_bytes(ether_type.to_bytes(2, "big"), "little")
+
+
 _VALUES: Mapping[str, Callable[[Skb], int]] = {
     "len": lambda skb: len(skb.data),
-    "protocol": lambda skb: int.from_bytes(skb.protocol.to_bytes(2, "big"), "little"),
+    "protocol": lambda skb: _on_the_wire(skb.protocol),
+    "vlan_present": lambda skb: int(skb.vlan is not None),
+    "vlan_tci": lambda skb: 0 if skb.vlan is None else skb.vlan.tci,
+    "vlan_proto": lambda skb: 0 if skb.vlan is None else _on_the_wire(skb.vlan.protocol),
     "ifindex": lambda skb: skb.ifindex,
     "ingress_ifindex": lambda skb: skb.ifindex if skb.ingress_ifindex is None else skb.ingress_ifindex,
     "mark": lambda skb: skb.mark,
     "priority": lambda skb: skb.priority,
     "gso_size": lambda skb: skb.gso_size,
     "gso_segs": lambda skb: skb.gso_segs,
+    **{name: attrgetter(name) for name in ("pkt_type", "hash", "queue_mapping", "tc_index", "tc_classid", "tstamp", "wire_len")},
 }
-"""What a field reads as. All others read as 0: no VLAN, no hash, no socket, queue 0, PACKET_HOST."""
+"""What a field reads as. All others read as 0: no socket, no NAPI instance, receive queue 0."""
 
 _POINTERS: Mapping[str, Callable[[Skb], int]] = {
-    "data": lambda skb: skb.data_address,
+    "data_meta": lambda skb: skb.data_address,
+    "data": lambda skb: skb.data_address + skb.meta,
     "data_end": lambda skb: skb.data_address + skb.headlen,
 }
 """Fields of 32 bits whose loads the verifier turns into loads of a 64-bit pointer."""
@@ -82,7 +127,7 @@ _POINTERS: Mapping[str, Callable[[Skb], int]] = {
 
 @final
 class ContextRegion(Region):
-    """`struct __sk_buff`: rights by row, values computed (bpf_skb_is_valid_access, net/core/filter.c)."""
+    """`struct __sk_buff` or `xdp_md`: rights by row, values computed (bpf_skb_is_valid_access, net/core/filter.c)."""
 
     __slots__ = ("_at", "_type", "skb")
 
@@ -118,7 +163,10 @@ class ContextRegion(Region):
             return
         if size != row.size:
             raise memory_fault(f"write of {size} bytes to {row.name}, which has {row.size}")
-        setattr(self.skb, row.name, value)
+        if row.name in _OF_16_BITS:
+            value &= 0xFFFF
+        if row.name != "queue_mapping" or value < _NO_QUEUE:
+            setattr(self.skb, row.name, value)
 
     def _row(self, verb: str, offset: int, size: int) -> ContextField:
         first, last = self._at.get(offset), self._at.get(offset + size - 1)

@@ -124,6 +124,7 @@ def skb_change_tail(host: Host, skb: Skb, length: int, flags: int) -> int:
 
 
 def set_hash_invalid(host: Host, skb: Skb) -> int:
+    skb.hash = 0
     return 0
 
 

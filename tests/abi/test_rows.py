@@ -8,7 +8,7 @@ from pybpfnf.abi.contexts import SK_BUFF, XDP_MD, Context
 from pybpfnf.abi.headers import HEADERS, SRH_TLVS, Header
 from pybpfnf.abi.helpers import HELPERS, HELPERS_BY_ID, Arg
 from pybpfnf.abi.maps import MAP_TYPES, MAP_TYPES_BY_ID
-from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES, type_of_section
+from pybpfnf.abi.programs import PROGRAM_TYPES, type_of_section
 from pybpfnf.abi.seg6 import ACTIONS
 from pybpfnf.abi.versions import parse_kernel
 
@@ -22,8 +22,8 @@ def test_every_row_is_found_by_its_name_and_its_number() -> None:
     assert len({row.id for row in PROGRAM_TYPES.values()}) == len(PROGRAM_TYPES)
 
 
-def test_every_helper_is_callable_from_some_lightweight_tunnel_type_and_every_type_names_known_helpers() -> None:
-    assert set().union(*(PROGRAM_TYPES[name].helpers for name in LWT_TYPES)) == set(HELPERS)
+def test_every_helper_is_callable_from_some_type_and_every_type_names_known_helpers() -> None:
+    assert set().union(*(row.helpers for row in PROGRAM_TYPES.values())) == set(HELPERS)
     for row in PROGRAM_TYPES.values():
         assert row.helpers | row.withdrawn <= set(HELPERS)
         assert not row.helpers & row.withdrawn

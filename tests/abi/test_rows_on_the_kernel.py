@@ -34,6 +34,7 @@ def map_fds() -> Iterator[dict[str, int]]:
     shapes = {
         "array": (4, 8, 1), "percpu_array": (4, 8, 1), "queue": (0, 8, 1), "ringbuf": (0, 0, 4096), "prog_array": (4, 4, 1),
         "perf_event_array": (4, 4, 1), "cgroup_array": (4, 4, 1), "user_ringbuf": (0, 0, 4096), "hash": (4, 8, 1),
+        "devmap": (4, 4, 1),
     }  # fmt: skip
     fds = {name: create_map(MAP_TYPES[name].id, *shape) for name, shape in shapes.items()}
     yield fds
@@ -97,13 +98,14 @@ MAP_OF = {
     "tail_call": "prog_array", "perf_event_output": "perf_event_array", "perf_event_read": "perf_event_array",
     "perf_event_read_value": "perf_event_array", "skb_under_cgroup": "cgroup_array", "current_task_under_cgroup": "cgroup_array",
     "ringbuf_output": "ringbuf", "ringbuf_reserve": "ringbuf", "ringbuf_query": "ringbuf",
+    "redirect_map": "devmap",
 }  # fmt: skip
 SIMPLE = sorted(name for name, helper in HELPERS.items() if set(helper.args) <= EASY)
 
 
 def caller_of(helper: Helper) -> ProgramType:
-    """A lightweight-tunnel type that may call it; never seg6local where another will do."""
-    names = ("lwt_xmit", "lwt_in", "lwt_out", "lwt_seg6local")
+    """A type that may call it; never seg6local where another lightweight-tunnel type will do."""
+    names = ("lwt_xmit", "lwt_in", "lwt_out", "lwt_seg6local", "sched_cls", "xdp")
     return next(PROGRAM_TYPES[name] for name in names if helper.name in PROGRAM_TYPES[name].helpers)
 
 

@@ -244,12 +244,6 @@ def test_a_packet_that_is_too_large_for_any_device_is_refused() -> None:
         run(OK, bytes(70000))
 
 
-def test_programs_of_other_hooks_are_refused() -> None:
-    whole = image(type_name="sched_cls")
-    with pytest.raises(InputError, match="is of type sched_cls: the kernel runner has routes for lwt_seg6local, lwt_in"):
-        KernelRunner().open(whole, whole.program(), Environment())
-
-
 def test_a_mark_has_32_bits() -> None:
     assert run("r0 = *(u32 *)(r1 + 8)\nexit", environment=Environment(mark=0xFFFFFFFE)).verdict == 0xFFFFFFFE
 
