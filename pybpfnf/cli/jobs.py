@@ -152,7 +152,12 @@ def run_part(job: Job, number: int, cut: Cut) -> Part:
     with ExitStack() as stack:
         simulation = stack.enter_context(
             simulate(
-                job.data, program=job.program, type=job.type_name, config=job.config, runner=runner_of("vm", job.engine, job.kernel), environment=router
+                job.data,
+                program=job.program,
+                type=job.type_name,
+                config=job.config,
+                runner=runner_of("vm", job.engine, job.kernel),
+                environment=router,
             )
         )
         before, report, problem, link = contents(simulation.session), job.report(simulation), None, None

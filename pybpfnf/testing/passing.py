@@ -101,7 +101,7 @@ class FilePass:
     def _one(self, record: Record, *, begun: bool) -> None:
         """A record that machine code left to the session, when its run had begun or before."""
         if record.packet is None:
-            outcome = _not_for_the_hook(record)
+            outcome = _not_for_the_hook(self._session, record)
         elif begun:
             outcome = self._session.go_on(record.packet, self._files.begun())
         else:
