@@ -1,7 +1,7 @@
-"""Networks for experiments: a topology as data, in namespaces of this machine.
+"""Networks for experiments: a topology as data, in namespaces of this machine or in this process.
 
     FILE.toml -> read_topology -> Topology -> plan -> Plan -> up: namespaces, pairs of devices, a link process
-                                                           -> routers in this process, links by a clock of their own
+                                                           -> VirtualLab: routers in this process, links by a clock of their own
 
 `with lab.up(lab.read(FILE)) as running: running.node("r1").run([...])`. Names are imported when they are first used: what runs in this
 process alone needs nothing of the kernel.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pybpfnf.lazy import load_module
 
 if TYPE_CHECKING:
+    from pybpfnf.lab.either import Inbox, Lab, LabNode
     from pybpfnf.lab.link_specification import Counters
     from pybpfnf.lab.names import labs
     from pybpfnf.lab.read_topology import read_topology as read
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pybpfnf.lab.start import up
     from pybpfnf.lab.stop import down, down_all
     from pybpfnf.lab.topology import Bytes, Direction, End, Function, Link, Node, Packets, Route, Sid, Topology, Via
+    from pybpfnf.lab.virtual import VirtualLab
 
 _TOPOLOGY = ("Bytes", "Direction", "End", "Function", "Link", "Node", "Packets", "Route", "Sid", "Topology", "Via")
 _PLACES: Mapping[str, tuple[str, str]] = {
@@ -34,6 +36,8 @@ _PLACES: Mapping[str, tuple[str, str]] = {
     "find_lab": ("running", "find_lab"),
     "Running": ("running", "Running"),
     "RunningNode": ("running", "RunningNode"),
+    **{name: ("either", name) for name in ("Inbox", "Lab", "LabNode")},
+    "VirtualLab": ("virtual", "VirtualLab"),
     "Counters": ("link_specification", "Counters"),
 }
 """By public name: the module that it is of, and its name there."""
@@ -44,6 +48,9 @@ __all__ = [
     "Direction",
     "End",
     "Function",
+    "Inbox",
+    "Lab",
+    "LabNode",
     "Link",
     "Node",
     "Packets",
@@ -53,6 +60,7 @@ __all__ = [
     "Sid",
     "Topology",
     "Via",
+    "VirtualLab",
     "down",
     "down_all",
     "find_lab",

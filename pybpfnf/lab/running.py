@@ -17,6 +17,7 @@ from pybpfnf.kernel.netns import Namespace
 from pybpfnf.lab.link_specification import COUNTERS, Counters
 from pybpfnf.lab.names import LINKS, namespace_of, namespaces_of
 from pybpfnf.lab.plan import Plan, PlannedNode, plan
+from pybpfnf.lab.sockets import SocketInbox, inbox_at, send_packet
 from pybpfnf.lab.stop import down
 from pybpfnf.lab.topology import Topology
 from pybpfnf.verbs.attach import Attached, attached
@@ -75,6 +76,19 @@ class RunningNode:
         """The maps and variables of a function at a SID or on a route of the node."""
         with self.entered():
             return attached(destination)
+
+    def send(self, packet: bytes) -> None:
+        """A packet of its own, from its IPv6 header on."""
+        with self.entered():
+            send_packet(packet)
+
+    @contextmanager
+    def datagrams(self, port: int) -> Iterator[SocketInbox]:
+        """UDP to this port of any of its addresses, within the block."""
+        with ExitStack() as stack:
+            with self.entered():
+                inbox = stack.enter_context(inbox_at(port))
+            yield inbox
 
     def end(self) -> None:
         """End the commands that `popen` started, and let go of the namespace."""

@@ -44,7 +44,7 @@ class VirtualLab:
         self._nodes = {name: self._node(node) for name, node in self.plan.nodes.items()}
         for planned in self.plan.links:
             first, second = (self._nodes[name].receive for name, _ in planned.ends)
-            self._links[planned.name] = VirtualLink(planned, topology.seed, self._clock, (first, second), keep=keep)
+            self._links[planned.name] = VirtualLink(planned, topology.seed, self._clock, (first, second), self._journal.sent)
 
     def _node(self, planned: PlannedNode) -> VirtualNode:
         return VirtualNode(planned, self.plan, self._clock, self.epoch, self._journal, self._transmit(planned))
@@ -71,6 +71,11 @@ class VirtualLab:
         again and again is never."""
         self._clock.run(until)
 
+    def run_while(self, wanted: Callable[[], bool], *, until: int | None = None) -> None:
+        """One thing after the other, as long as it is wanted and there is one that happens by then."""
+        while wanted() and self._clock.step(until):
+            pass
+
     def at(self, time: int, call: Callable[[], object]) -> None:
         """Have something called at a time; raises InputError for one that is over."""
         if time < self.now:
@@ -96,9 +101,11 @@ class VirtualLab:
 
     # ---------------------------------------------------------------------------------------------- what happened
 
-    def captured(self, link: str) -> tuple[Frame, ...]:
-        """What was sent into a link so far, both ways; raises InputError for one that is not there."""
-        return tuple(self._link(link).frames)
+    def captured(self, link: str | None = None) -> tuple[Frame, ...]:
+        """What was sent into a link so far, both ways, or into any, in the order of sending; raises InputError for a link that is not
+        there."""
+        name = None if link is None else self.link(link).name
+        return tuple(frame for frame in self._journal.frames if name in (None, frame.link))
 
     @property
     def drops(self) -> tuple[Drop, ...]:
@@ -118,10 +125,11 @@ class VirtualLab:
         for name, link in self._links.items():
             paths.append(directory / f"{name}.pcap")
             with paths[-1].open("wb") as stream:
-                write_capture(stream, link, self.epoch)
+                write_capture(stream, link, self.captured(name), self.epoch)
         return tuple(paths)
 
-    def _link(self, name: str) -> VirtualLink:
+    def link(self, name: str) -> VirtualLink:
+        """Raises InputError for one that is not there."""
         found = self._links.get(name)
         if found is None:
             raise InputError(f"there is no link {name!r}", hint=f"there are {', '.join(self._links)}")

@@ -25,8 +25,15 @@ class VirtualClock:
 
     def run(self, until: int | None = None) -> None:
         """All that is due by `until`, which it is then, else all there is; what a call raises ends the run."""
-        while self._due and (until is None or self._due[0][0] <= until):
-            self.now, _, call, arguments = heapq.heappop(self._due)
-            call(*arguments)
+        while self.step(until):
+            pass
         if until is not None:
             self.now = max(self.now, until)
+
+    def step(self, until: int | None = None) -> bool:
+        """The next that is due, by `until`; False where there is none."""
+        if not self._due or (until is not None and self._due[0][0] > until):
+            return False
+        self.now, _, call, arguments = heapq.heappop(self._due)
+        call(*arguments)
+        return True

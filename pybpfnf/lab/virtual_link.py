@@ -1,4 +1,4 @@
-"""A link in this process: two wires (`lab.direction`), and all that was sent into them."""
+"""A link in this process: two wires (`lab.direction`), and the frames that were sent into them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ _ETHER_TYPE = ETHER_TYPES["ipv6"].to_bytes(2, "big")
 @final
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A packet on a link, from its IP header on: the node that `sent` it and when, and when it arrives; None where it does not, for
-    the `reason`. Times are nanoseconds since the lab began."""
+    """A packet on a link, from its IP header on: from which node to which, when it was `sent`, and when it arrives; None where it does
+    not, for the `reason`. Times are nanoseconds since the lab began."""
 
+    link: str
     source: str
+    target: str
     sent: int
     arrives: int | None
     packet: bytes
@@ -37,16 +39,17 @@ Receive = Callable[[str, bytes], None]
 
 @final
 class VirtualLink:
-    """`frames` is what was sent, in the order of sending; empty where `keep` is not said."""
+    """`record` gets each frame as it is sent. `wires`: away from the first end, and from the second."""
 
-    def __init__(self, planned: PlannedLink, seed: int, clock: VirtualClock, receive: tuple[Receive, Receive], *, keep: bool) -> None:
+    def __init__(
+        self, planned: PlannedLink, seed: int, clock: VirtualClock, receive: tuple[Receive, Receive], record: Callable[[Frame], object]
+    ) -> None:
         self.name = planned.name
-        self.frames: list[Frame] = []
         self.wires = tuple(Wire(device.out, seed_of(seed, planned.name, end)) for end, (_, device) in enumerate(planned.ends))
         self._planned = planned
         self._clock = clock
         self._receive = receive
-        self._keep = keep
+        self._record = record
 
     def send(self, end: int, packet: bytes) -> str | None:
         """From an end (0 or 1); why it does not arrive, None where it does."""
@@ -64,8 +67,7 @@ class VirtualLink:
                 reason = "lost by chance" if wire.lost > lost else "the queue is full"
             else:
                 self._clock.at(arrives, self._receive[other], self._planned.ends[other][1].name, packet)
-        if self._keep:
-            self.frames.append(Frame(node, now, arrives, packet, reason))
+        self._record(Frame(self.name, node, self._planned.ends[other][0], now, arrives, packet, reason))
         return reason
 
     def header(self, frame: Frame) -> bytes:
@@ -75,10 +77,10 @@ class VirtualLink:
         return bytes.fromhex(target.mac.replace(":", "") + source.mac.replace(":", "")) + _ETHER_TYPE
 
 
-def write_capture(stream: BinaryIO, link: VirtualLink, epoch: int) -> None:
-    """The frames that arrived by now as a pcap file, in the order of arrival; `epoch` is the time of the lab's beginning."""
+def write_capture(stream: BinaryIO, link: VirtualLink, frames: Iterable[Frame], epoch: int) -> None:
+    """The frames of a link that arrived as a pcap file, in the order of arrival; `epoch` is the time of the lab's beginning."""
     writer, ethernet = Writer(stream), LINK_TYPES[ETHERNET]
-    for index, (time, frame) in enumerate(_arrived(link.frames)):
+    for index, (time, frame) in enumerate(_arrived(frames)):
         header = link.header(frame)
         writer.write(Record(index, epoch + time, ethernet, header + frame.packet, frame.packet, None, header), frame.packet)
     writer.finish(ethernet)

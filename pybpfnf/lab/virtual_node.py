@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, TypeAlias, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.lab.datagram import Datagram, make_datagram, read_datagram
+from pybpfnf.lab.either import PATIENCE
 from pybpfnf.lab.plan import Plan, PlannedNode
 from pybpfnf.lab.virtual_clock import VirtualClock
+from pybpfnf.lab.virtual_link import Frame
 from pybpfnf.lab.virtual_programs import Running, build_router
 from pybpfnf.live import Live
 from pybpfnf.records import dataclass
@@ -58,9 +62,14 @@ class Journal:
     """What a lab keeps of what happened."""
 
     def __init__(self, *, keep: bool) -> None:
+        self.frames: list[Frame] = []
         self.drops: list[Drop] = []
         self.log: list[LogLine] = []
         self.keep = keep
+
+    def sent(self, frame: Frame) -> None:
+        if self.keep:
+            self.frames.append(frame)
 
     def drop(self, at: int, where: str, reason: str, packet: bytes) -> None:
         if self.keep:
@@ -72,11 +81,27 @@ class Journal:
 
 
 @final
+class VirtualInbox:
+    """What has arrived at a port and was not taken."""
+
+    def __init__(self, waiting: deque[bytes], clock: VirtualClock) -> None:
+        self._waiting = waiting
+        self._clock = clock
+
+    def take(self, patience: float = PATIENCE) -> bytes | None:
+        end = self._clock.now + round(patience * 10**9)
+        while not self._waiting and self._clock.step(end):
+            pass
+        return self._waiting.popleft() if self._waiting else None
+
+
+@final
 class VirtualNode:
     """`received`: the packets that ended here, whoever listened, in order; `router` is what it is made of."""
 
     def __init__(self, planned: PlannedNode, plan: Plan, clock: VirtualClock, epoch: int, journal: Journal, transmit: Transmit) -> None:
         self.name = planned.name
+        self._planned = planned
         self.received: list[Received] = []
         self.router, self._running = build_router(planned, plan, epoch)
         self._clock = clock
@@ -88,6 +113,13 @@ class VirtualNode:
         self._of_records: list[tuple[Live, str, Callable[[Any], object]]] = []
         self._timed = [each for each in self._running.values() if each.session.has_timers]
         self._woken_at: int | None = None
+
+    @property
+    def address(self) -> str:
+        """Its first address; raises InputError where it has none."""
+        if not self._planned.addresses:
+            raise InputError(f"node {self.name} has no address of its own")
+        return str(self._planned.addresses[0].ip)
 
     def realtime(self) -> int:
         """What its clock shows, in nanoseconds since 1970."""
@@ -149,6 +181,17 @@ class VirtualNode:
             raise InputError(f"somebody listens at port {port} of {self.name} already")
         self._listeners[port] = handler
         self.router.listen(port)
+
+    @contextmanager
+    def datagrams(self, port: int) -> Iterator[VirtualInbox]:
+        """UDP to this port, within the block; raises as `listen`. Taking one runs the lab until it is there."""
+        waiting: deque[bytes] = deque()
+        self.listen(port, lambda datagram: waiting.append(datagram.data))
+        try:
+            yield VirtualInbox(waiting, self._clock)
+        finally:
+            del self._listeners[port]
+            self.router.ignore(port)
 
     def on_icmp(self, handler: Callable[[bytes], object]) -> None:
         """Have ICMPv6 messages to it handed over, but for echo requests, which it answers; packets from their IPv6 header on."""

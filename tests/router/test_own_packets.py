@@ -72,6 +72,11 @@ def test_a_device_that_is_not_there_is_refused(vm: VmRouter) -> None:
         vm.send(ipv6(FAR, source=OWN, payload=udp()), "dum7")
 
 
+def test_a_packet_of_its_own_without_a_route_is_not_answered(vm: VmRouter) -> None:
+    found = vm.send(ipv6("dead::1", source=OWN, payload=udp()))
+    assert (found.packets, found.delivered, found.reason) == ((), (), "there is no route to dead::1")
+
+
 def test_an_answer_that_has_no_route_is_lost(vm: VmRouter) -> None:
     found = vm.receive(TUN, ipv6("beef::1", source="dead::1", payload=udp()))
     assert (found.packets, found.reason) == ((), "there is no route to beef::1")

@@ -159,6 +159,10 @@ class VmRouter:
         """UDP to this port of any of its addresses is taken: `Crossing.delivered`."""
         self.state.ports.add(port)
 
+    def ignore(self, port: int) -> None:
+        """Nobody listens there any more."""
+        self.state.ports.discard(port)
+
     def source_for(self, destination: IPv6Address) -> IPv6Address:
         """Its own address for packets of its own to there; `::` where it has none."""
         found = self.state.fib.lookup(Key(int(destination), 0, LOOPBACK))

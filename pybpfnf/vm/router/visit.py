@@ -75,9 +75,12 @@ class Visit:
             return left
 
     def send(self, packet: bytes, device: str | None = None) -> tuple[str, bytes] | None:
-        """A packet of the router's own (`ip6_route_output`, `dst_output`); `device`: the one that it must leave by, None for any."""
+        """A packet of the router's own (`ip6_route_output`, `dst_output`); `device`: the one that it must leave by, None for any. Who
+        sends one without a route is told, and not by ICMPv6."""
         self.skb = Skb(bytearray(packet))
         self._route(device)
+        if self.skb.dst is not None and self.skb.dst.reason is not None:
+            raise Drop(self.skb.dst.reason)
         left = self._output()
         return self.receive(left[1]) if left[0] == LOOPBACK else left
 
