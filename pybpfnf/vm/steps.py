@@ -13,7 +13,7 @@ from pybpfnf.vm.host import Host
 Registers = list[int]
 Step = Callable[[Registers], int]
 
-NEVER_WRITES_DST = frozenset({Kind.STORE_REG, Kind.STORE_IMM, Kind.JUMP, Kind.GOTO, Kind.EXIT, Kind.ATOMIC})
+NEVER_WRITES_DST = frozenset({Kind.STORE_REG, Kind.STORE_IMM, Kind.JUMP, Kind.GOTO, Kind.CALL_REG, Kind.EXIT, Kind.ATOMIC})
 
 
 class Calls(Protocol):

@@ -75,6 +75,11 @@ def verifier_log(insns: Iterable[Insn]) -> str:
     return _load(10, encode(insns), "GPL", level=2)[1]
 
 
+def load_bytes(program_type: int, code: bytes) -> tuple[int, str]:
+    """0 or the negative errno, and the log, for instructions that may be none of ours."""
+    return _load(program_type, code, "GPL", level=1)
+
+
 def _load(program_type: int, code: bytes, license_: str, level: int) -> tuple[int, str]:
     """0 or the negative errno, and the log; what was loaded is closed."""
     text = ctypes.create_string_buffer(code, len(code))

@@ -28,9 +28,13 @@ _PAIRS = (
     (0x123456789ABCDEF0, 68),
     (0x123456789ABCDEF0, 0x0FEDCBA980000001),
 )
+_LEFT = (7, -7, 1 << 63, 0x123456789ABCDEF0)
 _IMMEDIATES = (3, -3, 1, 0x7FFFFFFF, -0x80000000)
 _VALUES = (0x123456789ABCDEF0, 0x8182838485868788, -1, 0x7F)
 _PLACE = -8  # of r10: where memory cases work
+_OTHERS = (8, 9)  # registers beside r0 and r1
+PACKET = bytes(range(0x70, 0xB0))
+"""What r1 points to when a program begins; r2 is its length."""
 
 
 @final
@@ -77,10 +81,14 @@ def _alu(form: Form) -> Iterator[Program]:
         for a, b in _PAIRS:
             operand = 1 if form.src is None else 0
             yield [_constant(0, a), _constant(1, b), make(form.name, 0, operand), _EXIT]
+        for a in _LEFT:
+            yield [_constant(0, a), make(form.name, 0, 0), _EXIT]  # dst is src
+        dst, src = _OTHERS
+        yield [_constant(dst, _PAIRS[-1][0]), _constant(src, _PAIRS[-1][1]), make(form.name, dst, src), make("mov64_reg", 0, dst), _EXIT]
         return
     shift = form.op in ("lsh", "rsh", "arsh")
     for immediate in (0, 1, form.width - 1) if shift else _IMMEDIATES:
-        for a, _ in _PAIRS[:6:2]:
+        for a in _LEFT:
             yield [_constant(0, a), make(form.name, 0, imm=immediate), _EXIT]
 
 
@@ -92,18 +100,29 @@ def _swap(form: Form) -> Iterator[Program]:
 def _load(form: Form) -> Iterator[Program]:
     for value in _VALUES:
         yield [_constant(1, value), make("stx64", 10, 1, _PLACE), make(form.name, 0, 10, _PLACE), _EXIT]
+    if form.kind is Kind.LOAD:  # atomics are not for packets
+        for offset in (0, 13, len(PACKET) - form.width // 8):
+            yield [make(form.name, 0, 1, offset), _EXIT]
+    base, _ = _OTHERS  # dst is src: the pointer goes
+    start = [make("st64", 10, off=_PLACE, imm=-2), make("mov64_reg", base, 10)]
+    yield [*start, make(form.name, base, base, _PLACE), make("mov64_reg", 0, base), _EXIT]
 
 
 def _store_register(form: Form) -> Iterator[Program]:
     background = make("st64", 10, off=_PLACE, imm=0x55555555)
     for value in _VALUES:
         yield [background, _constant(1, value), make(form.name, 10, 1, _PLACE), make("ldx64", 0, 10, _PLACE), _EXIT]
+    _, src = _OTHERS
+    for offset in (0, 13, len(PACKET) - 8):
+        yield [_constant(src, _VALUES[1]), make(form.name, 1, src, offset), make("ldx64", 0, 1, offset), _EXIT]
 
 
 def _store_immediate(form: Form) -> Iterator[Program]:
     background = make("st64", 10, off=_PLACE, imm=0x55555555)
     for value in (1, -1, 0x7FFFFFFF, -0x80000000):
         yield [background, make(form.name, 10, off=_PLACE, imm=value), make("ldx64", 0, 10, _PLACE), _EXIT]
+    for offset in (0, 13, len(PACKET) - 8):
+        yield [make(form.name, 1, off=offset, imm=-2), make("ldx64", 0, 1, offset), _EXIT]
 
 
 def _atomic(form: Form) -> Iterator[Program]:
@@ -117,6 +136,8 @@ def _atomic(form: Form) -> Iterator[Program]:
             yield [*run, make("ldx64", 0, 10, _PLACE), _EXIT]  # what memory holds then
             yield [*run, make("xor64_reg", 0, 1), _EXIT]  # what the registers hold then
             # The bytes beside a narrow operation are untouched: seen in the first of these.
+        own = [_constant(0, operand), _constant(2, memory), make("stx64", 10, 2, _PLACE), make(form.name, 10, 0, _PLACE)]
+        yield [*own, make("ldx64", 1, 10, _PLACE), make("xor64_reg", 0, 1), _EXIT]  # r0 is the operand, and what a fetch fills
 
 
 def _jump(form: Form) -> Iterator[Program]:
@@ -125,12 +146,20 @@ def _jump(form: Form) -> Iterator[Program]:
         if form.uses_imm and b == 0x100000005:
             continue
         yield [_constant(0, a), _constant(1, b), compare, make("add64_imm", 0, imm=100), make("add64_imm", 0, imm=1), _EXIT]
+    if not form.uses_imm:
+        for a in (5, 0, -1):
+            yield [_constant(0, a), make(form.name, 0, 0, 1), make("add64_imm", 0, imm=100), make("add64_imm", 0, imm=1), _EXIT]
+        dst, src = _OTHERS
+        start = [_constant(dst, 5), _constant(src, -1), make("mov64_imm", 0, imm=1)]
+        yield [*start, make(form.name, dst, src, 1), make("mov64_imm", 0, imm=2), _EXIT]
 
 
 def _goto(form: Form) -> Iterator[Program]:
     jump = make(form.name, off=1) if form.name == "ja" else make(form.name, imm=1)
     # The condition is false: it is there because the kernel refuses instructions that nothing leads to.
     yield [make("mov64_imm", 0, imm=1), make("jeq64_imm", 0, off=1, imm=2), jump, make("mov64_imm", 0, imm=2), _EXIT]
+    over, back = (make(form.name, off=distance, imm=distance) for distance in (2, -4))
+    yield [over, make("add64_imm", 0, imm=5), _EXIT, make("mov64_imm", 0, imm=3), back]
 
 
 def _call_local(form: Form) -> Iterator[Program]:
