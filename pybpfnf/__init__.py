@@ -102,6 +102,8 @@ if TYPE_CHECKING:
     from pybpfnf.verbs.diff import diff as diff
     from pybpfnf.verbs.load import load as load
     from pybpfnf.verbs.read import read as read
+    from pybpfnf.verbs.replay import Replayed as Replayed
+    from pybpfnf.verbs.replay import replay as replay
     from pybpfnf.verbs.run import Simulation as Simulation
     from pybpfnf.verbs.run import run as run
     from pybpfnf.verbs.run import simulate as simulate
@@ -126,6 +128,7 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
     "pybpfnf.verbs.diff": "diff",
     "pybpfnf.verbs.load": "load",
     "pybpfnf.verbs.read": "read",
+    "pybpfnf.verbs.replay": "Replayed replay",
     "pybpfnf.verbs.run": "Simulation run simulate",
     "pybpfnf.vm": "Engine VmRunner",
 }
@@ -176,6 +179,7 @@ __all__ = [
     "Queue",
     "REDIRECT",
     "REROUTE",
+    "Replayed",
     "RingBuf",
     "Runner",
     "Seg6Packet",
@@ -215,6 +219,7 @@ __all__ = [
     "random_u32",
     "read",
     "realtime",
+    "replay",
     "run",
     "s16",
     "s32",

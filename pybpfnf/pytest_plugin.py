@@ -199,6 +199,17 @@ class Bench:
             self.stack.callback(self.covered.add, counting, simulation)
         return NetworkFunction(simulation)
 
+    def replay(self, recording: str | os.PathLike[str], target: Any = None, *, program: str | None = None) -> None:
+        """Run the packets of a recording (`pybpfnf run --record`) again in the VM, by the recorded object or by `target`; fail on the first
+        that becomes something else. Relative paths are looked for beside the test's file first."""
+        __tracebackhide__ = True
+        from pybpfnf.verbs.replay import replay
+
+        found = replay(self._found(recording), None if target is None else self._found(target), program=program)
+        if found.changed is not None:
+            lines = "\n".join((f"packet {found.changed.index} of {recording} differs", *found.changed.lines, *found.notes))
+            pytest.fail(f"{lines}\nin hex: {found.changed.packet.hex()}", pytrace=False)
+
     def _found(self, target: Any) -> Any:
         if isinstance(target, str | os.PathLike) and not Path(target).is_absolute() and (self.directory / target).is_file():
             return self.directory / target

@@ -93,25 +93,26 @@ def object_image(target: Target) -> ObjectImage:
 @final
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A program ready to be run or loaded: its object with every Config set. `digest` is the SHA-256 of the object's bytes, "" where
-    the target was no bytes any more."""
+    """A program ready to be run or loaded: its object with every Config set. `data` is the object's bytes, None where the target was none
+    any more, and `digest` their SHA-256, or ""."""
 
     image: ObjectImage
     program: ProgramImage
-    digest: str
+    data: bytes | None
+
+    @property
+    def digest(self) -> str:
+        return "" if self.data is None else hashlib.sha256(self.data).hexdigest()
 
 
 def prepare(target: Target, config: Mapping[str, object], *, program: str | None = None, type_name: str | None = None) -> Prepared:
     """Find, compile and read the target, choose its program, set its Config. Raises InputError for what does not fit."""
-    if isinstance(target, ObjectImage):
-        found, digest = target, ""
-    else:
-        data = object_bytes(target)
-        found, digest = image.read(data, name=target_name(target)), hashlib.sha256(data).hexdigest()
+    data = None if isinstance(target, ObjectImage) else object_bytes(target)
+    found = target if isinstance(target, ObjectImage) else image.read(data or b"", name=target_name(target))
     chosen = choose_program(found, _program_name(target) if program is None else program, type_name)
     configured = image.configure(found, config)
     image.require_complete(configured, chosen)
-    return Prepared(configured, chosen, digest)
+    return Prepared(configured, chosen, data)
 
 
 def _program_name(target: Target) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 
@@ -63,3 +64,24 @@ def output_option(help_text: str, *names: str, required: bool = False) -> Callab
 def chosen(command: F) -> F:
     """TARGET with --program, --type and --set."""
     return target_argument(program_option(type_option(set_option(command))))
+
+
+def perhaps_chosen(command: F) -> F:
+    """The same, where another option can stand in place of TARGET."""
+    return click.argument("target", metavar="TARGET", required=False)(program_option(type_option(set_option(command))))
+
+
+def required(context: click.Context, name: str) -> NoReturn:
+    """What click says of an argument that is missing."""
+    raise click.MissingParameter(ctx=context, param=next(param for param in context.command.params if param.name == name))
+
+
+def check_alone(context: click.Context, option: str, beside: Collection[str]) -> None:
+    """Raises UsageError where anything is given with `option` but what is named in `beside`."""
+    own = option.removeprefix("--")
+    for param in context.command.params:
+        name = param.name or ""
+        if name not in (own, *beside) and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{option} does not go with {param.opts[-1] if param.opts[-1].startswith('-') else param.make_metavar(context)}"
+            )

@@ -46,7 +46,7 @@ class Pass:
         if at_once and self.quiet and isinstance(session, VmSession) and (files := session.files(self.size or 0)) is not None:
             return FilePass(session, files, capture, writer, report).run(self.moved)
         link, row = None, PROGRAM_TYPES[simulation.program.type or ""]
-        for record, outcome in outcomes(session, _timed(capture, clock), WORTH_A_BATCH if at_once else 1):
+        for record, outcome in outcomes(simulation, _timed(capture, clock), WORTH_A_BATCH if at_once else 1):
             link = link or record.link
             report.packet(record, outcome)
             self.after()

@@ -15,7 +15,7 @@ from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.cli.contents import contents
 from pybpfnf.cli.files import input_file, output_file
 from pybpfnf.cli.insight import Insight, insight_options
-from pybpfnf.cli.options import chosen, json_option, output_option
+from pybpfnf.cli.options import check_alone, json_option, output_option, perhaps_chosen, required
 from pybpfnf.cli.passing import Pass, clock_of
 from pybpfnf.cli.progress import progress
 from pybpfnf.cli.reports import JsonReport, Report, TextReport
@@ -27,8 +27,8 @@ from pybpfnf.verbs.run import simulate
 
 
 @click.command("run")
-@chosen
-@click.argument("pcap", metavar="PCAP", type=click.Path(path_type=Path))
+@perhaps_chosen
+@click.argument("pcap", metavar="PCAP", required=False, type=click.Path(path_type=Path))
 @output_option("Write the packets that leave, with their times and link headers.", "-w", "--write")
 @click.option("-q", "--quiet", is_flag=True, help="Print the sums alone, no line for each packet.")
 @click.option("--get", "names", metavar="NAME", multiple=True, help="Show this variable or map at the end; may be repeated.")
@@ -40,20 +40,28 @@ from pybpfnf.verbs.run import simulate
     default=1,
     help="Run parts of PCAP in N processes, where no packet depends on another.",
 )
+@click.option(
+    "--record", metavar="FILE", type=click.Path(path_type=Path), help="Write packets, maps, times, random numbers to run again (in the VM)."
+)
+@click.option("--replay", metavar="FILE", type=click.Path(path_type=Path), help="Run those again, by TARGET or as recorded, and compare.")
 @insight_options
 @router_options
 @json_option
+@click.pass_context
 def run_command(
-    target: str,
+    context: click.Context,
+    target: str | None,
     program: str | None,
     type_name: str | None,
     config: Mapping[str, str],
-    pcap: Path,
+    pcap: Path | None,
     output: Path | None,
     quiet: bool,
     names: tuple[str, ...],
     clock: str,
     jobs: int,
+    record: Path | None,
+    replay: Path | None,
     coverage: Path | None,
     html: Path | None,
     trace: bool,
@@ -65,7 +73,7 @@ def run_command(
     sid: IPv4Address | IPv6Address | None,
     mark: int,
     as_json: bool,
-) -> None:
+) -> int:
     """Run a program on the packets of a capture.
 
     PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames, for xdp and sched_cls of Ethernet. Each packet
@@ -74,18 +82,27 @@ def run_command(
     packets cross such a route in a network namespace of their own (root), which vanishes afterwards. The router has the tables main and
     local, and those of --table.
 
+    With --record, a file is written from which --replay runs the packets again: by the object that is in it, or by another build of the
+    function. That says the first packet that becomes something else, and ends with status 1 then.
+
     With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
     packet, reason, fault, instructions, events, log) and a summary (packets, forwarded, dropped, faults, contents). A verdict is its name,
     or the number where the hook has no name for it; packet is hex, from the IP header on (of xdp and sched_cls the whole
     frame), as it leaves the hook (lwt_out and lwt_xmit come after forwarding has taken one hop off, the others before); a fault is null
     or an object of file, line and message.
     """
+    if replay is not None:
+        check_alone(context, "--replay", ("target", "program", "engine", "as_json"))
+        status: int = load_module("pybpfnf.cli.replay").replay_file(replay, target, program, engine, as_json=as_json)
+        return status
+    if target is None or pcap is None:
+        required(context, "target" if target is None else "pcap")
     if str(output) == "-":
         raise InputError("the packets cannot go to stdout: the report is there", hint="name a file, or a pipe of its own (-w >(...))")
     if (trace or profile) and (engine == "compiled" or (quiet and trace)):
         what = "--engine compiled" if engine == "compiled" else "--quiet"
         raise click.UsageError(f"--trace and --profile watch the reference engine, packet by packet: leave out {what}")
-    if jobs > 1 and (trace or profile or coverage or html or runner == "kernel" or clock == "pcap"):
+    if jobs > 1 and (record or trace or profile or coverage or html or runner == "kernel" or clock == "pcap"):
         raise click.UsageError(
             "--jobs is for packets that depend on nothing else: leave out --clock, --runner kernel, --trace and the like"
         )
@@ -104,6 +121,8 @@ def run_command(
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
         report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner, quiet=quiet)
         parts: Any = load_module("pybpfnf.cli.jobs") if jobs > 1 else None  # processes cost an import
+        if record is not None:
+            stack.enter_context(simulation.record(record))
         job = None
         if parts is not None:
             place = Path(stack.enter_context(parts.place_for_parts()))
@@ -121,7 +140,7 @@ def run_command(
                 size = pcap.stat().st_size if pcap.is_file() else None  # packets of a pipe are run as they come
                 moved = (lambda: None) if shown is None else (lambda: shown(capture.source.offset))
                 after = partial(insight.print_packet, err=as_json)
-                way = Pass(size, quiet, by_time=clock == "pcap", watched=trace, after=after, moved=moved)
+                way = Pass(size, quiet, by_time=clock == "pcap", watched=trace or record is not None, after=after, moved=moved)
                 link = way.send(simulation, capture, writer, report)
         except InputError:
             insight.finish(simulation, err=as_json)  # what was reached before a part that cannot be read was reached
@@ -130,3 +149,4 @@ def run_command(
             writer.finish(link)
         report.finish(tuple(contents(simulation, names)))
         insight.finish(simulation, err=as_json)
+        return 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
-from pybpfnf.runner import Outcome, Session
+from pybpfnf.image.model import ProgramImage
+from pybpfnf.runner import Outcome
 from pybpfnf.testing.capture import Capture, Interface, Record
 from pybpfnf.testing.link import LinkType
 from pybpfnf.testing.pcap import Writer
@@ -26,7 +27,15 @@ class Sums(Protocol):
         ...
 
 
-def outcomes(session: Session, records: Iterator[Record], at_once: int = 1) -> Iterator[tuple[Record, Outcome]]:
+class Runs(Protocol):
+    """What can run packets of a program: a session, or what is around one."""
+
+    @property
+    def program(self) -> ProgramImage: ...
+    def run_many(self, packets: Sequence[bytes]) -> list[Outcome]: ...
+
+
+def outcomes(session: Runs, records: Iterator[Record], at_once: int = 1) -> Iterator[tuple[Record, Outcome]]:
     """Each record with what became of it; what is no packet for the hook never reaches the program, and says so."""
     for some in _chunks(records, at_once):
         packets = [packet_for(session, record) for record in some]
@@ -35,7 +44,7 @@ def outcomes(session: Session, records: Iterator[Record], at_once: int = 1) -> I
             yield record, _not_for_the_hook(session, record) if packet is None else next(run)
 
 
-def packet_for(session: Session, record: Record) -> bytes | None:
+def packet_for(session: Runs, record: Record) -> bytes | None:
     """The packet in it that the session's hook takes; None where there is none."""
     return record.for_hook(PROGRAM_TYPES[session.program.type or ""])
 
@@ -55,7 +64,7 @@ def _chunks(records: Iterator[Record], at_once: int) -> Iterator[list[Record]]:
     yield some
 
 
-def _not_for_the_hook(session: Session, record: Record) -> Outcome:
+def _not_for_the_hook(session: Runs, record: Record) -> Outcome:
     reason = record.why_not(PROGRAM_TYPES[session.program.type or ""])
     return Outcome(None, None, forwarded=False, reason=reason, instructions=0, runs=0)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self, final, overload
 
@@ -12,16 +15,20 @@ from pybpfnf.live import Live
 from pybpfnf.live.changes import without_entries
 from pybpfnf.runner import Environment, Outcome, Runner, Session
 from pybpfnf.targets import Target, prepare
-from pybpfnf.vm import VmRunner
+from pybpfnf.testing.recording import Recorder
+from pybpfnf.vm import VmRunner, VmSession
 
 
 @final
 class Simulation(Live):
     """A program with packets to run on: its maps and variables live from packet to packet, by their names."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, data: bytes | None = None) -> None:
+        """`data`: the object's bytes, where they are known."""
         super().__init__(session.image, session.maps)
         self._session = session
+        self._recorder: Recorder | None = None
+        self.object = data
 
     @property
     def session(self) -> Session:
@@ -37,11 +44,31 @@ class Simulation(Live):
 
     def run(self, packet: bytes) -> Outcome:
         """What becomes of a packet, given from its IPv6 header on."""
-        return self._session.run(packet)
+        return self._session.run(packet) if self._recorder is None else self._recorder.run(packet)
 
     def run_many(self, packets: Sequence[bytes]) -> list[Outcome]:
         """What becomes of each, in turn. The VM runs many at once in machine code, where the hook is seg6local."""
-        return self._session.run_many(packets)
+        return self._session.run_many(packets) if self._recorder is None else [self._recorder.run(packet) for packet in packets]
+
+    @contextmanager
+    def record(self, path: str | os.PathLike[str]) -> Iterator[None]:
+        """Write down the packets that are run in this context, with all that their runs depend on, for `replay`: the maps as they are now,
+        times and random numbers.
+
+        Raises InputError on the kernel's runner, whose clocks and numbers are its own, and for a file that cannot be written."""
+        session = self._session
+        if not isinstance(session, VmSession):
+            raise InputError("the kernel's clocks and random numbers cannot be recorded", hint="record in the VM")
+        with ExitStack() as stack:
+            try:
+                stream = stack.enter_context(Path(path).open("w", encoding="utf-8"))
+            except OSError as error:
+                raise InputError(f"cannot write {os.fspath(path)}: {(error.strerror or str(error)).lower()}") from None
+            self._recorder = Recorder(stream, session, self.object)
+            try:
+                yield
+            finally:
+                self._recorder = None
 
     def close(self) -> None:
         self._session.close()
@@ -72,7 +99,8 @@ def simulate(
     """
     variables, entries = without_entries({**(config or {}), **values})
     prepared = prepare(target, variables, program=program, type_name=type)
-    return _with_entries(Simulation((runner or VmRunner()).open(prepared.image, prepared.program, environment or Environment())), entries)
+    session = (runner or VmRunner()).open(prepared.image, prepared.program, environment or Environment())
+    return _with_entries(Simulation(session, prepared.data), entries)
 
 
 def _with_entries(simulation: Simulation, entries: Mapping[str, object]) -> Simulation:

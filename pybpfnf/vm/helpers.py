@@ -70,7 +70,7 @@ def jiffies64(host: Host) -> int:
 
 
 def get_prandom_u32(host: Host) -> int:
-    return host.random.getrandbits(32)
+    return host.random.u32()
 
 
 def get_smp_processor_id(host: Host) -> int:

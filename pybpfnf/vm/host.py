@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
 from typing import final
@@ -11,6 +10,7 @@ from pybpfnf.abi.kernels import NEWEST, Kernel
 from pybpfnf.abi.programs import PacketRights, ProgramType
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment, FaultKind, Redirected
+from pybpfnf.vm.chance import Chance
 from pybpfnf.vm.dynptr import Dynptrs
 from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.ip import Address
@@ -50,7 +50,7 @@ class Host:
         self.environment = environment
         self.network: Network = Described()
         self.program_type = program_type
-        self.random = random.Random(environment.seed)
+        self.random = Chance(environment.seed)
         self.call: Callable[[int, tuple[int, ...]], int] = _no_machine
         self.packets = 0
         self.starts: Mapping[str, int] = {}  # the first slot of each program that the run may go on in

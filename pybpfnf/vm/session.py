@@ -17,6 +17,7 @@ from pybpfnf.image.needs import require_kernel
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
 from pybpfnf.vm import ipv6, lwt, seg6, tc, xdp
+from pybpfnf.vm.chance import Chance
 from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
 from pybpfnf.vm.hooks import Hook, InputPacket, RunProgram
@@ -103,12 +104,26 @@ class VmSession:
         self._host.forward += nanoseconds
         return self._engines.expire_timers()
 
+    @property
+    def environment(self) -> Environment:
+        return self._host.environment
+
+    @property
+    def chance(self) -> Chance:
+        """Where the program's random numbers come from."""
+        return self._host.random
+
+    @property
+    def realtime(self) -> int:
+        """The time at which the next packet comes, in nanoseconds since 1970."""
+        host = self._host
+        return host.environment.clock_tai - host.environment.tai_offset + host.elapsed_at(host.packets + 1)
+
     def set_clock(self, realtime: int) -> None:
         """The next packet comes at that time, in nanoseconds since 1970; the other clocks move with it."""
         host = self._host
         host.forward = 0
-        comes_at = host.environment.clock_tai - host.environment.tai_offset + host.elapsed_at(host.packets + 1)
-        host.forward = realtime - comes_at
+        host.forward = realtime - self.realtime
 
     def pass_time(self, realtime: int) -> tuple[Fault | None, tuple[Event, ...]]:
         """It is that time, in nanoseconds since 1970, and no packet comes: the first fault of the functions of timers whose time has come,

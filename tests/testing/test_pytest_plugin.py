@@ -73,6 +73,20 @@ def test_it(vm):
     )
 
 
+def test_a_recording_is_replayed_and_a_packet_that_differs_fails_the_test(pytester: pytest.Pytester) -> None:
+    test = """
+def test_it(vm):
+    nf = vm.open("marks.py")
+    with nf.simulation.record("it.recording"):
+        nf.send(PACKET)
+    vm.replay("it.recording")
+    vm.replay("it.recording", "end")
+"""
+    result = run(pytester, test)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["packet 0 of it.recording differs", "srh.tag: recorded 0x9, now 0x7"])
+
+
 @pytest.mark.kernel
 def test_runner_is_both(pytester: pytest.Pytester) -> None:
     test = """
