@@ -62,6 +62,38 @@ if add dum1
 > fc00::10 -> fc01::42 / [fc01::99,+fc01::42]
 < none
 
+# End that takes the SRH off before the last segment
+`ip -6 route add fc01::50 encap seg6local action End flavors psp dev dum0 table 100`
+> fc00::10 -> fc01::50 / [fc00::1,+fc01::50] <tag 7> / UDP(1, 2) / "x"
+< fc00::10 -> fc00::1 / UDP(1, 2) / "x"
+> fc00::10 -> fc01::50 / [fc00::1,+fc01::50] / beef::1 -> babe::8
+< fc00::10 -> fc00::1 / beef::1 -> babe::8
+> fc00::10 -> fc01::50 / [fc00::1,fc00::2,+fc01::50]
+< fc00::10 -> fc00::2 / [fc00::1,+fc00::2,fc01::50]
+> fc00::10 -> fc01::50 / [fc00::1,fc01::50] <sl 0>
+< none
+> fc00::10 -> fc01::50 / UDP(1, 2)
+< none
+
+# End with several SIDs in one address
+`ip -6 route add fc03:0:100::/48 encap seg6local action End flavors next-csid dev dum0`
+> fc00::10 -> fc03:0:100:200:300:: / UDP(1, 2)
+< none
+`ip -6 route add fc03:0:200::/48 dev dum1`
+> fc00::10 -> fc03:0:100:200:300:: / UDP(1, 2)
+< (dum1) fc00::10 -> fc03:0:200:300:: / UDP(1, 2)
+> fc00::10 -> fc03:0:100:200:: / [fc00::1,+fc03:0:100:200::]
+< (dum1) fc00::10 -> fc03:0:200:: / [fc00::1,+fc03:0:100:200::]
+> fc00::10 -> fc03:0:100:: / [fc00::1,+fc03:0:100::]
+< fc00::10 -> fc00::1 / [+fc00::1,fc03:0:100::]
+> fc00::10 -> fc03:0:100:: / UDP(1, 2)
+< none
+
+# End.X with several SIDs in one address
+`ip -6 route add fc03:0:400::/48 encap seg6local action End.X nh6 fc42::1 flavors next-csid dev dum1`
+> fc00::10 -> fc03:0:400:500:: / UDP(1, 2)
+< (dum1) fc00::10 -> fc03:0:500:: / UDP(1, 2)
+
 # End.X
 `ip -6 route add fc01::1234 encap seg6local action End.X nh6 fc42::1 dev dum1 table 100`
 > dead::2 -> fc01::1234 / [baba::28,+fc01::1234]

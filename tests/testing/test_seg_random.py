@@ -54,6 +54,9 @@ _TARGETS = [
         "dead::1",
         "baba::28",
         "fc42::1",
+        "fc01::50",
+        "fc03:0:100:100:200::",
+        "fc03:0:400:100:200::",
         "fe80::1",
         "ff02::1",
         "::1",
@@ -94,7 +97,7 @@ class _Random:
         return (head, *chain, *self.choose.choice(ends))
 
     def _srh(self) -> Segments:
-        segments = tuple(self.choose.choice(_TARGETS[:29]) for _ in range(self.choose.randint(1, 4)))
+        segments = tuple(self.choose.choice(_TARGETS[:32]) for _ in range(self.choose.randint(1, 4)))
         last = len(segments) - 1
         left = self.choose.choice([last] * 4 + [0, 1, 2, 3, 5])
         entry = max(0, last + self.choose.choice([0] * 8 + [-1, 1]))

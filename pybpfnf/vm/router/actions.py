@@ -13,6 +13,7 @@ from pybpfnf.routes import srh as told_srh
 from pybpfnf.vm import ipv6, srh
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ipv6 import Drop
+from pybpfnf.vm.router.flavors import NEXT_CSID, PSP, pop_srh, shift_csid
 from pybpfnf.vm.router.headers import encapsulate, insert
 from pybpfnf.vm.seg6 import advance_nextseg
 from pybpfnf.vm.skb import Skb
@@ -21,13 +22,19 @@ StaticAction: TypeAlias = Callable[[Host, Skb, Seg6Local], None]
 
 
 def _end(host: Host, skb: Skb, encap: Seg6Local) -> None:
-    _advance(host, skb)
+    """Where NEXT-C-SID is said, Linux takes no notice of PSP beside it."""
+    if NEXT_CSID in encap.flavors:
+        _advance_csid(host, skb)
+    elif PSP in encap.flavors:
+        _advance_and_pop(host, skb)
+    else:
+        _advance(host, skb)
     _lookup(host, skb, ipv6.destination(skb.data))
 
 
 def _end_x(host: Host, skb: Skb, encap: Seg6Local) -> None:
     assert encap.nh6 is not None
-    _advance(host, skb)
+    (_advance_csid if NEXT_CSID in encap.flavors else _advance)(host, skb)
     _lookup(host, skb, encap.nh6)
 
 
@@ -75,6 +82,26 @@ def _get_and_validate_srh(host: Host, skb: Skb) -> int:
 
 def _advance(host: Host, skb: Skb) -> None:
     advance_nextseg(skb.data, _get_and_validate_srh(host, skb))
+
+
+def _advance_csid(host: Host, skb: Skb) -> None:
+    """`end_next_csid_core`: the next segment of the SRH where the destination has no more of them, of the destination else."""
+    if not shift_csid(skb):
+        _advance(host, skb)
+
+
+def _advance_and_pop(host: Host, skb: Skb) -> None:
+    """`end_flv8986_core` with PSP: the last segment is on its way without the SRH."""
+    at = ipv6.find_header(skb.data, ipv6.ROUTING)
+    if at < 0 or not _is_valid(skb, at):
+        raise Drop("end_flv8986_core: there is no SRH")
+    srh.check_hmac(skb.data, skb.transport, host.environment.require_hmac, host.environment.hmac_keys)
+    left = srh.segments_left(skb.data, at)
+    if left == 0:
+        raise Drop("end_flv8986_core: no segments are left")
+    advance_nextseg(skb.data, at)
+    if left == 1:
+        pop_srh(skb, at)
 
 
 def _lookup(host: Host, skb: Skb, address: IPv6Address, table: int = 0) -> None:

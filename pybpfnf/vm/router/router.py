@@ -35,6 +35,7 @@ from pybpfnf.vm.router import headers
 from pybpfnf.vm.router.actions import STATIC_ACTIONS
 from pybpfnf.vm.router.addresses import anycast
 from pybpfnf.vm.router.fib import Entry, Key, error_of
+from pybpfnf.vm.router.flavors import DONE
 from pybpfnf.vm.router.state import LARGEST_MTU, LOOPBACK, Device, State
 from pybpfnf.vm.router.upper import Answer
 from pybpfnf.vm.router.visit import Visit
@@ -242,5 +243,7 @@ def _refuse_undone(encap: Seg6Local) -> None:
         raise InputError(
             f"this router has no {encap.action} of that kind", hint=f"it has {', '.join(done)}; the kernel more: --runner kernel"
         )
-    if encap.flavors:
-        raise InputError(f"this router has no flavors of {encap.action}", hint="the kernel has some: --runner kernel")
+    has = DONE.get(encap.action, frozenset())
+    for flavor in encap.flavors:
+        if flavor not in has:
+            raise InputError(f"{encap.action} has no flavor {flavor}", hint=f"it has {', '.join(sorted(has)) or 'none'}")
