@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from pybpfnf.lazy import load_module
 
 if TYPE_CHECKING:
+    from pybpfnf.apps.serve import serve as serve
+    from pybpfnf.apps.serve import serve_packets as serve_packets
+    from pybpfnf.apps.served import Served as Served
     from pybpfnf.diagnostics import Diagnostic as Diagnostic
     from pybpfnf.diagnostics import Span as Span
     from pybpfnf.dsl.surface import DROP as DROP
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from pybpfnf.dsl.surface import u32 as u32
     from pybpfnf.dsl.surface import u64 as u64
     from pybpfnf.errors import CompileError as CompileError
+    from pybpfnf.errors import ControlError as ControlError
     from pybpfnf.errors import Error as Error
     from pybpfnf.errors import InputError as InputError
     from pybpfnf.errors import InternalError as InternalError
@@ -117,8 +121,10 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
         "Seg6Packet SpinLock Srh Stack State Struct Tlv Verdict XmitIpv4 XmitIpv6 array bits cpu func helpers log lwt_in "
         "lwt_out lwt_xmit monotonic octets random_u32 realtime s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
+    "pybpfnf.apps.serve": "serve serve_packets",
+    "pybpfnf.apps.served": "Served",
     "pybpfnf.diagnostics": "Diagnostic Span",
-    "pybpfnf.errors": "CompileError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
+    "pybpfnf.errors": "CompileError ControlError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
     "pybpfnf.image.model": "MapSpec ObjectImage ProgramImage",
     "pybpfnf.kernel.runner": "KernelRunner",
     "pybpfnf.runner": "Environment Event Fault FaultKind HmacKey MapAccess Outcome Runner Session",
@@ -138,6 +144,7 @@ __all__ = [
     "Array",
     "CompileError",
     "Config",
+    "ControlError",
     "DROP",
     "Diagnostic",
     "Engine",
@@ -183,6 +190,7 @@ __all__ = [
     "RingBuf",
     "Runner",
     "Seg6Packet",
+    "Served",
     "Session",
     "Simulation",
     "Span",
@@ -226,6 +234,8 @@ __all__ = [
     "s64",
     "s8",
     "seg6local",
+    "serve",
+    "serve_packets",
     "simulate",
     "status",
     "u16",

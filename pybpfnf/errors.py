@@ -5,6 +5,7 @@
     |   `-- ObjectError        bytes that are not a usable BPF object
     |-- CompileError           the author's program is wrong; carries its diagnostics; exit status 1
     |-- VerifierError          the kernel's verifier refused a program; carries its diagnostic; exit status 1
+    |-- ControlError         a function's `control` failed; carries what it raised as its cause; exit status 1
     |-- SystemLacksError       the running system lacks something, which the text names; exit status 3
     |-- KernelError            a system call or netlink request failed; carries `errno`; exit status 3
     `-- InternalError          our own bug; never raised for anything a user wrote; exit status 70
@@ -59,6 +60,12 @@ class VerifierError(Error):
         super().__init__(diagnostic.headline())
         self.diagnostic = diagnostic
         self.log = log
+
+
+class ControlError(Error):
+    """A function's own `control` raised an exception, which is the cause of this one."""
+
+    exit_status = 1
 
 
 class SystemLacksError(Error):

@@ -33,6 +33,19 @@ def load_programs(path: str | os.PathLike[str]) -> list[Program]:
 
     Raises InputError where the file cannot be read or has none, CompileError where it cannot be imported.
     """
+    programs = programs_in(load_file(path))
+    if not programs:
+        raise InputError(f"{os.fspath(path)} has no network function", hint="decorate a function with @seg6local")
+    return programs
+
+
+def programs_in(module: ModuleType) -> list[Program]:
+    """The programs that a module has names for."""
+    return list(dict.fromkeys(thing for thing in vars(module).values() if isinstance(thing, Program)))
+
+
+def load_file(path: str | os.PathLike[str]) -> ModuleType:
+    """A Python file as a module. Raises InputError where it cannot be read, CompileError where it cannot be imported."""
     name = os.fspath(path)
     text = _read(name)
     keep_text(name, text)
@@ -51,10 +64,7 @@ def load_programs(path: str | os.PathLike[str]) -> list[Program]:
             hidden += _hidden("".join(linecache.getlines(shown)), shown, imported)
     if hidden:
         raise CompileError(hidden)
-    programs = [thing for thing in vars(module).values() if isinstance(thing, Program)]
-    if not programs:
-        raise InputError(f"{name} has no network function", hint="decorate a function with @seg6local")
-    return list(dict.fromkeys(programs))
+    return module
 
 
 def _hidden(text: str, name: str, module: ModuleType) -> Iterator[Diagnostic]:
