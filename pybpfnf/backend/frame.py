@@ -273,6 +273,14 @@ class Frame:
         self._rooms += 1
         return self._memory(f"room{self._rooms}", -(-size // 8) * 8, on_stack=on_stack)
 
+    def initialize(self, local: ir.Local, type_: str) -> None:
+        """The local is all zeros when the function begins."""
+        place = self.local(local)
+        if self._spare is not None and self._spare.has(place):
+            self._spare.initialize(place, type_)
+        else:
+            self.writer.initialize(place, type_)
+
     def _memory(self, name: str, size: int, *, on_stack: bool) -> str:
         if self._spare is None or on_stack or size < LEAST_SIZE:
             return self.writer.buffer(name, size)

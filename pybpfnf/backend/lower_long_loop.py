@@ -112,9 +112,9 @@ def _carried(body: tuple[ir.Stmt, ...]) -> frozenset[ir.Local]:
 def _begin_as_zero(frame: Frame, local: ir.Local) -> None:
     """LLVM must not read what was never written, and no more must the function."""
     if isinstance(local.type, IntType | BoolType):
-        frame.writer.initialize(frame.local(local), llvm_type(local.type))
+        frame.initialize(local, llvm_type(local.type))
     elif is_in_memory(local.type):
-        frame.writer.initialize(frame.local(local), f"[{_words(local.type)} x i64]")
+        frame.initialize(local, f"[{_words(local.type)} x i64]")
 
 
 def _words(type_: StructType | ArrayType | OctetsType | OptionalType) -> int:

@@ -39,6 +39,7 @@ class Spare:
         self._none_left = none_left
         self._never = never
         self._places: list[tuple[str, int]] = []
+        self._zeroed: list[tuple[str, str]] = []
         self._entry = writer.slot("ptr", initial="null")
         self._key = writer.slot("i32")
         writer.before_return = self._give_back
@@ -49,6 +50,13 @@ class Spare:
         self._places.append((name, self.size))
         self.size += size
         return f"%{name}"
+
+    def has(self, place: str) -> bool:
+        return any(place == f"%{name}" for name, _ in self._places)
+
+    def initialize(self, place: str, type_: str) -> None:
+        """The memory is all zeros when the function begins: an entry has what an earlier run left there."""
+        self._zeroed.append((place, type_))
 
     def take(self, map_name: str) -> None:
         """Write the entry, when everything else is written."""
@@ -68,6 +76,8 @@ class Spare:
             entry = w.load("ptr", self._entry)
             for name, offset in self._places:
                 w.do(f"%{name} = getelementptr i8, ptr {entry}, i64 {offset}")
+            for place, type_ in self._zeroed:
+                w.store(type_, "zeroinitializer", place, 8)
 
     def _give_back(self) -> None:
         """Where there is an entry: the exit may be that for want of one."""

@@ -98,6 +98,21 @@ def function(pkt: Seg6Packet) -> Verdict:
     return OK
 """
 
+IN_A_LONG_LOOP = """
+@seg6local
+def function(pkt: Seg6Packet) -> Verdict:
+    for i in range(5000):
+        if i == pkt.srh.tag:
+            window = Window(n=u32(i), sizes=EMPTY)
+            window.sizes[7] += i
+            seen[1] += window.sizes[7] + window.n
+            if window.sizes[8] != 0:
+                return DROP
+        if i % 100 == 0:
+            seen[0] += 1
+    return OK
+"""
+
 TOGETHER = """
 class Half(Struct):
     sizes: list[u64] = array(u64, 24)
@@ -130,6 +145,7 @@ def function(pkt: Seg6Packet) -> Verdict:
 
 CASES = {
     "each fits and the chain does not": TOGETHER,
+    "in a loop that the kernel counts": IN_A_LONG_LOOP,
     "in a program": IN_A_PROGRAM,
     "over a chain of calls": OVER_A_CHAIN,
     "beside views": VIEWS_AND_COPIES,
