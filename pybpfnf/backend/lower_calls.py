@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.lower_struct import constant_buffer, copy, place_of
+from pybpfnf.backend.lower_view import NONE as NO_VIEW
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import OptionalType, StructType
+from pybpfnf.dsl.types import OptionalType, PacketViewType, StructType
 
 _WORD = 8
 _Body = Callable[[Frame, tuple[ir.Stmt, ...]], None]
@@ -35,6 +36,8 @@ def lower_absent(frame: Frame, node: ir.Absent) -> str:
     """Of a struct of its own all words are written: the whole is copied, and older verifiers refuse to read what nobody wrote."""
     if is_in_memory(node.type):
         return constant_buffer(frame, bytes(node.type.size))
+    if isinstance(node.type.inner, PacketViewType):
+        return NO_VIEW
     return {"ptr": "null", "i64": "0"}.get(llvm_type(node.type), "zeroinitializer")
 
 

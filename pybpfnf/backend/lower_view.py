@@ -130,7 +130,8 @@ def view_at(frame: Frame, node: ir.Expr) -> tuple[str, str]:
             return frame.value(node), _view_pointer(frame, node)
         case _:
             offset = frame.value(node)
-            return offset, frame.packet.views[offset]
+            known = frame.packet.views.get(offset)
+            return (offset, known) if known is not None else shown(frame, offset, _size(node.type), frame.never)
 
 
 def _local(node: ir.Expr) -> ViewKey | None:

@@ -9,12 +9,24 @@ from pybpfnf.dsl.arguments import bind
 from pybpfnf.dsl.build_assign import Statements
 from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.builder import Builder
-from pybpfnf.dsl.flow import Binding, PoisonBinding, ValueBinding, ViewBinding
+from pybpfnf.dsl.flow import Binding, PoisonBinding, ValueBinding, ViewBinding, is_packet_view
 from pybpfnf.dsl.formals import PACKETS, Formal, Signature
 from pybpfnf.dsl.intervals import known_values
 from pybpfnf.dsl.operands import article, describe, to_type
 from pybpfnf.dsl.slots import HeaderSlot, OptionalSlot, PacketSlot, ValueSlot
-from pybpfnf.dsl.types import AddressType, BoolType, IntType, NoneType, OptionalType, StructType, TlvViewType, Type, ViewType, struct_of
+from pybpfnf.dsl.types import (
+    AddressType,
+    BoolType,
+    IntType,
+    NoneType,
+    OptionalType,
+    PacketViewType,
+    StructType,
+    TlvViewType,
+    Type,
+    ViewType,
+    struct_of,
+)
 from pybpfnf.dsl.values import HeaderView, Nothing, PacketView, Poison, Typed, Value
 from pybpfnf.errors import InternalError
 
@@ -76,8 +88,16 @@ def _packet_passed(b: Builder, slot: PacketSlot | HeaderSlot, place: str, value:
         case _, Poison():
             return PoisonBinding()
         case _:
-            b.error("type", f"{place} is {slot}, and `{text}` is {describe(value)}", node, "give it what its type says")
+            b.error("type", f"{place} is {slot}, and `{text}` is {describe(value)}", node, _packet_hint(slot, value))
             return PoisonBinding()
+
+
+def _packet_hint(slot: PacketSlot | HeaderSlot, value: Value) -> str:
+    if isinstance(slot, PacketSlot):
+        return "give it the packet"
+    if isinstance(value, Typed) and is_packet_view(value.expr.type) and slot.header.name != "srh":
+        return f"annotate it with a class of headers: `from pybpfnf.headers import {slot.header.name.capitalize()}`"
+    return f"give it `pkt.{slot.header.name}`"
 
 
 def to_slot(b: Builder, value: Value, slot: ValueSlot, node: ast.expr, place: str) -> ir.Expr:
@@ -105,6 +125,6 @@ def _to_optional(b: Builder, value: Value, slot: OptionalSlot, node: ast.expr, p
 def optional_of_slot(type_: Type) -> OptionalType:
     """Of a struct it is not known yet which map's entry: a place holder, until a `return` tells."""
     inner = ViewType(type_, "", shared=False) if isinstance(type_, StructType) else type_
-    if not isinstance(inner, IntType | BoolType | AddressType | ViewType | TlvViewType):
+    if not isinstance(inner, IntType | BoolType | AddressType | ViewType | TlvViewType | PacketViewType):
         raise InternalError(f"{type_} cannot be None")
     return OptionalType(inner)

@@ -16,7 +16,7 @@ from pybpfnf.dsl.build_arguments import waiting
 from pybpfnf.dsl.build_assign import Statements
 from pybpfnf.dsl.build_body import build_settled, left, result_local
 from pybpfnf.dsl.builder import Builder, Called
-from pybpfnf.dsl.flow import IMPLIED, Binding, Flow, ValueBinding, ViewBinding, is_tlv_view
+from pybpfnf.dsl.flow import IMPLIED, Binding, Flow, ValueBinding, ViewBinding, is_in_packet
 from pybpfnf.dsl.formals import Signature, name_span_of
 from pybpfnf.dsl.scope import BuiltSubprogram
 from pybpfnf.dsl.slots import HeaderSlot, PacketSlot
@@ -50,7 +50,7 @@ def _refuse_stale(b: Builder, name: str, binding: Binding, node: ast.Call) -> No
         return
     line = b.line_of(moved)
     what = f"moved the packet that `{name}` is a view of"
-    if isinstance(binding, ValueBinding) and not is_tlv_view(binding.local.type):
+    if isinstance(binding, ValueBinding) and not is_in_packet(binding.local.type):
         what = f"may have deleted or replaced the entry that `{name}` is a view of"
     b.error("stale-view", f"line {line} {what}", node, f"read or find it again after line {line}, and give it then")
 

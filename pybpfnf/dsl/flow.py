@@ -191,7 +191,7 @@ class Flow:
         for name, binding in self.bound.items():
             if isinstance(binding, ViewBinding) and isinstance(binding.view, HeaderView) and binding.moved is None:
                 self.bound[name] = replace(binding, moved=span)
-            elif isinstance(binding, ValueBinding) and _is_in_packet(binding.local.type) and binding.ended is None:
+            elif isinstance(binding, ValueBinding) and is_in_packet(binding.local.type) and binding.ended is None:
                 self.bound[name] = replace(binding, ended=span)
 
     def end_views(self, map_name: str, span: Span) -> None:
@@ -212,7 +212,8 @@ def is_packet_view(type_: Type) -> bool:
     return isinstance(type_.inner if isinstance(type_, OptionalType) else type_, PacketViewType)
 
 
-def _is_in_packet(type_: Type) -> bool:
+def is_in_packet(type_: Type) -> bool:
+    """Whether a value of this type is a place in the packet, which moves with it, or None."""
     return is_tlv_view(type_) or is_packet_view(type_)
 
 

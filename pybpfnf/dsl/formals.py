@@ -17,15 +17,15 @@ from pybpfnf.dsl.surface.packets import Ipv6, Srh, Verdict
 from pybpfnf.dsl.surface.programs import lwt_in, lwt_out, lwt_xmit, seg6local
 from pybpfnf.dsl.surface.route_headers import Ipv4, XmitIpv4, XmitIpv6
 from pybpfnf.dsl.surface.scalars import value_type
-from pybpfnf.dsl.types import NONE, VERDICT, NoneType, TlvViewType, VerdictType
-from pybpfnf.dsl.values import Constant, Nothing, Poison, StructClass, TlvClass, Value
+from pybpfnf.dsl.types import NONE, VERDICT, NoneType, PacketViewType, TlvViewType, VerdictType
+from pybpfnf.dsl.values import Constant, HeaderClass, Nothing, Poison, StructClass, TlvClass, Value
 from pybpfnf.records import dataclass
 
 PACKETS: Mapping[str, type] = {hook.name: hook.packet for hook in (seg6local, lwt_in, lwt_out, lwt_xmit)}
 """The class of each hook's packet."""
 
 _HEADERS: Mapping[type, str] = {Ipv6: "ipv6", XmitIpv6: "ipv6", Ipv4: "ipv4", XmitIpv4: "ipv4", Srh: "srh"}
-_TYPES = "u8 to u64, s8 to s64, bool, IPv6Address, Verdict, a Struct, a Tlv"
+_TYPES = "u8 to u64, s8 to s64, bool, IPv6Address, Verdict, a Struct, a Tlv, a Header"
 
 
 @final
@@ -146,8 +146,10 @@ def _named(written: Value) -> Slot | None:
             return NONE
         case TlvClass(layout):
             return TlvViewType(layout)
-        case StructClass(type_):
-            return type_
+        case HeaderClass(type_):
+            return PacketViewType(type_)
+        case StructClass(struct):
+            return struct
         case Constant(thing) if thing is Verdict:
             return VERDICT
         case Constant(type() as thing) if thing in _HEADERS:

@@ -7,8 +7,8 @@ from types import FunctionType
 
 from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES, ProgramType
 from pybpfnf.dsl.surface.calls import HelperFunction
-from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, StructType, Type, ViewType
-from pybpfnf.dsl.values import Choice, Constant, Literal, MapPlace, Typed, Value
+from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, PacketViewType, StructType, Type, ViewType
+from pybpfnf.dsl.values import Choice, Constant, HeaderView, Literal, MapPlace, Typed, Value
 
 
 def conversion_hint(hook: ProgramType, value: Value, type_: Type, text: str, wanted: str) -> str:
@@ -17,6 +17,9 @@ def conversion_hint(hook: ProgramType, value: Value, type_: Type, text: str, wan
         return f"call it: `{text}(...)`"
     if type_ == VERDICT:
         return _verdict(hook, value, text)
+    if isinstance(type_, PacketViewType):
+        here = "annotate it with the class of pybpfnf, or give it" if isinstance(value, HeaderView) else "give it"
+        return f"{here} what `pkt.find({type_.of})` or `pkt.view({type_.of}, at=...)` finds"
     if isinstance(value, Typed) and isinstance(value.expr.type, ViewType | StructType) and not isinstance(type_, StructType):
         return f"write a field of it: `{text}.{_first_field(value.expr.type)}`"
     if isinstance(type_, IntType) and isinstance(value, Typed) and value.expr.type == BOOL:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias, final
 
 from pybpfnf.abi.headers import Header
-from pybpfnf.dsl.types import AddressType, BoolType, IntType, NoneType, StructType, TlvViewType, VerdictType
+from pybpfnf.dsl.types import AddressType, BoolType, IntType, NoneType, PacketViewType, StructType, TlvViewType, VerdictType
 from pybpfnf.records import dataclass
 
 
@@ -37,12 +37,12 @@ class HeaderSlot:
 class OptionalSlot:
     """A look-up that can miss. A struct is a view of an entry where that is what is given, else one of its own."""
 
-    inner: IntType | BoolType | AddressType | StructType | TlvViewType
+    inner: IntType | BoolType | AddressType | StructType | TlvViewType | PacketViewType
 
     def __str__(self) -> str:
         return f"{self.inner} | None"
 
 
-# A struct is a view where the argument, or what is returned, is one.
-ValueSlot: TypeAlias = IntType | BoolType | AddressType | VerdictType | StructType | TlvViewType | OptionalSlot
+# A struct is a view where the argument, or what is returned, is one; a TLV and a header are views of the packet.
+ValueSlot: TypeAlias = IntType | BoolType | AddressType | VerdictType | StructType | TlvViewType | PacketViewType | OptionalSlot
 Slot: TypeAlias = ValueSlot | PacketSlot | HeaderSlot | NoneType

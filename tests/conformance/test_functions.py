@@ -160,6 +160,64 @@ def function(pkt: Seg6Packet) -> Verdict:
     return verdict(n != 3)
 """
 
+HEADERS = """
+class Part(Header):
+    kind: u8 = bits(3)
+    size: u16 = bits(13)
+    tail: bytes = octets(2)
+
+class Parts(Header):
+    first: u8
+    parts: list[Part] = array(Part, 3)
+
+class Node(Tlv, type=124):
+    node: u32
+
+sizes = Array(u64, 8)
+tails = Array(u8, 2)
+
+@func{inline}
+def size(part: Part, at: u8) -> u16:
+    tails[0] = part.tail[at & 1]
+    return part.size + part.kind
+
+@func{inline}
+def at(pkt: Seg6Packet, offset: u32) -> Parts | None:
+    if offset == 1:
+        return None
+    return pkt.get(Parts, at=offset)
+
+@func{inline}
+def worst(parts: Parts) -> Part:
+    for i in range(3):
+        if parts.parts[i].size > 300:
+            return parts.parts[i]
+    return parts.parts[parts.first & 3]
+
+@func{inline}
+def size_or(otherwise: u16, part: Part | None = None) -> u16:
+    if part is None:
+        return otherwise
+    return size(part, 3)
+
+@seg6local
+def function(pkt: Seg6Packet) -> Verdict:
+    parts = at(pkt, u32(pkt.srh.tag) * 20)
+    sizes[0] = size_or(9) + size_or(2, None)
+    if parts is None:
+        pkt.srh.append(Node(node=7))
+        again = at(pkt, 20)
+        assert again is not None
+        sizes[4] = size(again.parts[2], again.first)
+        return DROP
+    sizes[1] = size_or(3, parts.parts[pkt.srh.flags & 3]) + size(worst(parts), 1)
+    for i in range(3):
+        sizes[2] += size(parts.parts[i], u8(i))
+        pkt.srh.tag = u16(i)
+        sizes[3] += worst(parts).size + parts.first
+    return OK
+"""
+
 OWN_OR_NONE = """
 class Path(Struct):
     credit: u32
@@ -211,6 +269,7 @@ CASES = {
     "a struct of its own or None": OWN_OR_NONE,
     "calls in loops": CALLS_IN_LOOPS,
     "faults": FAULTS,
+    "headers in the packet": HEADERS,
     "the packet moves": MOVES,
     "values of every kind": VALUES,
 }

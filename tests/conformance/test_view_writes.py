@@ -10,7 +10,25 @@ from typing import Final, TypeAlias
 
 import pytest
 
-from pybpfnf import DROP, OK, Header, LwtXmitPacket, Program, Verdict, array, backend, bits, image, lwt_xmit, octets, s16, u8, u16, u32
+from pybpfnf import (
+    DROP,
+    OK,
+    Header,
+    LwtXmitPacket,
+    Program,
+    Verdict,
+    array,
+    backend,
+    bits,
+    func,
+    image,
+    lwt_xmit,
+    octets,
+    s16,
+    u8,
+    u16,
+    u32,
+)
 from pybpfnf.dsl import compile_module
 from pybpfnf.headers import Udp
 from pybpfnf.runner import Environment, Outcome, Runner
@@ -80,6 +98,35 @@ def filled(pkt: LwtXmitPacket) -> Verdict:
         part.kind = 5
         if i % 2 == 0:
             part.size = u16(i)
+    return OK
+
+
+@func
+def exchange(udp: Udp) -> None:
+    udp.destination_port, udp.source_port = udp.source_port, udp.destination_port
+
+
+@func(inline=False)
+def raise_ports(udp: Udp, by: u16) -> u16:
+    udp.source_port += by
+    udp.destination_port = 0xFFFF - udp.destination_port
+    return udp.checksum
+
+
+@func(inline=False)
+def udp_of(pkt: LwtXmitPacket) -> Udp:
+    udp = pkt.find(Udp)
+    assert udp is not None
+    return udp
+
+
+@lwt_xmit(on_fault=DROP)
+def through_functions(pkt: LwtXmitPacket) -> Verdict:
+    exchange(udp_of(pkt))
+    udp = udp_of(pkt)
+    pkt.mark = raise_ports(udp, 7)
+    udp_of(pkt).source_port = raise_ports(udp, 9) | 1
+    exchange(udp)
     return OK
 
 
@@ -169,3 +216,17 @@ def test_views_are_written_in_a_loop(runner: Runner) -> None:
         outcome = run(packet)
         assert outcome.fault is None
         assert outcome.packet == evaluated(filled, packet)
+
+
+@pytest.mark.parametrize(("packet", "at"), [(SIX, 40), (WITH_OPTIONS, 48)], ids=["plain", "options"])
+def test_checksums_follow_what_a_function_writes_in_a_header_that_it_is_given(runner: Runner, packet: bytes, at: int) -> None:
+    with running(runner, through_functions) as run:
+        outcome = run(packet)
+    assert (outcome.fault, outcome.forwarded) == (None, True)
+    assert outcome.packet is not None
+    assert outcome.packet == evaluated(through_functions, packet)
+    source, destination, _, checksum = struct.unpack_from(">4H", outcome.packet, at)
+    before = struct.unpack_from(">4H", packet, at)
+    assert (destination, checksum) != (before[1], before[3])
+    # What the ports lost the checksum has gained: it is over their sum (RFC 1624).
+    assert (source + destination + checksum - sum(before[:2]) - before[3]) % 0xFFFF == 0

@@ -75,6 +75,18 @@ class Callee:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """A function of a header: it takes a view of a `kind`, or None where it is `optional`, and gives a value. Without a `result` it
+    gives the view itself."""
+
+    name: str
+    kind: str
+    optional: bool
+    result: ValueType | None = None
+
+
+@final
 @dataclass(slots=True)
 class Scope:
     """The random numbers, the module's names, and the locals that every path to here has bound."""
@@ -91,6 +103,7 @@ class Scope:
     raw: bool = False  # bytes are read by their place, also the SRH's length, which the kernel writes only some time after an append
     callees: tuple[Callee, ...] = ()
     choosers: tuple[str, ...] = ()  # functions of an integer that give a Record of their own, a copy of an entry, or None
+    lookers: tuple[Looker, ...] = ()
     calls: int = 3  # that may still be made: each has all that the function has
     of: Callee | None = None  # the function that this is, None for the program
     _count: list[int] = field(default_factory=lambda: [0])

@@ -97,7 +97,7 @@ def go_over(scope: Scope, depth: int) -> list[str]:
 
 def edit(scope: Scope, depth: int) -> list[str] | None:
     """A TLV that was found taken out, or another put in before it. Not in a loop, where the verifier seldom comes to an end of it."""
-    if scope.loops:
+    if scope.loops or (scope.of is not None and not scope.of.moves):
         return None
     name, kind = scope.fresh("tlv"), scope.random.choice(("Small", "Raw", "Many"))
     what = scope.random.choice((f"remove({name})", f"insert(Small(number={placed(scope, U8, 1)}), at={name})"))

@@ -42,23 +42,48 @@ _INDENT = "    "
 def view(scope: Scope, depth: int) -> list[str]:
     """A header, and some of its fields, the SRH written in between now and then, which moves nothing."""
     name, local = scope.fresh("view"), scope.fresh("v")
-    kind = scope.random.choice(list(_FIELDS)) if scope.raw else "Datagram"
-    field, type_ = scope.random.choice(list(_FIELDS[kind].items()))
-    taken = scope.random.choice((f"view({kind}, at={_offset(scope)})", f"get({kind}, at={_offset(scope)})", "find(Datagram)"))
-    if taken.startswith("find") and kind != "Datagram":
-        taken = f"get({kind}, at={_offset(scope)})"
-    if not scope.raw:
-        taken = "find(Datagram)"
+    kind, field, type_ = any_field(scope)
+    optional = not scope.raw or scope.chance(2)
+    found = f"pkt.{taken(scope, kind, optional=optional)}"
+    seeker = scope.pick(each for each in scope.lookers if each.result is None and each.kind == kind)
+    if seeker is not None and scope.calls and scope.chance(2):
+        scope.calls -= 1
+        found, optional = f"{seeker.name}(pkt)", seeker.optional
     first = literal(scope, type_) if isinstance(type_, IntType) else typed(scope, type_, 0)
-    lines = [f"{name} = pkt.{taken}", f"{local} = {typed(scope, type_, 1)}", f"{local} = {first}"]
-    body = [f"{local} = {name}.{field}", *_more(scope, name, kind)]
+    lines = [f"{name} = {found}", *_looked(scope, name, kind, optional=True), f"{local} = {typed(scope, type_, 1)}", f"{local} = {first}"]
+    body = [f"{local} = {name}.{field}", *_more(scope, name, kind), *_looked(scope, name, kind, optional=False)]
     scope.random.shuffle(body)
     if scope.chance(3):
         body.insert(1, f"pkt.srh.tag = {placed(scope, U16, 1)}")
     scope.locals[local] = type_
-    if taken.startswith("view"):
+    if not optional:
         return [*lines, *body]
     return [*lines, f"if {name} is not None:", *(_INDENT + line for line in body)]
+
+
+def any_field(scope: Scope) -> tuple[str, str, ValueType]:
+    """A class of headers, and a field of it."""
+    kind = scope.random.choice(list(_FIELDS)) if scope.raw else "Datagram"
+    return kind, *scope.random.choice(list(_FIELDS[kind].items()))
+
+
+def taken(scope: Scope, kind: str, *, optional: bool) -> str:
+    """What the packet is asked for a header that may be missing, or that is a fault where it is."""
+    if not scope.raw or (optional and kind == "Datagram" and scope.chance(2)):
+        return "find(Datagram)"
+    return f"{'get' if optional else 'view'}({kind}, at={_offset(scope)})"
+
+
+def _looked(scope: Scope, name: str, kind: str, *, optional: bool) -> list[str]:
+    """A function is called with it, before it is asked about or after."""
+    looker = scope.pick(each for each in scope.lookers if each.result is not None and each.kind == kind and (each.optional or not optional))
+    if looker is None or looker.result is None or not scope.calls or scope.chance(3):
+        return []
+    scope.calls -= 1
+    local = scope.fresh("v")
+    if optional:
+        scope.locals[local] = looker.result  # else it is in an arm
+    return [f"{local} = {looker.name}(pkt, {name})"]
 
 
 def load(scope: Scope, depth: int) -> list[str] | None:
