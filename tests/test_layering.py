@@ -51,7 +51,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "live": _STAGES | {"dsl"},
     "lab": _STAGES | {"routes", "targets", "catalogue", "live", "vm", "kernel", "testing", "verbs"},
     "verbs": _STAGES | {"dsl", "vm", "kernel", "testing", "routes", "targets", "live"},
-    "apps": _STAGES | {"kernel", "testing", "vm", "targets", "live", "verbs", "tlvs"},
+    "apps": _STAGES | {"dsl", "kernel", "testing", "vm", "targets", "live", "verbs", "tlvs"},
     "cli": _STAGES | {"explanations", "listing", "vm", "kernel", "testing", "catalogue", "targets", "live", "verbs", "lab", "apps"},
     "pytest_plugin": _STAGES | {"vm", "kernel", "testing", "targets", "verbs"},
     "__main__": frozenset({"cli"}),
@@ -70,6 +70,8 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "pytest": ("pytest_plugin.py",),
     "scapy": ("pytest_plugin.py",),
     "rich": ("cli/",),
+    "hdrh": ("apps/delay/paths.py",),
+    "matplotlib": ("apps/delay/plot.py",),
 }
 
 # Files that may import inside functions: names are resolved when first used (PEP 562), and LLVM is imported in the worker
