@@ -1,0 +1,48 @@
+"""`pybpfnf lab`: the table of its commands, each imported when it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from pybpfnf.cli.commands import Row
+from pybpfnf.lazy import load_module
+
+_COMMANDS: Mapping[str, Row] = {
+    "up": Row("lab_namespaces", "Make the lab of a topology: all of it, or nothing (root)."),
+    "show": Row("lab_namespaces", "Show a topology worked out, and what its links have carried."),
+    "shell": Row("lab_namespaces", "Run a command, or a shell, in a node (root)."),
+    "down": Row("lab_namespaces", "Remove a lab (root)."),
+}
+
+
+class _Commands(click.Group):
+    """The commands of the table above, in its order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = _COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = getattr(load_module(f"pybpfnf.cli.{row.module}"), f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in _COMMANDS.items()])
+
+
+@click.group("lab", cls=_Commands, invoke_without_command=True)
+@click.pass_context
+def lab_command(context: click.Context) -> int:
+    """Make a network for experiments from a topology.
+
+    FILE is a topology (TOML); a lab that is up can also be told by its NAME.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    click.echo(context.get_help(), err=True)
+    return 2
