@@ -13,6 +13,7 @@ from rich.table import Table
 from benchmarks.build_time import BuildTime
 from benchmarks.codegen import IN_C, CodeFigures
 from benchmarks.files import FileSpeed
+from benchmarks.links import FRAME, LinkSpeed
 from benchmarks.measure import Spread
 from benchmarks.vm_speed import KERNEL, Speed
 
@@ -27,10 +28,11 @@ class Report:
     codegen: Sequence[CodeFigures]
     vm: Sequence[Speed]
     files: Sequence[FileSpeed]
+    links: Sequence[LinkSpeed]
     missing: Sequence[str]
 
     def as_json(self) -> str:
-        """Times in milliseconds (`build`) and nanoseconds (`codegen`, `vm`), in seconds of `files`."""
+        """Times in milliseconds (`build`) and nanoseconds (`codegen`, `vm`), in seconds of `files`; `links` says its own."""
         return json.dumps(asdict(self), indent=2)
 
     def print(self, console: Console) -> None:
@@ -46,6 +48,8 @@ class Report:
             console.print(_vm_table(self.vm))
         if self.files:
             console.print(_files_table(self.files))
+        if self.links:
+            console.print(_links_table(self.links))
 
 
 def _build_table(rows: Sequence[BuildTime]) -> Table:
@@ -96,6 +100,24 @@ def _files_table(rows: Sequence[FileSpeed]) -> Table:
         rate = f"{row.packets / row.seconds:,.0f}"
         table.add_row(row.function, f"{row.packets:,}", f"{row.bytes / 1e6:.0f}", f"{row.seconds:.2f}", rate, f"{row.memory / 1e6:.0f}")
     return table
+
+
+def _links_table(rows: Sequence[LinkSpeed]) -> Table:
+    title = f"a lab's link of 110 Mb/s and 30 ms, frames of {FRAME} bytes both ways; by how many ms probes are late: median (99 of 100)"
+    table = Table("done by", title=title, title_justify="left")
+    for name in ("Mb/s each way", "sent", "arrived", "dropped", "of a processor", "alone", "behind frames"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        processor = "-" if row.processor is None else f"{row.processor * 100:.0f} %"
+        late = [
+            f"{median / 1e6:.3f} ({most / 1e6:.3f})" for median, most in ((row.idle_median, row.idle_99), (row.late_median, row.late_99))
+        ]
+        table.add_row(row.means, f"{row.megabits:.1f}", f"{row.sent:,}", f"{row.arrived:,}", f"{row.dropped:,}", processor, *late)
+    return table
+
+
+def _late(median: float, most: float) -> str:
+    return f"{median / 1e6:.3f} ({most / 1e6:.3f})"
 
 
 def _against(row: CodeFigures, yardstick: CodeFigures | None) -> Iterator[str]:

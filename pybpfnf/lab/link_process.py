@@ -30,6 +30,7 @@ from pybpfnf.lab.link_specification import COUNTERS, LinkSpecification, read_spe
 from pybpfnf.lab.start_links import READY
 
 _BURST = 64  # frames that are taken before those that are due are sent
+_PAUSE = 0.0001  # seconds, the most that a frame may be late for want of being seen
 _WATCH = 1.0  # seconds between two looks at the namespace's name
 _OLDEST = 1_000_000_000  # nanoseconds that a frame may have waited: more is a clock that was set
 
@@ -73,6 +74,7 @@ class LinkProcess:
         self._poll.register(self._asked, select.EPOLLIN)
         self._waiting: list[tuple[int, int, _Way, bytes]] = []
         self._taken = 0
+        self._busy = False
 
     @property
     def is_alive(self) -> bool:
@@ -82,8 +84,8 @@ class LinkProcess:
     def turn(self, patience: float) -> None:
         """Send what is due, wait for the next thing to happen (seconds), and take in what came."""
         self._send()
-        wait = patience if not self._waiting else min(patience, max(0, self._waiting[0][0] - time.monotonic_ns()) / 1e9)
-        select.select([self._poll], [], [], wait)  # epoll's own wait knows milliseconds alone
+        self._wait(patience)
+        self._busy = False
         for number, events in self._poll.poll(0):
             if number == self._asked.fileno():
                 self._answer()
@@ -91,6 +93,14 @@ class LinkProcess:
                 self._take(self._ways[number])
             else:
                 self._end(self._ways[number])
+
+    def _wait(self, patience: float) -> None:
+        """While frames come in, not for each of them: the kernel notes when they arrive, and none is due before its delay is over."""
+        wait = patience if not self._waiting else min(patience, max(0, self._waiting[0][0] - time.monotonic_ns()) / 1e9)
+        if self._busy:
+            time.sleep(min(wait, _PAUSE))
+        else:
+            select.select([self._poll], [], [], wait)  # epoll's own wait knows milliseconds alone
 
     def _send(self) -> None:
         now = time.monotonic_ns()
@@ -105,6 +115,7 @@ class LinkProcess:
 
     def _take(self, way: _Way) -> None:
         now, real = time.monotonic_ns(), time.time_ns()
+        self._busy = True
         for at, frame in way.source.take(_BURST):
             age = real - at
             arrives = way.wire.offer(now - age if 0 < age < _OLDEST else now, len(frame))

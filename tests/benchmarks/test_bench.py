@@ -59,3 +59,12 @@ def test_files_have_their_figures() -> None:
     report = json.loads(_bench("files", "--json"))
     assert [row["function"] for row in report["files"]] == list(files.FUNCTIONS)
     assert all(row["seconds"] > 0 and row["memory"] > 10**6 for row in report["files"])
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_a_labs_link_has_its_figures() -> None:
+    (row,) = json.loads(_bench("link", "--json"))["links"]
+    assert row["sent"] == row["arrived"] > 400
+    assert row["dropped"] == 0
+    assert 0 < row["idle_median"] <= row["idle_99"]
