@@ -52,7 +52,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "lab": _STAGES | {"routes", "targets", "catalogue", "live", "vm", "kernel", "testing", "verbs"},
     "verbs": _STAGES | {"dsl", "vm", "kernel", "testing", "routes", "targets", "live"},
     "apps": _STAGES | {"dsl", "kernel", "testing", "vm", "targets", "live", "verbs", "tlvs"},
-    "cli": _STAGES | {"explanations", "listing", "vm", "kernel", "testing", "catalogue", "targets", "live", "verbs", "lab", "apps"},
+    "cli": _STAGES
+    | {"explanations", "listing", "routes", "vm", "kernel", "testing", "catalogue", "targets", "live", "verbs", "lab", "apps"},
     "pytest_plugin": _STAGES | {"vm", "kernel", "testing", "targets", "verbs"},
     "__main__": frozenset({"cli"}),
     "__init__": _STAGES | {"dsl", "vm", "kernel", "verbs", "apps"},
