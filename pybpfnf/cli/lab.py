@@ -10,6 +10,7 @@ from pybpfnf.cli.commands import Row
 from pybpfnf.lazy import load_module
 
 _COMMANDS: Mapping[str, Row] = {
+    "run": Row("lab_run", "Run a topology in this process, on a clock of its own."),
     "up": Row("lab_namespaces", "Make the lab of a topology: all of it, or nothing (root)."),
     "show": Row("lab_namespaces", "Show a topology worked out, and what its links have carried."),
     "shell": Row("lab_namespaces", "Run a command, or a shell, in a node (root)."),

@@ -23,6 +23,7 @@ from pybpfnf.testing.pcap import read_capture
 _PINGS = (Column("FROM"), Column("TO"), Column("RTT MS", right=True), Column("WAY"))
 _LINKS = (Column("LINK"), Column("FROM"), Column("SENT", right=True), Column("ARRIVED", right=True), Column("LOST", right=True))
 _DROPS = (Column("AT"), Column("PACKETS", right=True), Column("WHY"))
+_FAULTS = (Column("NODE"), Column("FUNCTION AT"), Column("FAULTS", right=True), Column("WHY"))
 
 
 @click.command("run")
@@ -39,8 +40,8 @@ def run_command(file: str, pings: tuple[str, ...], sends: tuple[str, ...], until
     lab's beginning. Routers are those of the VM, links take the delays, rates, queues and losses of the file, exactly.
 
     With --json, stdout is an object for each ping (from, to, rtt_ns, there, back, reason), for each direction of a link (link, from, sent,
-    arrived, lost), each drop (at_ns, where, reason) and each line of a program's log (at_ns, node, log). Exit status 1: an echo
-    that was asked for did not come back.
+    arrived, lost), each drop (at_ns, where, reason), each fault of a function (node, function, faults, message) and each line of a
+    program's log (at_ns, node, log). Exit status 1: an echo that was asked for did not come back.
     """
     end = None if until is None else read_time(until)
     report: _Report = _JsonReport() if as_json else _TextReport()
@@ -117,6 +118,10 @@ class _TextReport:
         if drops:
             click.echo()
             print_table(_DROPS, [(where, str(count), reason) for (where, reason), count in drops.items()])
+        faults = _faults(lab)
+        if faults:
+            click.echo()
+            print_table(_FAULTS, [(node, at, str(count), why) for node, at, count, why in faults])
         for line in lab.log:
             click.echo(f"{line.at / 1e6:.6f} ms {line.node}: {line.text}")
 
@@ -131,6 +136,8 @@ class _JsonReport:
             _print(link=link, **{"from": node}, sent=sent, arrived=arrived, lost=lost)
         for drop in lab.drops:
             _print(at_ns=drop.at, where=drop.where, reason=drop.reason)
+        for node, at, count, why in _faults(lab):
+            _print(node=node, function=at, faults=count, message=why)
         for line in lab.log:
             _print(at_ns=line.at, node=line.node, log=line.text)
 
@@ -144,7 +151,19 @@ def _ping_row(lab: VirtualLab, each: Ping) -> tuple[str, str, str, str]:
     if each.back and each.back != each.there[::-1]:
         way += f", back {' '.join(each.back)}"
     rtt = "-" if each.rtt is None else f"{each.rtt / 1e6:.6f}"
-    return each.source, str(each.target), rtt, way if each.reason is None else f"{way}: {each.reason}"
+    names = {address.ip: node.name for node in lab.plan.nodes.values() for address in node.addresses}
+    return each.source, names.get(each.target, str(each.target)), rtt, way if each.reason is None else f"{way} ({each.reason})"
+
+
+def _faults(lab: VirtualLab) -> list[tuple[str, str, int, str]]:
+    """Of functions that ended in faults: the node, what they are bound to, how often, and where in the source."""
+    found = []
+    for name in lab.plan.nodes:
+        for prefix, live in lab.node(name).functions():
+            for each in live.faults():
+                if each.count:
+                    found.append((name, str(prefix), each.count, f"{each.site.file}:{each.site.line}: {each.site.message}"))
+    return found
 
 
 def _traffic(lab: VirtualLab) -> list[tuple[str, str, int, int, int]]:

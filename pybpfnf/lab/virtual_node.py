@@ -214,6 +214,11 @@ class VirtualNode:
         none."""
         return self._running_at(destination, table).live
 
+    def functions(self) -> Iterator[tuple[IPv6Network, Live]]:
+        """Each function, with what it is bound to."""
+        for (prefix, _), running in self._running.items():
+            yield prefix, running.live
+
     def on_record(self, destination: Destination, map: str, handler: Callable[[Any], object], *, table: int = MAIN_TABLE) -> None:  # noqa: A002
         """Have each record that the function there sends by this ring buffer or perf event array handed over when it is sent."""
         live = self._running_at(destination, table).live
