@@ -35,6 +35,7 @@ _RANGES = (
     ("clock_tai", 0, _U64),
     ("tai_offset", 0, _U64),
     ("clock_boot", 0, _U64),
+    ("received", 0, _U32),
 )
 
 
@@ -93,6 +94,7 @@ class Environment:
     linear: int | None = None  # bytes of a packet, from its IP header on, that are in one piece in the kernel's memory; None: all
     gso_size: int = 0  # a packet stands for several, with so many bytes of TCP's or UDP's payload each
     offloaded: bool = False  # a device is to complete the checksum of TCP or UDP (CHECKSUM_PARTIAL), which has the pseudo-header's sum
+    received: int | None = None  # how long before the function a packet came in, by the kernel's stamp on it; None: it has no stamp
     fuel: int = 16_000_000  # instructions before a run is called endless: more than the longest loop that the language takes
 
     def __post_init__(self) -> None:
@@ -100,7 +102,7 @@ class Environment:
         if not 0 <= self.cpu < self.cpus:
             raise InputError(f"there is no CPU {self.cpu} where there are {self.cpus}", hint="they count from 0")
         for name, low, high in _RANGES:
-            if not low <= getattr(self, name) <= high:
+            if getattr(self, name) is not None and not low <= getattr(self, name) <= high:
                 raise InputError(f"{name} is {getattr(self, name)}, and goes from {low} to {high}")
         for prefix in self.unreachable:
             _network(prefix)

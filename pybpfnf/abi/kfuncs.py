@@ -17,13 +17,15 @@ from pybpfnf.records import dataclass
 @final
 @dataclass(frozen=True, slots=True)
 class Kfunc:
-    """One function, as a `Helper` row has it; `since` is the kernel that brought it."""
+    """One function, as a `Helper` row has it; `since` is the kernel that brought it. `optional`: our loader lets a call of it give 0 in a
+    kernel that does not have it, and the language's code asks for that."""
 
     name: str  # whole: "bpf_iter_num_new"
     args: tuple[Arg, ...]
     ret: Arg
     since: str
     doc: str
+    optional: bool = False
     variadic: ClassVar[int] = 0
     changes_packet: ClassVar[bool] = False
 
@@ -50,7 +52,11 @@ _DYNPTRS = (
     Kfunc("bpf_dynptr_clone", (Arg.DYNPTR, Arg.DYNPTR_OUT), Arg.SCALAR, "6.5", "Another to the same."),
 )  # fmt: skip
 
-KFUNCS: Mapping[str, Kfunc] = {kfunc.name: kfunc for kfunc in (*_NUMBERS, *_DYNPTRS)}
+_CONTEXTS = (
+    Kfunc("bpf_cast_to_kern_ctx", (Arg.CTX,), Arg.OTHER, "6.2", "The kernel's own structure behind a context, to be read.", optional=True),
+)
+
+KFUNCS: Mapping[str, Kfunc] = {kfunc.name: kfunc for kfunc in (*_NUMBERS, *_DYNPTRS, *_CONTEXTS)}
 """Every kernel function that the language or the VM knows, by name."""
 
 MAX_LOOPS = 1 << 23

@@ -97,7 +97,7 @@ def _needs(insns: Iterable[Insn], maps: Mapping[str, str], program_type: str | N
         if helper is not None:
             yield slot, f"helper {helper.name}", helper_since(helper, program_type)
         kfunc = KFUNCS.get(insn.ref or "") if insn.form.kind is Kind.CALL_KFUNC else None
-        if kfunc is not None:
+        if kfunc is not None and not kfunc.optional:
             yield slot, f"kernel function {kfunc.name}", kfunc.since
         if insn.form.kind is Kind.LOAD_IMM64 and insn.ref is not None and insn.ref in maps:
             named.add(insn.ref)

@@ -11,8 +11,8 @@ from pybpfnf.dsl.walk import reached
 
 # Expressions and statements that leave the packet where it is. All others are taken to put other headers in front.
 _STILL = (
-    ir.Const, ir.LocalRead, ir.VariableRead, ir.HeaderRead, ir.ContextRead, ir.Convert, ir.Binary, ir.Unary, ir.Compare, ir.Logical,
-    ir.Not, ir.Let, ir.Conditional, ir.MapRead, ir.MapGet, ir.MapContains, ir.IsNone, ir.Unwrap,
+    ir.Const, ir.LocalRead, ir.VariableRead, ir.HeaderRead, ir.ContextRead, ir.ReceiveTime, ir.Convert, ir.Binary, ir.Unary, ir.Compare,
+    ir.Logical, ir.Not, ir.Let, ir.Conditional, ir.MapRead, ir.MapGet, ir.MapContains, ir.IsNone, ir.Unwrap,
     ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
     ir.SegmentCount, ir.SegmentRead, ir.FindTlv, ir.NextTlv, ir.IsTlv, ir.TlvAs, ir.TlvRead, ir.TlvItem, ir.TlvLength,
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,

@@ -22,6 +22,7 @@ from pybpfnf.backend.lower_maps import lower_map_get, lower_map_read, map_contai
 from pybpfnf.backend.lower_memory import lower_context_read, lower_variable_read
 from pybpfnf.backend.lower_packet import lower_has_header, lower_header_read
 from pybpfnf.backend.lower_queues import lower_queue_take
+from pybpfnf.backend.lower_receive_time import lower_receive_time
 from pybpfnf.backend.lower_redirect import lower_clone_redirect, lower_redirect
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
 from pybpfnf.backend.lower_segments import lower_segment_count, lower_segment_read
@@ -187,6 +188,7 @@ EXPRESSIONS: Expressions = {
     ir.VariableRead: lower_variable_read,
     ir.HeaderRead: lower_header_read,
     ir.ContextRead: lower_context_read,
+    ir.ReceiveTime: lower_receive_time,
     ir.Convert: lower_convert,
     ir.Binary: lower_binary,
     ir.Unary: lower_unary,

@@ -13,23 +13,21 @@ limits that only the body's own comparisons give).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from pybpfnf.backend.around import Loop
-from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.hide import hide, unknown_zero
+from pybpfnf.backend.kfuncs import ITERATOR_SIZE
 from pybpfnf.backend.lower_loop import at_head, is_constant, iterations, set_counter
 from pybpfnf.backend.lower_packet import FARTHEST, srh_slot
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_struct import local_of, root_of
-from pybpfnf.dsl.types import S32, ArrayType, BoolType, IntType, OctetsType, OptionalType, StructType
+from pybpfnf.dsl.types import ArrayType, BoolType, IntType, OctetsType, OptionalType, StructType
 from pybpfnf.dsl.walk import walk
 
 _Body = Callable[[Frame, tuple[ir.Stmt, ...]], None]
-_ITERATOR = 8  # bytes: struct bpf_iter_num, include/uapi/linux/bpf.h
 _WORD = 8
 
 
@@ -43,7 +41,7 @@ def lower_long_loop(frame: Frame, node: ir.ForRange, lower_body: _Body) -> None:
     for local in carried:
         _begin_as_zero(frame, local)
     _forget(frame, changed, carried)
-    iterator = frame.scratch(f"iterator{_depth(frame)}", _ITERATOR)
+    iterator = frame.scratch(f"iterator{_depth(frame)}", ITERATOR_SIZE)
     number = count if is_constant(count) else w.cast("trunc", "i64", count, "i32")
     w.value(f"call i32 @bpf_iter_num_new(ptr {iterator}, i32 0, i32 {number})")
     frame.packet = at_head(frame, node.body)
@@ -147,19 +145,3 @@ def _part_from_before(frame: Frame, locals_: Iterable[ir.Local]) -> None:
             wide = w.load(type_, place) if local.type.width == 64 else w.cast("zext", type_, w.load(type_, place), "i64")
             opaque = w.barrier("i64", wide)
             w.store(type_, opaque if local.type.width == 64 else w.cast("trunc", "i64", opaque, type_), place)
-
-
-def declare_kfuncs(module: ir.Module, debug: DebugInfo) -> Iterator[str]:
-    """The kernel's functions that loops need, with their types as the kernel has them: libbpf compares."""
-    bodies = [each.body for each in module.functions] + [each.body for each in module.subprograms]
-    nodes: Iterator[Any] = (node for body in bodies for node in walk(body))
-    if not any(isinstance(node, ir.ForRange) and node.counted_by_kernel for node in nodes):
-        return
-    number = debug.type_of(S32)
-    iterator = debug.pointer_to(debug.opaque_structure("bpf_iter_num", _ITERATOR))
-    for name, result, result_type, parameters, types in (
-        ("bpf_iter_num_new", "i32", number, "ptr, i32, i32", (iterator, number, number)),
-        ("bpf_iter_num_next", "ptr", debug.pointer_to(number), "ptr", (iterator,)),
-        ("bpf_iter_num_destroy", "void", None, "ptr", (iterator,)),
-    ):
-        yield f'declare !dbg {debug.external(name, result_type, types)} {result} @{name}({parameters}) nounwind section ".ksyms"'

@@ -10,8 +10,8 @@ from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.frame import Shared
 from pybpfnf.backend.hide import grows
+from pybpfnf.backend.kfuncs import declare_kfuncs
 from pybpfnf.backend.lower_function import lower_function
-from pybpfnf.backend.lower_long_loop import declare_kfuncs
 from pybpfnf.backend.lower_subprogram import lower_subprogram
 from pybpfnf.backend.lower_tails import define_programs
 from pybpfnf.backend.spare import spare_map
@@ -19,7 +19,7 @@ from pybpfnf.backend.texts import Texts
 from pybpfnf.backend.values import alignment, literal, memory_type, string
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import S32, U64, AddressType, ValueType
-from pybpfnf.image.meta import FAULTS_SYMBOL, Chain, Meta, MetaMap, MetaProgram, MetaVariable
+from pybpfnf.image.meta import FAULTS_SYMBOL, LOADERS_SYMBOLS, Chain, Meta, MetaMap, MetaProgram, MetaVariable
 from pybpfnf.llvm import TRIPLE
 from pybpfnf.records import dataclass
 
@@ -143,7 +143,7 @@ def _license(license_: str) -> str:
 def _meta(module: ir.Module, sites: FaultSites, counted: bool) -> Meta:
     return Meta(
         programs={function.name: MetaProgram(function.hook.name, function.on_fault, function.doc) for function in module.functions},
-        variables={variable.name: _meta_variable(variable) for variable in module.variables if variable is not ir.TAI_OFFSET},
+        variables={variable.name: _meta_variable(variable) for variable in module.variables if variable.name not in LOADERS_SYMBOLS},
         maps={map_.name: MetaMap(str(map_.key), str(map_.value), _default(map_)) for map_ in module.maps},
         sites=tuple(sites.sites),
         counted=counted,

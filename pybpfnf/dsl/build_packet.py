@@ -20,7 +20,8 @@ from pybpfnf.dsl.build_view import VIEW_METHODS, build_wire_field, is_header_vie
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe
-from pybpfnf.dsl.types import ADDRESS, INT_TYPES, ValueType
+from pybpfnf.dsl.rules import is_gpl_compatible
+from pybpfnf.dsl.types import ADDRESS, INT_TYPES, U64, ValueType
 from pybpfnf.dsl.updates import updated
 from pybpfnf.dsl.values import (
     POISON,
@@ -84,10 +85,21 @@ def _of_packet(b: Builder, node: ast.Attribute) -> Value:
         return HeaderView(HEADERS[name])
     if name in METHODS or name in PUSHES or name in VIEW_METHODS or name in REDIRECTS:
         return Method(PacketView(), name)
+    if name == "received":
+        return _received(b, node)
     field = _context_field(b, node)
     if isinstance(field, Poison):
         return POISON
     return Typed(ir.ContextRead(field, _context_type(field), b.span(node)))
+
+
+def _received(b: Builder, node: ast.Attribute) -> Value:
+    """It is in the kernel's structure behind the context, to which a kernel function leads."""
+    if not is_gpl_compatible(b.license):
+        message = f"`{b.text(node)}` is for GPL programs, and the license is {b.license!r}"
+        return b.error("not-here", message, node, 'write `license="GPL"`')
+    span = b.span(node)
+    return Typed(ir.ReceiveTime(ir.VariableRead(ir.TSTAMP_OFFSET, U64, span), span))
 
 
 def readable_fields(hook: ProgramType) -> dict[str, ContextField]:

@@ -28,7 +28,7 @@ from pybpfnf.dsl.values import Appended, Constant, Effect, Literal, Poison, Redi
 from pybpfnf.dsl.walk import reached
 
 # What cannot fault when it is read, nor do anything.
-_WITHOUT_EFFECT = (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.StructValue)
+_WITHOUT_EFFECT = (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.ReceiveTime, ir.StructValue)
 
 
 def build_if(b: Builder, node: ast.If) -> Statements:

@@ -316,6 +316,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.VariableRead: lambda node: node.type == node.variable.type,
     ir.HeaderRead: _field_type_fits,
     ir.ContextRead: lambda node: isinstance(node.type, IntType) and node.type.size == node.field.size,
+    ir.ReceiveTime: lambda node: node.offset.type == node.type == U64,
     ir.Convert: _convert,
     ir.Binary: _binary,
     ir.Unary: lambda node: node.operand.type == node.type,

@@ -233,6 +233,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.LocalRead: lambda node: _local(node.local),
     ir.VariableRead: lambda node: node.variable.name,
     ir.HeaderRead: lambda node: f"{node.header.name}.{node.field.name}",
+    ir.ReceiveTime: lambda node: "received",
     ir.ContextRead: lambda node: f"ctx.{node.field.name}",
     ir.Convert: lambda node: f"{node.type}({_expr(node.operand)})",
     ir.Binary: _binary,

@@ -30,9 +30,8 @@ _LOWER = "lower the bound, as in `range(min(n, 16))`, or do less in the body"
 
 # Branches whose outcome the verifier does not know, at most, for one node. A node that is not here has one.
 _FORKS: Mapping[type, int] = {
-    **dict.fromkeys(
-        (ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.Convert, ir.Unary, ir.Not, ir.Let, ir.Unwrap, ir.IsNone), 0
-    ),
+    **dict.fromkeys((ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.ReceiveTime, ir.Convert, ir.Unary, ir.Not, ir.Let), 0),
+    **dict.fromkeys((ir.Unwrap, ir.IsNone), 0),
     **dict.fromkeys(
         (ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.Evaluate, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall), 0
     ),

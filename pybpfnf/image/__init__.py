@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from pybpfnf.image.settings import configure as configure
     from pybpfnf.image.settings import missing as missing
     from pybpfnf.image.settings import require_complete as require_complete
-    from pybpfnf.image.settings import set_tai_offset as set_tai_offset
+    from pybpfnf.image.settings import set_by_loader as set_by_loader
 
-__all__ = ["configure", "missing", "read", "require_complete", "set_tai_offset"]
+__all__ = ["configure", "missing", "read", "require_complete", "set_by_loader"]
 
 _MODULE_OF = {
     "configure": "pybpfnf.image.settings",
     "missing": "pybpfnf.image.settings",
     "read": "pybpfnf.image.reader",
     "require_complete": "pybpfnf.image.settings",
-    "set_tai_offset": "pybpfnf.image.settings",
+    "set_by_loader": "pybpfnf.image.settings",
 }
 
 

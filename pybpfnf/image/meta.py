@@ -17,7 +17,10 @@ from pybpfnf.records import dataclass
 SECTION = ".pybpfnf"
 PREFIX = "__pybpfnf"  # of symbols that the compiler makes
 FAULTS_SYMBOL = "__pybpfnf_faults"  # u64 counters in .bss, one a site
-TAI_OFFSET_SYMBOL = "__pybpfnf_tai_offset"  # a u64 in .rodata: the nanoseconds that CLOCK_TAI is ahead of CLOCK_REALTIME
+# Each a u64 in .rodata that whoever loads the program sets: the nanoseconds that CLOCK_TAI is ahead of CLOCK_REALTIME, and where in
+# struct sk_buff its time stamp is.
+TAI_OFFSET_SYMBOL, TSTAMP_OFFSET_SYMBOL = "__pybpfnf_tai_offset", "__pybpfnf_tstamp_offset"
+LOADERS_SYMBOLS = (TAI_OFFSET_SYMBOL, TSTAMP_OFFSET_SYMBOL)
 _VERSION = 1
 
 Chain: TypeAlias = tuple[str, ...]  # calls as FILE:LINE:COLUMN, the innermost first

@@ -168,7 +168,7 @@ class ObjectImage:
     btf: bytes = b""
     variables: Mapping[str, Variable] = field(default_factory=dict)
     faults: FaultCounters | None = None
-    tai_offset: Variable | None = None  # what `realtime()` takes off CLOCK_TAI: for the loader to set, in `variables` for nobody
+    by_loader: Mapping[str, Variable] = field(default_factory=dict)  # what whoever loads it sets, by symbol (image.meta)
 
     def program(self, name: str | None = None) -> ProgramImage:
         """The program of that name, or the only one; raises InputError with the names there are."""

@@ -16,7 +16,7 @@ from pybpfnf.image.meta import SECTION, Meta, MetaCalls, MetaMap, decode_meta
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.image.objfile import ObjectFile, read_object
 from pybpfnf.image.records import Records
-from pybpfnf.image.variables import read_faults, read_tai_offset, read_variables
+from pybpfnf.image.variables import read_by_loader, read_faults, read_variables
 from pybpfnf.types.layout import SCALAR_TYPES
 
 _NO_TYPES: Mapping[str, str] = {}
@@ -57,7 +57,7 @@ def _read(data: bytes) -> ObjectImage:
         btf=fixup_datasec(btf, obj) if btf is not None else b"",
         variables=read_variables(obj, btf, meta),
         faults=read_faults(obj, meta),
-        tai_offset=read_tai_offset(obj, meta),
+        by_loader=read_by_loader(obj, meta),
     )
 
 

@@ -26,13 +26,12 @@ def configure(image: ObjectImage, values: Mapping[str, object]) -> ObjectImage:
     return replace(image, maps=maps, variables=variables)
 
 
-def set_tai_offset(image: ObjectImage, nanoseconds: int) -> ObjectImage:
-    """The image as it is loaded where CLOCK_TAI is so far ahead of CLOCK_REALTIME; the same one where nothing reads the clock."""
-    variable = image.tai_offset
-    if variable is None:
-        return image
-    data = encode_scalar(variable.type, nanoseconds, variable.name)
-    return replace(image, maps={**image.maps, variable.map: _written(image.maps[variable.map], variable.offset, data)})
+def set_by_loader(image: ObjectImage, values: Mapping[str, int]) -> ObjectImage:
+    """The image as it is loaded: `values` by symbol, at least of those that it asks for; the same one where it asks for none."""
+    maps = dict(image.maps)
+    for symbol, variable in image.by_loader.items():
+        maps[variable.map] = _written(maps[variable.map], variable.offset, encode_scalar(variable.type, values[symbol], symbol))
+    return replace(image, maps=maps) if image.by_loader else image
 
 
 def missing(image: ObjectImage, program: ProgramImage) -> tuple[Variable, ...]:

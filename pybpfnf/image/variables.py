@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from pybpfnf.errors import ObjectError
@@ -9,7 +10,7 @@ from pybpfnf.image.btf import Btf
 from pybpfnf.image.btftypes import read_scalar
 from pybpfnf.image.datasec import variable_offset
 from pybpfnf.image.maps import is_data
-from pybpfnf.image.meta import FAULTS_SYMBOL, SECTION, TAI_OFFSET_SYMBOL, Meta, MetaVariable
+from pybpfnf.image.meta import FAULTS_SYMBOL, LOADERS_SYMBOLS, SECTION, Meta, MetaVariable
 from pybpfnf.image.model import FaultCounters, FaultSite, Role, Variable
 from pybpfnf.image.objfile import ObjectFile, Section
 from pybpfnf.types.layout import SCALAR_TYPES, U64, ValueType
@@ -61,12 +62,14 @@ def _locate(obj: ObjectFile, name: str) -> tuple[Section, int]:
     return obj.sections[symbol.section], symbol.value
 
 
-def read_tai_offset(obj: ObjectFile, meta: Meta | None) -> Variable | None:
-    """The offset that `realtime()` reads; None where no function asks for it, and for objects from elsewhere."""
-    if meta is None or TAI_OFFSET_SYMBOL not in obj.named_symbols:
-        return None
-    section, offset = _locate(obj, TAI_OFFSET_SYMBOL)
-    return _variable(section, TAI_OFFSET_SYMBOL, Role.CONFIG, U64, offset, False)
+def read_by_loader(obj: ObjectFile, meta: Meta | None) -> Mapping[str, Variable]:
+    """What the compiler has left to the loader, where a function asks for it; nothing for objects from elsewhere."""
+    found: dict[str, Variable] = {}
+    for symbol in LOADERS_SYMBOLS:
+        if meta is not None and symbol in obj.named_symbols:
+            section, offset = _locate(obj, symbol)
+            found[symbol] = _variable(section, symbol, Role.CONFIG, U64, offset, False)
+    return found
 
 
 def read_faults(obj: ObjectFile, meta: Meta | None) -> FaultCounters | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
+from pybpfnf.abi.codec import make
+from pybpfnf.abi.forms import Insn, Kind
 from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.errors import SystemLacksError
-from pybpfnf.image.btf import HEADER, TYPE, Kind, trailer_size
+from pybpfnf.image.model import ProgramImage
+from pybpfnf.kernel import vmlinux
 
-_VMLINUX = Path("/sys/kernel/btf/vmlinux")
+_NO_RESULT = make("mov64_imm", dst=0, imm=0)
 
 
 def kfunc_ids(names: Sequence[str]) -> Mapping[str, int]:
@@ -27,28 +30,20 @@ def kfunc_ids(names: Sequence[str]) -> Mapping[str, int]:
     return found
 
 
+def without_absent(program: ProgramImage) -> ProgramImage:
+    """The program with a 0 in place of each call of an optional function (`Kfunc.optional`) that this kernel does not have."""
+    optional = [name for name in program.kfunc_names if name in KFUNCS and KFUNCS[name].optional]
+    found = _functions(frozenset(optional)) if optional else {}
+    absent = {name for name in optional if name not in found}
+    if not absent:
+        return program
+    return replace(program, insns=tuple(_NO_RESULT if _calls(insn, absent) else insn for insn in program.insns))
+
+
+def _calls(insn: Insn, names: set[str]) -> bool:
+    return insn.form.kind is Kind.CALL_KFUNC and insn.ref in names
+
+
 @cache
 def _functions(names: frozenset[str]) -> Mapping[str, int]:
-    try:
-        data = _VMLINUX.read_bytes()
-    except OSError as error:
-        hint = "the kernel is built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted"
-        raise SystemLacksError(f"cannot read {_VMLINUX}, which says what functions the kernel has: {error.strerror}", hint=hint) from None
-    _, _, _, header_size, type_offset, type_size, string_offset, string_size = HEADER.unpack_from(data)
-    strings = data[header_size + string_offset :][:string_size]
-    # Each name stands there once, so that comparing offsets is enough.
-    offsets = {strings.find(b"\0" + name.encode() + b"\0") + 1: name for name in names}
-    types = data[header_size + type_offset :][:type_size]
-    return {offsets[place]: number for place, number in _named_functions(types) if place in offsets}
-
-
-def _named_functions(types: bytes) -> Iterator[tuple[int, int]]:
-    """The offset of the name of each FUNC, and its id."""
-    offset, number, unpack = 0, 1, TYPE.unpack_from
-    while offset < len(types):
-        name, info, _ = unpack(types, offset)
-        kind = info >> 24 & 0x1F
-        if kind == Kind.FUNC:
-            yield name, number
-        offset += TYPE.size + trailer_size(kind, info & 0xFFFF)
-        number += 1
+    return vmlinux.functions(names)

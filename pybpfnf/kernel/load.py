@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,8 @@ from typing import Self, final
 from pybpfnf.abi.codec import SLOT_SIZE, encode
 from pybpfnf.abi.programs import PROGRAM_TYPES, ProgramType
 from pybpfnf.errors import Error, InputError, KernelError, VerifierError
-from pybpfnf.image import set_tai_offset
+from pybpfnf.image import set_by_loader
+from pybpfnf.image.meta import TAI_OFFSET_SYMBOL, TSTAMP_OFFSET_SYMBOL
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.kernel import bpffs
@@ -22,17 +23,22 @@ from pybpfnf.kernel.attrs import BtfLoad, ProgramLoad
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 from pybpfnf.kernel.clock import tai_offset
 from pybpfnf.kernel.info import ProgramInfo, program_info
-from pybpfnf.kernel.kfuncs import kfunc_ids
+from pybpfnf.kernel.kfuncs import kfunc_ids, without_absent
 from pybpfnf.kernel.maps import Map, address_of, create_map, kernel_name
 from pybpfnf.kernel.refuse import refuse_dangerous
 from pybpfnf.kernel.shared import open_or_pin
 from pybpfnf.kernel.verifier_log import diagnose
+from pybpfnf.kernel.vmlinux import member_offset
 
 # With less, large programs fail with ENOSPC before the message; the kernel writes only what it needs.
 _LOG_SIZE = 16 << 20
 _LOG_LEVEL = 1  # BPF_LOG_LEVEL1: instructions and the failing path's states
 FUNC_INFO_SIZE = 8  # struct bpf_func_info: insn_off in slots, type_id
 LINE_INFO_SIZE = 16  # struct bpf_line_info: insn_off in slots, file_name_off, line_off, line_col
+_BY_LOADER: Mapping[str, Callable[[], int]] = {
+    TAI_OFFSET_SYMBOL: lambda: tai_offset(),
+    TSTAMP_OFFSET_SYMBOL: lambda: member_offset("sk_buff", "tstamp"),
+}
 
 
 @final
@@ -87,7 +93,7 @@ def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | 
     reached = reached_programs(image, program)
     for each in (program, *reached):
         refuse_dangerous(each, row)
-    image = set_tai_offset(image, tai_offset()) if image.tai_offset is not None else image
+    image = set_by_loader(image, {symbol: _BY_LOADER[symbol]() for symbol in image.by_loader})
     with ExitStack() as undo:
         btf, btf_refused = _load_btf(image.btf)
         if btf is not None:
@@ -206,4 +212,5 @@ def _code(program: ProgramImage, maps: Mapping[str, Map]) -> bytes:
     for name in program.map_names:
         if name not in maps:
             raise InputError(f"program {program.name} refers to {name!r}, which is not a map of its object")
+    program = without_absent(program)
     return encode(program.insns, {name: each.fd for name, each in maps.items()} | dict(kfunc_ids(program.kfunc_names)))

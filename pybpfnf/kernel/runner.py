@@ -28,6 +28,7 @@ from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
 from pybpfnf.kernel.load import program_type
 from pybpfnf.kernel.netlink import CREATE, EXCL, NetlinkError, explained
 from pybpfnf.kernel.router import Router
+from pybpfnf.kernel.stamps import receive_stamps
 from pybpfnf.kernel.trace import Trace, speaks
 from pybpfnf.kernel.trial_session import TrialSession
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome, Session
@@ -78,6 +79,8 @@ class KernelSession:
             self._router = stack.enter_context(Router(environment))
             if exact:
                 stack.enter_context(statistics())
+            if environment.received is not None:
+                stack.enter_context(receive_stamps())
             self._binding = _Binding(self._router, self._hook.route_of, self._loaded.fd, program.name)
             self._follow_destination = environment.sid is None
             if environment.sid is not None:

@@ -17,7 +17,7 @@ from pybpfnf.vm.ip import Address
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Handle, Memory, Region
 from pybpfnf.vm.routes import Described, Network
-from pybpfnf.vm.skb import ContextRegion, Skb
+from pybpfnf.vm.skb import ContextRegion, KernelSkb, Skb
 from pybpfnf.vm.timer import Timers
 
 _PACKET_GAP_NS = 1_000_000  # from one packet to the next on the emulated clocks; within a run they stand still
@@ -74,6 +74,7 @@ class Host:
             self.context = ContextRegion(program_type)
             memory.add(self.context)
         self._packet: Region | None = None
+        self._kernel_skb: KernelSkb | None = None
 
     @property
     def skb(self) -> Skb:
@@ -96,6 +97,11 @@ class Host:
         return max(0, packet - 1) * _PACKET_GAP_NS + self.forward
 
     @property
+    def realtime(self) -> int:
+        """CLOCK_REALTIME, nanoseconds since the Unix epoch."""
+        return self.environment.clock_tai - self.environment.tai_offset + self.elapsed
+
+    @property
     def now(self) -> int:
         """Nanoseconds since the router started."""
         return self.environment.clock_boot + self.elapsed
@@ -105,6 +111,8 @@ class Host:
         self.context.skb = skb
         self.sid = sid
         self.packets += 1
+        if self.environment.received is not None:
+            skb.tstamp = self.realtime - self.environment.received
         self.log = []
         self.answer = None
         self.chosen, self.chosen_all = None, None
@@ -123,6 +131,14 @@ class Host:
         if self.records or self.dynptrs.held:
             return "a ring buffer record is neither submitted nor discarded"
         return "an iterator is not destroyed when the program ends" if self.iterators else None
+
+    def kernel_context(self) -> int:
+        """The address of the kernel's own structure behind the context."""
+        if self._kernel_skb is None:
+            self._kernel_skb = KernelSkb(self.skb)
+            self.memory.add(self._kernel_skb)
+        self._kernel_skb.skb = self.skb
+        return self._kernel_skb.address
 
     def map_packet(self) -> None:
         """Give the packet a new address: pointers to where it was are stale from now on."""

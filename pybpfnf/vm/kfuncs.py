@@ -41,7 +41,12 @@ def bpf_iter_num_destroy(host: Host, iterator: int) -> int:
     return 0
 
 
+def bpf_cast_to_kern_ctx(host: Host, context: int) -> int:
+    return host.kernel_context()
+
+
 EMULATED: Mapping[str, Callable[..., int]] = {
     **{function.__name__: function for function in (bpf_iter_num_new, bpf_iter_num_next, bpf_iter_num_destroy)},
     **DYNPTR_KFUNCS,
+    bpf_cast_to_kern_ctx.__name__: bpf_cast_to_kern_ctx,
 }

@@ -11,7 +11,8 @@ from typing import Self, final
 from pybpfnf.abi.kernels import NEWEST, Kernel, kernel_named
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InputError
-from pybpfnf.image import set_tai_offset
+from pybpfnf.image import set_by_loader
+from pybpfnf.image.meta import TAI_OFFSET_SYMBOL, TSTAMP_OFFSET_SYMBOL
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.image.needs import require_kernel
 from pybpfnf.image.tails import reached_programs
@@ -30,7 +31,7 @@ from pybpfnf.vm.memory import Region
 from pybpfnf.vm.native.files import FileBatch
 from pybpfnf.vm.native.hook import Begun
 from pybpfnf.vm.routes import Network, Route
-from pybpfnf.vm.skb import Skb
+from pybpfnf.vm.skb import TSTAMP_OFFSET, Skb
 from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer
 
@@ -64,7 +65,7 @@ class VmSession:
         self._hook = _HOOKS[program.type]
         if kernel is not NEWEST:
             require_kernel(image, (program, *reached_programs(image, program)), kernel.name)
-        image = set_tai_offset(image, environment.tai_offset)
+        image = set_by_loader(image, {TAI_OFFSET_SYMBOL: environment.tai_offset, TSTAMP_OFFSET_SYMBOL: TSTAMP_OFFSET})
         self._image = image
         self._program = program
         # A packet in pieces is known to the reference alone.

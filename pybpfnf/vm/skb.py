@@ -52,6 +52,7 @@ class Skb:
     linear: int | None = None  # bytes of `data` that are in one piece; None: all
     gso_size: int = 0
     gso_segs: int = 0
+    tstamp: int = 0  # when it came in, nanoseconds since the Unix epoch; 0: nobody has asked for that
     offloaded: bool = False  # its checksum is to be completed by a device (CHECKSUM_PARTIAL)
     link: int = 0  # bytes of a link-layer header before the IP header, which `data` begins with then
     csum_level: int = -1
@@ -65,7 +66,6 @@ class Skb:
     queue_mapping: int = 0
     tc_index: int = 0
     tc_classid: int = 0
-    tstamp: int = 0
     wire_len: int = 0
     # Of XDP.
     meta: int = 0  # bytes of metadata, which `data` begins with then
@@ -123,6 +123,28 @@ _POINTERS: Mapping[str, Callable[[Skb], int]] = {
     "data_end": lambda skb: skb.data_address + skb.headlen,
 }
 """Fields of 32 bits whose loads the verifier turns into loads of a 64-bit pointer."""
+
+
+TSTAMP_OFFSET = 32  # of `tstamp` in struct sk_buff, as Linux 6.18 has it
+
+
+@final
+class KernelSkb(Region):
+    """`struct sk_buff`, of which the time stamp alone is there to be read."""
+
+    __slots__ = ("skb",)
+
+    def __init__(self, skb: Skb) -> None:
+        super().__init__("the kernel's sk_buff", bytearray(), writable=False)
+        self.skb = skb
+
+    def load(self, offset: int, size: int) -> int:
+        if (offset, size) != (TSTAMP_OFFSET, 8):
+            raise memory_fault(f"read of {size} bytes at offset {offset} of {self.name}, of which the VM has only tstamp")
+        return self.skb.tstamp
+
+    def store(self, offset: int, size: int, value: int) -> None:
+        raise memory_fault(f"write to {self.name}, which programs may only read")
 
 
 @final

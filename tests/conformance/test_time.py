@@ -27,6 +27,7 @@ from pybpfnf import (
     u64,
 )
 from pybpfnf.dsl import compile_module
+from pybpfnf.image.meta import TAI_OFFSET_SYMBOL
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.kernel import load
 from pybpfnf.kernel.clock import tai_offset
@@ -141,8 +142,8 @@ def test_each_packet_has_its_own_time() -> None:
 def test_the_offset_is_no_variable_of_the_author(name: str) -> None:
     loaded = built(PROGRAMS[name])
     assert not any(variable.startswith("__") for variable in loaded.variables)
-    assert loaded.tai_offset is not None
-    assert (loaded.tai_offset.map, loaded.tai_offset.size) == (".rodata", 8)
+    place = loaded.by_loader[TAI_OFFSET_SYMBOL]
+    assert (place.map, place.size) == (".rodata", 8)
 
 
 def test_an_object_that_does_not_ask_for_the_time_has_no_offset() -> None:
@@ -151,17 +152,16 @@ def test_an_object_that_does_not_ask_for_the_time_has_no_offset() -> None:
         return OK
 
     loaded = built(nothing)
-    assert loaded.tai_offset is None
-    assert image.set_tai_offset(loaded, LEAP_SECONDS) is loaded
+    assert loaded.by_loader == {}
+    assert image.set_by_loader(loaded, {TAI_OFFSET_SYMBOL: LEAP_SECONDS}) is loaded
 
 
 def test_setting_the_offset_leaves_the_configs_beside_it() -> None:
     loaded = image.configure(built(often), {"BEFORE": 5, "AFTER": 6})
-    timed = image.set_tai_offset(loaded, LEAP_SECONDS)
+    timed = image.set_by_loader(loaded, {TAI_OFFSET_SYMBOL: LEAP_SECONDS})
     assert timed.variables == loaded.variables
     assert replace(timed, maps=loaded.maps) == loaded
-    place = loaded.tai_offset
-    assert place is not None
+    place = loaded.by_loader[TAI_OFFSET_SYMBOL]
     old, new = loaded.maps[".rodata"].initial or b"", timed.maps[".rodata"].initial or b""
     assert new[place.offset :][:8] == LEAP_SECONDS.to_bytes(8, "little")
     assert (old[: place.offset], old[place.offset + 8 :]) == (new[: place.offset], new[place.offset + 8 :])

@@ -55,8 +55,9 @@ def test_random_functions_forward_and_fault(report: Report) -> None:
 
 
 def test_random_functions_have_every_node_class_and_take_every_kind_of_fault(report: Report) -> None:
-    # What hooks of a route alone may do or ask, several programs, and locks, which nobody else takes here: in tests/conformance.
-    elsewhere = {ir.SetWire, ir.HasHeader, ir.Redirect, ir.CloneRedirect, ir.TailCall, ir.Locked}
+    # What hooks of a route alone may do or ask, several programs, locks, which nobody else takes here, and the kernel's own stamps: in
+    # tests/conformance.
+    elsewhere = {ir.SetWire, ir.HasHeader, ir.Redirect, ir.CloneRedirect, ir.TailCall, ir.Locked, ir.ReceiveTime}
     assert {*get_args(ir.Expr), *get_args(ir.Stmt)} - report.nodes == evaluate.NOT_EVALUATED.keys() | elsewhere
     assert not set(evaluate.RAISED.values()) - report.faults.keys()
 

@@ -34,6 +34,7 @@ from pybpfnf.dsl.ir.expressions import (
     Member,
     Not,
     Place,
+    ReceiveTime,
     StructValue,
     Unary,
     Unwrap,
@@ -41,7 +42,7 @@ from pybpfnf.dsl.ir.expressions import (
 )
 from pybpfnf.dsl.ir.locks import Locked
 from pybpfnf.dsl.ir.lookups import MapContains, MapGet, MapRead
-from pybpfnf.dsl.ir.names import TAI_OFFSET, Config, EventBuffer, Local, Map, Queue, State, Variable
+from pybpfnf.dsl.ir.names import TAI_OFFSET, TSTAMP_OFFSET, Config, EventBuffer, Local, Map, Queue, State, Variable
 from pybpfnf.dsl.ir.operators import BinaryOp, CompareOp, EncapKind, LogicalOp, Seg6Action, UnaryOp
 from pybpfnf.dsl.ir.queues import QueuePush, QueueTake
 from pybpfnf.dsl.ir.statements import (
@@ -89,6 +90,7 @@ from pybpfnf.dsl.ir.words import Log, Shown
 
 __all__ = [
     "TAI_OFFSET",
+    "TSTAMP_OFFSET",
     "Absent",
     "AppendTlv",
     "Assert",
@@ -103,6 +105,7 @@ __all__ = [
     "Config",
     "Const",
     "ContextRead",
+    "ReceiveTime",
     "Continue",
     "Convert",
     "DeleteMap",

@@ -19,6 +19,7 @@ from pybpfnf.dsl.ir.tlvs import FindTlv, IsTlv, NextTlv, SegmentCount, SegmentRe
 from pybpfnf.dsl.ir.views import FindHeader, ViewAt, WireItem, WireRead
 from pybpfnf.dsl.types import (
     BOOL,
+    U64,
     BoolType,
     IntType,
     StructField,
@@ -77,6 +78,17 @@ class ContextRead:
     field: ContextField
     type: Type
     span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ReceiveTime:
+    """When the packet came, nanoseconds since the Unix epoch, by the kernel's stamp on it (sk_buff's `tstamp`); 0 without one. `offset`
+    is where the stamp is."""
+
+    offset: Expr
+    span: Span
+    type: IntType = U64
 
 
 @final
@@ -250,6 +262,7 @@ Expr: TypeAlias = (
     | VariableRead
     | HeaderRead
     | ContextRead
+    | ReceiveTime
     | Convert
     | Binary
     | Unary

@@ -6,7 +6,7 @@ from typing import TypeAlias, final
 
 from pybpfnf.abi.maps import MAP_TYPES, MapType
 from pybpfnf.dsl.types import U64, StoredType, StructType, Type, ValueType
-from pybpfnf.image.meta import TAI_OFFSET_SYMBOL
+from pybpfnf.image.meta import TAI_OFFSET_SYMBOL, TSTAMP_OFFSET_SYMBOL
 from pybpfnf.records import dataclass
 
 
@@ -44,6 +44,9 @@ Variable: TypeAlias = Config | State
 
 TAI_OFFSET = Config(TAI_OFFSET_SYMBOL, U64, 0)
 """What `realtime()` takes off CLOCK_TAI, in nanoseconds. Whoever loads the program sets it; authors and operators do not see it."""
+
+TSTAMP_OFFSET = Config(TSTAMP_OFFSET_SYMBOL, U64, 32)
+"""Where in struct sk_buff its time stamp is, in bytes, for `pkt.received`. Set like TAI_OFFSET; 32 is where Linux 6.1 to 6.18 has it."""
 
 
 @final

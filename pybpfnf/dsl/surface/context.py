@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pybpfnf.dsl.surface.definitions import only_compiled
-from pybpfnf.dsl.surface.scalars import u32
+from pybpfnf.dsl.surface.scalars import u32, u64
 from pybpfnf.dsl.surface.views import ViewedPacket
 
 
@@ -16,6 +16,12 @@ class ContextPacket(ViewedPacket):
     @property
     def len(self) -> u32:
         """Bytes of the packet, from its IP header on."""
+        only_compiled("a packet")
+
+    @property
+    def received(self) -> u64:
+        """When the packet came in: nanoseconds since the Unix epoch, as `realtime()` counts them, by the kernel's stamp on it. 0 where
+        it has none: while no socket asks for such stamps (SO_TIMESTAMPING with SOF_TIMESTAMPING_RX_SOFTWARE), and before Linux 6.2."""
         only_compiled("a packet")
 
     @property

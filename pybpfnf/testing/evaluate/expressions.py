@@ -36,6 +36,11 @@ def _context_read(run: Run, node: ir.ContextRead) -> Look:
     return run.context[name]
 
 
+def _receive_time(run: Run, node: ir.ReceiveTime) -> Look:
+    environment = run.environment
+    return 0 if environment.received is None else environment.clock_tai - environment.tai_offset - environment.received
+
+
 def _convert(run: Run, node: ir.Convert) -> Look:
     assert isinstance(node.type, IntType)
     return node.type.reduce(run.value(node.operand))
@@ -109,6 +114,7 @@ EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     ir.LocalRead: _local_read,
     ir.VariableRead: _variable_read,
     ir.ContextRead: _context_read,
+    ir.ReceiveTime: _receive_time,
     ir.Convert: _convert,
     ir.Binary: _binary,
     ir.Unary: _unary,
