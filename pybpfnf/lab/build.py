@@ -23,7 +23,7 @@ from pybpfnf.kernel.netem import add_netem, has_netem
 from pybpfnf.kernel.netlink import CREATE, EXCL, Netlink, NetlinkError, explained
 from pybpfnf.kernel.netns import Namespace, set_sysctl
 from pybpfnf.kernel.router import wait_for_address
-from pybpfnf.kernel.seg6 import set_tunnel_source
+from pybpfnf.kernel.seg6 import set_hmac_key, set_tunnel_source
 from pybpfnf.kernel.told_routes import route_message
 from pybpfnf.lab.functions import target_of
 from pybpfnf.lab.link_specification import LinkSpecification
@@ -212,6 +212,8 @@ def _configure(netlink: Netlink, node: PlannedNode, plan: Plan) -> None:
         wait_for_address(netlink, address.ip)
     if node.tunnel_source is not None:
         set_tunnel_source(node.tunnel_source)
+    for number, key in node.hmac_keys:
+        set_hmac_key(number, key)
     for name, value in node.sysctls:
         netns.set_sysctl(name, value)
 

@@ -19,6 +19,7 @@ from pybpfnf.lab.units import read_queue, read_rate, read_share, read_time
 from pybpfnf.lab.written import Addresses, interface, ipv4, prefix, sysctls
 from pybpfnf.records import dataclass
 from pybpfnf.routes import MAIN_TABLE, Seg6, Seg6Local
+from pybpfnf.runner import HMAC_ALGORITHMS, HmacKey
 
 Interfaces: TypeAlias = tuple[IPv6Interface, ...]
 
@@ -67,11 +68,23 @@ def _node(bare: Node, table: Table, names: Addresses) -> Node:
         routes=tuple(route for each in table.tables("routes") if (route := _route(each, names)) is not None),
         sysctls=table.get("sysctls", sysctls, ()),
         tunnel_source=table.get("tunnel_source", names.address, None),
+        hmac_keys=tuple(key for each in table.tables("hmac_keys") if (key := _hmac_key(each)) is not None),
         clock_offset=table.get("clock_offset", lambda value: read_time(unit_text(value), signed=True), 0),
     )
     table.get("addresses", array, ())  # read before, and known to be there
     table.ended()
     return found
+
+
+def _hmac_key(table: Table) -> tuple[int, HmacKey] | None:
+    try:
+        number = table.need("number", integer)
+        algorithm = table.need("algorithm", lambda value: _one_of(value, HMAC_ALGORITHMS, "HMAC algorithm"))
+        key = table.need("secret", lambda value: HmacKey(algorithm, text(value).encode()))
+    except Abandoned:
+        return None
+    table.ended()
+    return number, key
 
 
 def _sid(table: Table, names: Addresses) -> Sid | None:

@@ -150,6 +150,11 @@ def _behaviours(topology: Topology) -> Iterator[Mistake]:
     for node in topology.nodes:
         if node.sids and node.name not in linked:
             yield Mistake(("nodes", node.name, "sids"), "lab-value", f"`{node.name}` has SIDs and no link: no packet would reach them")
+        keys = [number for number, _ in node.hmac_keys]
+        for position, key in enumerate(keys):
+            if not 0 < key < 1 << 32 or key in keys[:position]:
+                text = f"an HMAC key has a number of its own, from 1 to {(1 << 32) - 1}"
+                yield Mistake(("nodes", node.name, "hmac_keys", position, "number"), "lab-value", text)
         own = {each.ip for each in node.addresses or ()}
         seen: set[IPv6Network] = set()
         for number, sid in enumerate(node.sids):

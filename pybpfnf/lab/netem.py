@@ -1,7 +1,8 @@
 """A direction of a link as the kernel's netem does it: the rules of `lab.topology`, but for these.
 
 netem has one bound for the frames that wait and those that are under way, so to the queue's length comes what a full line holds. It sends
-at `rate` what it has delayed, not the other way round. Its random numbers are its own, from the seed since Linux 6.6.
+at `rate` what it has delayed, not the other way round, and then never reorders. Its random numbers are its own, from the seed since Linux
+6.6.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from pybpfnf.lab.topology import Direction, Function, Link, Node, Route, Topolog
 from pybpfnf.records import dataclass
 from pybpfnf.routes import MAIN_TABLE, Hop, Seg6
 from pybpfnf.routes import Route as Told
+from pybpfnf.runner import HmacKey
 
 
 @final
@@ -57,6 +58,7 @@ class PlannedNode:
     bound: tuple[Bound, ...]
     tunnel_source: IPv6Address | None
     sysctls: tuple[tuple[str, int], ...]
+    hmac_keys: tuple[tuple[int, HmacKey], ...]
     clock_offset: int
 
 
@@ -117,7 +119,7 @@ def _node(
     static, bound = _split(node, said, devices)
     source = node.tunnel_source or next((each.ip for each in addresses), None)
     return PlannedNode(
-        node.name, number, addresses, devices, (*derived, *static), bound, source, node.sysctls, node.clock_offset
+        node.name, number, addresses, devices, (*derived, *static), bound, source, node.sysctls, node.hmac_keys, node.clock_offset
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pybpfnf.errors import InputError
 from pybpfnf.lab.build import Builder, build_programs
 from pybpfnf.lab.names import namespaces_of
@@ -18,8 +20,12 @@ def up(topology: Topology, *, name: str | None = None, means: str | None = None)
     Raises InputError for a wrong topology and for a lab that is up already, CompileError, VerifierError, SystemLacksError, KernelError;
     then nothing of it is left.
     """
-    planned = plan(topology)
-    lab = name or topology.name
+    planned = plan(topology if name is None else replace(topology, name=name))
+    lab = planned.topology.name
+    for node in topology.nodes:
+        if node.clock_offset:
+            text = f"node {node.name} has a clock of its own, and namespaces share the machine's"
+            raise InputError(text, hint="leave out its `clock_offset`, or run the topology in process")
     if namespaces_of(lab):
         raise InputError(f"the lab {lab} is up already", hint=f"pybpfnf lab down {lab}")
     builder = Builder(lab, planned, build_programs(planned), means)

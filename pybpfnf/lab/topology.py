@@ -19,6 +19,7 @@ from typing import TypeAlias, final
 
 from pybpfnf.records import dataclass
 from pybpfnf.routes import MAIN_TABLE, Seg6, Seg6Local
+from pybpfnf.runner import HmacKey
 from pybpfnf.targets import Target
 
 DEFAULT_MTU = 1500
@@ -131,9 +132,9 @@ class Route:
 class Node:
     """A router or a host; all forward. `addresses` are its own, whatever the link; None: one is given by `lab.addressing`.
 
-    `prefixes`: what else is routed to it, beside its addresses and SIDs. `sysctls` by their path below /proc/sys/net.
-    `tunnel_source`: of encapsulations, by default its first address. `clock_offset`: nanoseconds by which its clock is ahead, where
-    nodes have clocks of their own (in process).
+    `prefixes`: what else is routed to it, beside its addresses and SIDs. `sysctls` by their path below /proc/sys/net, `hmac_keys` by
+    number. `tunnel_source`: of encapsulations, by default its first address. `clock_offset`: nanoseconds by which its clock is ahead,
+    where nodes have clocks of their own (in process).
     """
 
     name: str
@@ -143,6 +144,7 @@ class Node:
     routes: tuple[Route, ...] = ()
     sysctls: tuple[tuple[str, int], ...] = ()
     tunnel_source: IPv6Address | None = None
+    hmac_keys: tuple[tuple[int, HmacKey], ...] = ()
     clock_offset: int = 0
 
 

@@ -81,6 +81,8 @@ def _configure(router: VmRouter, node: PlannedNode) -> None:
             router.change_address("add", address.ip, address.network.prefixlen, device.name)
     if node.tunnel_source is not None:
         router.set_tunnel_source(node.tunnel_source)
+    for number, key in node.hmac_keys:
+        router.set_hmac_key(number, key)
     for route in node.routes:
         router.change_route("add", route)
 

@@ -11,6 +11,7 @@ from pybpfnf.errors import CompileError, InputError
 from pybpfnf.lab.read_topology import read_topology, topology_of
 from pybpfnf.lab.topology import Bytes, Direction, End, Function, Link, Node, Packets, Route, Sid, Topology, Via
 from pybpfnf.routes import Seg6, Seg6Local
+from pybpfnf.runner import HmacKey
 
 TWO = """\
 [nodes.r1]
@@ -63,6 +64,7 @@ addresses = ["fd00:1::1/64", "fd00:1::2"]
 prefixes = ["fc00:1::/48"]
 tunnel_source = "fd00:1::2"
 clock_offset = "-3ms"
+hmac_keys = [{ number = 7, algorithm = "sha256", secret = "foobar" }]
 sysctls = { net.ipv6.seg6_flowlabel = 1, "net/ipv6/conf/r2.7/mtu" = 1400 }
 """
     (node,) = read(text).nodes
@@ -71,6 +73,7 @@ sysctls = { net.ipv6.seg6_flowlabel = 1, "net/ipv6/conf/r2.7/mtu" = 1400 }
         addresses=(IPv6Interface("fd00:1::1/64"), IPv6Interface("fd00:1::2/128")),
         prefixes=(IPv6Network("fc00:1::/48"),),
         tunnel_source=IPv6Address("fd00:1::2"),
+        hmac_keys=((7, HmacKey("sha256", b"foobar")),),
         clock_offset=-3_000_000,
         sysctls=(("ipv6/seg6_flowlabel", 1), ("ipv6/conf/r2.7/mtu", 1400)),
     )
@@ -144,6 +147,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 NAMES = "up to 32 small letters, digits and `-` between them"
 SID = '[[nodes.r1.sids]]\nsid = "fc00::1"\n'
+KEY = '[[nodes.r1.hmac_keys]]\nnumber = 1\nalgorithm = "sha1"\nsecret = "x"\n'
 ROUTE = '[[nodes.r1.routes]]\nto = "r2"\n'
 
 
@@ -196,6 +200,10 @@ ROUTE = '[[nodes.r1.routes]]\nto = "r2"\n'
         (TWO + '[nodes.r3]\naddresses = ["a::", "a::/64"]\n', "6:21: error: the address a:: is that of `r3` already [lab-name]"),
         (TWO + "[nodes.r3]\nsysctls = { kernel.panic = 1 }\n", "6:11: error: `kernel.panic` is no setting of the network [lab-value]"),
         (TWO + '[nodes.r3]\ntunnel_source = "r4"\n', "6:17: error: `r4` is neither an IPv6 address nor a node [lab-value]"),
+        (TWO + "[[nodes.r1.hmac_keys]]\nnumber = 1\n", "5:1: error: `algorithm` is missing here [lab-syntax]"),
+        (TWO + KEY.replace("= 1", "= 0"), f"6:10: error: an HMAC key has a number of its own, from 1 to {0xFFFFFFFF} [lab-value]"),
+        (TWO + KEY.replace("sha1", "md5"), "7:13: error: `md5` is no HMAC algorithm [lab-value]"),
+        (TWO + KEY.replace('"x"', '""'), "8:10: error: an HMAC secret has 1 to 64 bytes, not 0 [lab-value]"),
         (TWO + SID, "5:1: error: a SID has either an `action` or a `function` [lab-syntax]"),
         (TWO + SID + 'action = "End.Q"\n', "7:10: error: `End.Q` is no behaviour of a lab's SID [lab-value]"),
         (TWO + SID + 'action = "End.T"\n', "7:10: error: End.T needs `table` [lab-value]"),

@@ -38,6 +38,8 @@ ends = ["b", "c"]
 """
 DELAYED = LINE + 'delay = "5ms"\nback = { delay = "20ms" }\n'
 
+MEANS = pytest.mark.parametrize("means", ["process", "netem"])
+
 
 def link_processes(lab: str) -> list[int]:
     """Those that were started with this lab's specification: in its links' namespace."""
@@ -68,9 +70,36 @@ def test_packets_cross_two_hops_and_come_back(lab: Up) -> None:
         assert echo(running.node("a"), running.node("c").address, b"x" * 1000) > 0
 
 
-def test_no_frame_arrives_before_its_delay(lab: Up) -> None:
-    with lab(DELAYED) as running:
+@MEANS
+def test_no_frame_arrives_before_its_delay(lab: Up, means: str) -> None:
+    require(means)
+    with lab(DELAYED, means=means) as running:
         assert min(echo(running.node("a"), "fd00::3") for _ in range(5)) >= 0.025
+
+
+@MEANS
+def test_a_frame_takes_the_time_that_its_rate_gives_it(lab: Up, means: str) -> None:
+    """1,062 bytes, from the Ethernet header on, take 8.5 ms at 1 Mbit/s."""
+    require(means)
+    with lab(LINE + 'rate = "1Mbit"\n', means=means) as running:
+        assert echo(running.node("a"), "fd00::3", b"x" * 1000) >= 2 * 1062 * 8 / 10**6
+
+
+@MEANS
+def test_jitter_takes_no_frame_before_the_least_delay_and_changes_no_order(lab: Up, means: str) -> None:
+    require(means)
+    with lab(LINE + 'there = { delay = "20ms", jitter = "10ms" }\n', means=means) as running:
+        with running.node("c").entered():
+            receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with receiver, running.node("b").entered(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+            receiver.bind(("fd00::3", 9))
+            receiver.settimeout(5)
+            began = time.monotonic()
+            for number in range(50):
+                sender.sendto(bytes((number,)), ("fd00::3", 9))
+            found = [receiver.recv(10)[0] for _ in range(50)]
+            assert time.monotonic() - began >= 0.01
+        assert found == list(range(50))
 
 
 def test_a_node_has_its_addresses_devices_and_routes(lab: Up) -> None:
@@ -162,7 +191,7 @@ def passing(pkt: LwtInPacket) -> Verdict:
 '''
 
 
-@pytest.mark.parametrize("means", ["process", "netem"])
+@MEANS
 def test_what_a_direction_loses_does_not_arrive(lab: Up, means: str) -> None:
     require(means)
     with lab(LINE + 'there = { loss = "100%" }\n', means=means) as running:
@@ -223,6 +252,21 @@ def test_a_link_that_is_taken_away_takes_no_other_with_it(lab: Up) -> None:
         running.node("a").run(["ip", "link", "delete", "dev", "b"])
         assert echo(running.node("b"), "fd00::3") >= 0.002
         assert list(running.counters()) == ["b-c"]
+
+
+def test_a_node_signs_and_checks_srhs_with_its_keys(lab: Up) -> None:
+    text = """
+[[nodes.b.sids]]
+sid = "fc00:b::1"
+action = "End"
+[[nodes.a.routes]]
+to = "c"
+segments = ["fc00:b::1", "c"]
+hmac = 7
+"""
+    keys = "".join(f'[[nodes.{node}.hmac_keys]]\nnumber = 7\nalgorithm = "sha256"\nsecret = "foobar"\n' for node in "abc")
+    with lab(LINE + text + keys) as running:
+        assert echo(running.node("a"), "fd00::3") > 0
 
 
 # ----------------------------------------------------------------------------------------------------- what is left
@@ -306,6 +350,13 @@ def wait_until_in(path: str, pid: int) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it did not enter")
+
+
+def test_what_cannot_be_made_is_said(lab_name: str) -> None:
+    with pytest.raises(InputError, match="namespaces share the machine's"):
+        up(topology_of(LINE + '[nodes.d]\nclock_offset = "1ms"\n', "x.toml"), name=lab_name)
+    with pytest.raises(InputError, match="cannot be the name of a lab"):
+        up(topology_of(LINE, "x.toml"), name="../x")
 
 
 def test_what_is_not_up_is_said(lab_name: str) -> None:
