@@ -1,25 +1,32 @@
 """What tests that need the kernel share: the skip that names what is missing, a bpffs of their own, a namespace with devices.
 
 Loaded as a plugin by tests/conftest.py; every test marked `kernel` is skipped where the system lacks what running
-programs in the kernel needs. With PYBPFNF_REQUIRE_KERNEL set (CI) it is an error instead.
+programs in the kernel needs, and one marked `linux` on kernels before that. With PYBPFNF_REQUIRE_KERNEL set (CI) it is an error instead.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import final
 
 import pytest
 
+from pybpfnf.abi.versions import parse_kernel
+from pybpfnf.image.model import ObjectImage, ProgramImage
+from pybpfnf.image.needs import lacks
 from pybpfnf.kernel import bpffs, features, links
 from pybpfnf.kernel.links import IFF_UP
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import Namespace, set_sysctl
+from pybpfnf.kernel.runner import KernelRunner
+from pybpfnf.runner import Environment, Session
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,9 +34,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = features.first_lack(*features.RUNNER) if marked else None
     if reason is not None and _required():
         raise pytest.UsageError(f"PYBPFNF_REQUIRE_KERNEL is set, but the kernel tests cannot run: {reason}")
-    if reason is not None:
-        for item in marked:
+    for item in marked:
+        older = None if reason is not None else _newer_needed(item)
+        if reason is not None:
             item.add_marker(pytest.mark.skip(reason=f"the kernel is needed: {reason}"))
+        elif older is not None:
+            item.add_marker(pytest.mark.skip(reason=older))
+
+
+def _newer_needed(item: pytest.Item) -> str | None:
+    """What a test marked `linux("6.8", "...")` says of a kernel that is older than the one that is running."""
+    for mark in item.iter_markers("linux"):
+        since, why = mark.args
+        if parse_kernel(platform.release()) < parse_kernel(since):
+            return f"before Linux {since}: {why}"
+    return None
+
+
+@final
+class RunningKernel:
+    """The kernel's runner; a program that needs what the running kernel does not have yet skips its test, and says what that is."""
+
+    name = "kernel"
+
+    def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> Session:
+        version = ".".join(map(str, parse_kernel(platform.release())))
+        for lacking in lacks(image, program, version):
+            pytest.skip(lacking.message)
+        return KernelRunner().open(image, program, environment)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pybpfnf.errors import InternalError
 _SRH = HEADERS["srh"]
 _TOO_MANY = "the segments run past the SRH's end"
 _OUT_OF_RANGE = "index out of range"
+_LARGEST_INDEX = 127  # the header's length has room for no more segments
 _UNITS = SEGMENT_SIZE // 8  # of the header's length, for a segment
 
 
@@ -30,6 +31,8 @@ def lower_segment_read(frame: Frame, node: ir.SegmentRead) -> str:
     if not node.in_range:
         index = w.barrier("i64", index)
         frame.fault_if(w.icmp("uge", "i64", index, _count(frame)), _OUT_OF_RANGE)
+        # A verifier before Linux 6.8 learns nothing from a comparison with what is no constant.
+        index = w.op("and", "i64", w.barrier("i64", index), _LARGEST_INDEX)
     offset = w.op("mul", "i64", index, SEGMENT_SIZE)
     # One value: the verifier knows only the very pointer that was compared.
     segment = w.barrier("ptr", w.offset(w.offset(srh_view(frame), offset), _SRH.size))

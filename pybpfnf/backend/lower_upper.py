@@ -78,7 +78,8 @@ def _take(frame: Frame, found: UpperChecksum, offset: str, number: str, left: st
         optional = w.op("or", "i64", optional, w.op("and", "i64", is_this, int(row.optional)))
     is_one = w.op("and", "i64", is_one, zero_mask(frame, left))
     frame.leave_if(w.icmp("eq", "i64", w.barrier("i64", is_one), 0), missing)
-    place = w.op("add", "i64", offset, w.op("and", "i64", within, 31))
+    # Kept from LLVM, which would leave the mask out: of an `or` of two unknown numbers a verifier before Linux 6.10 knows nothing.
+    place = w.op("add", "i64", offset, w.op("and", "i64", w.barrier("i64", within), 31))
     data, _ = packet_memory(frame)
     require(frame, pointer_at(frame, data, place), CHECKSUM_SIZE, PAST_THE_END)
     w.store("i64", forgotten(frame, place), found.place)

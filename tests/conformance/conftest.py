@@ -9,16 +9,16 @@ from typing import TypeAlias
 import pytest
 
 from pybpfnf.image.model import ObjectImage
-from pybpfnf.kernel.runner import KernelRunner
 from pybpfnf.runner import Environment, Runner, Session
 from pybpfnf.vm import VmRunner
+from tests.kernel_support import RunningKernel
 
 Open: TypeAlias = Callable[[ObjectImage, Environment], Session]
 
 
 @pytest.fixture(scope="module", params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
 def runner(request: pytest.FixtureRequest) -> Runner:
-    return VmRunner() if request.param == "vm" else KernelRunner()
+    return VmRunner() if request.param == "vm" else RunningKernel()
 
 
 @pytest.fixture(scope="module")

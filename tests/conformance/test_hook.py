@@ -242,7 +242,7 @@ CONTEXT = {
     "priority": ("r0 = *(u32 *)(r1 + 32)", 0),
     "cb, wide": ("r0 = *(u64 *)(r1 + 48)", 0),
     "data_end - data": ("r0 = *(u32 *)(r1 + 80)\nr1 = *(u32 *)(r1 + 76)\nr0 -= r1", len(to_sid())),
-    "cb holds what is stored": ("*(u64 *)(r1 + 48) = 77\nr0 = *(u16 *)(r1 + 48)", 77),
+    "cb holds what is stored": ("r2 = 77\n*(u64 *)(r1 + 48) = r2\nr0 = *(u16 *)(r1 + 48)", 77),
     "the high half of a mark": ("w2 = 0x12345678\n*(u32 *)(r1 + 8) = w2\nr0 = *(u16 *)(r1 + 10)", 0x1234),
 }
 
@@ -254,9 +254,9 @@ def test_the_context_reads_as_in_the_kernel(run: Run, field: str) -> None:
 
 
 def test_cb_is_zero_again_when_the_function_runs_again(run: Run) -> None:
-    keep = program("r0 = *(u32 *)(r1 + 48)\n*(u32 *)(r1 + 48) = 1\nif r0 != 0 goto bad\nr0 = 7\nexit\nbad:\nr0 = 2\nexit")
+    keep = program("r0 = *(u32 *)(r1 + 48)\nr2 = 1\n*(u32 *)(r1 + 48) = r2\nif r0 != 0 goto bad\nr0 = 7\nexit\nbad:\nr0 = 2\nexit")
     assert (run(to_sid(), keep).verdict, run(to_sid(), keep).runs) == (7, 2)
 
 
 def test_a_mark_set_by_the_program_stays_on_the_packet(run: Run) -> None:
-    assert run(to_sid(), program("*(u32 *)(r1 + 8) = 42\nr0 = 0\nexit")).mark == 42
+    assert run(to_sid(), program("r2 = 42\n*(u32 *)(r1 + 8) = r2\nr0 = 0\nexit")).mark == 42

@@ -158,7 +158,7 @@ def test_the_context_at_entry(runner: Runner, hook: str, name: str, packet: byte
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_the_mark_that_a_program_sets_is_the_packets(runner: Runner, hook: str) -> None:
-    assert run(runner, hook, "*(u32 *)(r1 + 8) = 77\nr0 = 0\nexit").mark == 77
+    assert run(runner, hook, "r2 = 77\n*(u32 *)(r1 + 8) = r2\nr0 = 0\nexit").mark == 77
 
 
 # ------------------------------------------------------------------------------------------------- encapsulation

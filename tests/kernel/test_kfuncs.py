@@ -28,6 +28,7 @@ def test_a_function_that_the_kernel_does_not_have_is_named_with_the_version_that
 
 
 @pytest.mark.kernel
+@pytest.mark.linux("6.4", "there are no number iterators")
 def test_a_function_of_the_kernel_is_found_by_its_name() -> None:
     text = "r1 = r10\nr1 += -8\n{}call kfunc[bpf_iter_num_destroy]\nr0 = 0\nexit"
     new = "r2 = 0\nr3 = 4\ncall kfunc[bpf_iter_num_new]\nr1 = r10\nr1 += -8\n"

@@ -209,6 +209,7 @@ def test_a_program_that_cannot_be_wrapped_says_so_and_runs_exactly() -> None:
     assert run(deep, exact=True).packet == ADVANCED
 
 
+@pytest.mark.linux("6.8", "the wrapper's empty frame counts 32 bytes of the stack")
 def test_a_program_with_the_whole_stack_can_be_wrapped() -> None:
     assert run(f"*(u64 *)(r10 - 512) = 0\n{OK}").verdict == 0
 

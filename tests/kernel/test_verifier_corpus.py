@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 
+from pybpfnf.abi.kernels import NEWEST, kernel_like
 from pybpfnf.kernel.verifier_log import diagnose, read_log
 from tests.kernel.verifier_corpus import LINUX_7_3, TODAY, Refused, refused
 
@@ -36,6 +39,10 @@ def test_what_to_do_is_said_of_each_kind(one: Refused) -> None:
     assert "\nhint: " in one.out
 
 
+ELSEWHERE = ("recursion", "too_many_instructions")
+"""What older verifiers give up at another instruction: they look for circles of calls first, and join other ways."""
+
+
 @pytest.mark.kernel
 @EACH
 def test_the_running_kernel_refuses_at_the_same_instruction(one: Refused, request: pytest.FixtureRequest) -> None:
@@ -43,5 +50,5 @@ def test_the_running_kernel_refuses_at_the_same_instruction(one: Refused, reques
     assert error is not None
     if request.config.getoption("--update-data"):
         one.rewrite(error.log, error.diagnostic.render())
-    else:
+    elif one.path.stem not in ELSEWHERE or kernel_like(platform.release()) is NEWEST:
         assert read_log(error.log).slot == read_log(one.log).slot
