@@ -8,6 +8,9 @@ Where one segment is left, which then is there only because the kernel runs no p
 the routes of TABLE (End.DT6); what is no IPv6 packet, and with DECAPSULATE=false all, goes to that segment. A two-way probe (control
 code 0) gets T2 and T3, and takes them to its next segment, which is the way back. Control code 2 asks for nobody to be told.
 
+T2 is the kernel's stamp of the packet's arrival where there is one (`pkt.received`: the responder asks for stamps), else the clock's
+time when the function runs, which has in it what the packet has waited for that. `clocks` counts which it was.
+
 A two-way probe that is wrong comes back with a code of the error; another wrong probe is dropped. `seen` counts what came, by `Seen`.
 """
 
@@ -93,6 +96,18 @@ class Outer(Header):
 
 measured = RingBuf(Measured, 1 << 22)
 seen = PerCpuArray(u64, 8)
+clocks = PerCpuArray(u64, 2)  # arrivals by the clock, and by the kernel's stamp
+
+
+@func
+def arrival(pkt: Seg6Packet) -> u64:
+    """When the packet came, since 1970."""
+    stamp = pkt.received
+    if stamp == 0:
+        clocks[0] += 1
+        return realtime()
+    clocks[1] += 1
+    return stamp
 
 
 @func
@@ -141,7 +156,7 @@ def report(pkt: Seg6Packet, probe: DelayMeasurement, to: ReplyTo, t2: u64) -> No
 @seg6local
 def end_dm(pkt: Seg6Packet) -> Verdict:
     """Take the time of a probe, answer it as it asks to be, and let it go on."""
-    t2 = dm_timestamp(realtime())
+    t2 = dm_timestamp(arrival(pkt))
     probe = pkt.srh.find(DelayMeasurement)
     if probe is None:
         seen[Seen.DROPPED_WRONG] += 1

@@ -9,7 +9,8 @@ import errno
 import struct
 from collections.abc import Callable, Mapping
 
-from pybpfnf.abi.kfuncs import MAX_LOOPS
+from pybpfnf.abi.kfuncs import KFUNCS, MAX_LOOPS
+from pybpfnf.abi.versions import parse_kernel
 from pybpfnf.vm.alu import signed
 from pybpfnf.vm.dynptr_helpers import DYNPTR_KFUNCS
 from pybpfnf.vm.host import Host
@@ -42,7 +43,8 @@ def bpf_iter_num_destroy(host: Host, iterator: int) -> int:
 
 
 def bpf_cast_to_kern_ctx(host: Host, context: int) -> int:
-    return host.kernel_context()
+    row = KFUNCS["bpf_cast_to_kern_ctx"]
+    return host.kernel_context() if parse_kernel(row.since) <= parse_kernel(host.kernel.name) else 0  # what our loader makes of it there
 
 
 EMULATED: Mapping[str, Callable[..., int]] = {

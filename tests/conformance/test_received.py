@@ -95,6 +95,10 @@ def test_without_a_stamp_it_is_zero(name: str) -> None:
     assert seen_by(VmRunner(), name, Environment()) == 0
 
 
+def test_a_kernel_before_6_2_has_no_way_to_the_stamp() -> None:
+    assert seen_by(VmRunner(kernel="6.1"), "at_a_sid", Environment(received=0)) == 0
+
+
 def test_each_packet_has_its_own_stamp() -> None:
     environment = Environment(received=0)
     assert seen_by(VmRunner(), "at_a_sid", environment, packets=2) > seen_by(VmRunner(), "at_a_sid", environment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -67,6 +68,18 @@ def test_a_one_way_probe_sends_a_record_and_the_packet_inside_goes_on_alone(nf: 
     assert record.segments[:2] == [IPv6Address(EXIT), IPv6Address(SID)]
     assert set(record.segments[2:]) == {IPv6Address("::")}
     assert counted(nf) == {ONE_WAY: 1}
+
+
+def test_t2_is_the_kernels_stamp_where_there_is_one_and_that_is_counted(built: ObjectImage) -> None:
+    """In the VM, where the stamp says how long ago the packet came; the rest of the tests is about what is the same with either."""
+    times = []
+    for environment in (ROUTER, replace(ROUTER, received=40_000)):
+        with pybpfnf.simulate(built, environment=environment) as nf:
+            nf.run(one_way())
+            (record,) = nf["measured"]
+            times.append(time_at(record.t2.to_bytes(8, "big"), 0))
+            assert list(nf["clocks"]) == ([1, 0] if environment is ROUTER else [0, 1])
+    assert times[0] - times[1] == 40_000
 
 
 def with_t2(packet: bytes, t2: int, at: int = 40 + 8 + 32 + 24) -> bytes:
