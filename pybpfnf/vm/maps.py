@@ -12,22 +12,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from pybpfnf.abi.maps import BPF_EXIST, BPF_NOEXIST
+from pybpfnf.abi.maps import BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.image.model import MapSpec
-from pybpfnf.types.layout import lock_field
+from pybpfnf.types.layout import SPIN_LOCK, lock_field
 from pybpfnf.vm.memory import Handle, Memory, Region
 
 Cell = list[Region]  # the value's copies: one, or one a CPU
+_LOCK_SIZE = SPIN_LOCK.size
 
 
 class VmMap(ABC):
     """What all map types share. `handle` is the address that programs pass to helpers."""
 
     per_cpu = False
+    lockable = False  # updates may ask for the value's lock to be held (BPF_F_LOCK)
 
     def __init__(self, spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> None:
         self._spec = spec
+        self._lock = lock_field(spec.value_type)
         self._memory = memory
         self._copies = cpus if self.per_cpu else 1
         self._cpu = cpu if self.per_cpu else 0
@@ -69,8 +72,10 @@ class VmMap(ABC):
             raise InputError(f"a value of map {self._spec.name!r} has {self.value_size} bytes, not {len(value)}")
         if self._spec.frozen:
             raise InputError(f"map {self._spec.name!r} is constant once its program is loaded")
-        copies = [value[at : at + self._spec.value_size] for at in range(0, self.value_size, self._stride)]
-        error = self._put_all(self._check_key(key), copies, flags)
+        copies = [self._without_lock(value[at : at + self._spec.value_size]) for at in range(0, self.value_size, self._stride)]
+        self._check_key(key)
+        # bpf(2) asks for the lock before it asks the map (kernel/bpf/syscall.c, map_update_elem).
+        error = -errno.EINVAL if flags & BPF_F_LOCK and self._lock is None else self._put_all(key, copies, flags)
         self._memory.end_run()  # no program runs now that could still hold an old value
         if error:
             self._fail("update", -error)
@@ -100,11 +105,22 @@ class VmMap(ABC):
 
     def _new_cell(self, copies: list[bytes], *, writable: bool = True) -> Cell:
         cell = [Region(f"a value of map {self._spec.name!r}", bytearray(copy), writable=writable) for copy in copies]
-        lock = lock_field(self._spec.value_type)
         for region in cell:
             self._memory.add(region)
-            region.lock = None if lock is None else lock.offset
+            region.lock = None if self._lock is None else self._lock.offset
         return cell
+
+    def _without_lock(self, value: bytes) -> bytes:
+        """The value as it is kept: what was given for its lock is not copied (include/linux/bpf.h, copy_map_value)."""
+        if self._lock is None:
+            return value
+        return value[: self._lock.offset] + bytes(_LOCK_SIZE) + value[self._lock.offset + _LOCK_SIZE :]
+
+    def _flags_exist(self, flags: int) -> bool:
+        return (flags & ~BPF_F_LOCK if self.lockable else flags) <= BPF_EXIST
+
+    def _lock_is_missing(self, flags: int) -> bool:
+        return bool(flags & BPF_F_LOCK) and self._lock is None
 
     def _check_key(self, key: bytes) -> bytes:
         if len(key) != self._spec.key_size:
@@ -118,6 +134,8 @@ class VmMap(ABC):
 class ArrayMap(VmMap):
     """Keys are indices; every element is there from the start. Data sections are arrays of one value."""
 
+    lockable = True
+
     def __init__(self, spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> None:
         super().__init__(spec, memory, cpus, cpu)
         self._cells: dict[int, Cell] = {}  # made when first asked for: an array may have millions
@@ -126,7 +144,7 @@ class ArrayMap(VmMap):
         cell = self._cell(key)
         error = self._update_error(cell, flags)
         if cell is not None and not error:
-            cell[self._cpu].data[:] = value
+            cell[self._cpu].data[:] = self._without_lock(value)
         return error
 
     def remove(self, key: bytes) -> int:
@@ -152,13 +170,14 @@ class ArrayMap(VmMap):
                 region.data[:] = copy
         return error
 
-    @staticmethod
-    def _update_error(cell: Cell | None, flags: int) -> int:
-        if flags > BPF_EXIST:
+    def _update_error(self, cell: Cell | None, flags: int) -> int:
+        if not self._flags_exist(flags):
             return -errno.EINVAL
         if cell is None:
             return -errno.E2BIG
-        return -errno.EEXIST if flags == BPF_NOEXIST else 0
+        if flags & BPF_NOEXIST:
+            return -errno.EEXIST
+        return -errno.EINVAL if self._lock_is_missing(flags) else 0
 
 
 class PercpuArrayMap(ArrayMap):
@@ -178,6 +197,7 @@ class HashMap(VmMap):
     """A value that is replaced or deleted stays readable through old pointers until the run ends, as under RCU."""
 
     full_error = errno.E2BIG
+    lockable = True
     watch: Watch | None = None
 
     def __init__(self, spec: MapSpec, memory: Memory, cpus: int, cpu: int) -> None:
@@ -189,11 +209,11 @@ class HashMap(VmMap):
         error = self._update_error(key, flags)
         if error:
             return error
-        if old is not None and self.per_cpu:
-            old[self._cpu].data[:] = value  # pcpu_copy_value: in place
+        if old is not None and (self.per_cpu or flags & BPF_F_LOCK):
+            old[self._cpu].data[:] = self._without_lock(value)  # pcpu_copy_value, copy_map_value_locked: in place
             return 0
         copies = [bytes(self._spec.value_size)] * self._copies
-        copies[self._cpu] = value
+        copies[self._cpu] = self._without_lock(value)
         self._replace(key, copies)
         return 0
 
@@ -216,17 +236,19 @@ class HashMap(VmMap):
         return self._cells.get(key)
 
     def _put_all(self, key: bytes, copies: list[bytes], flags: int) -> int:
+        if flags & BPF_F_LOCK:
+            return self.put(key, copies[0], flags)
         error = self._update_error(key, flags)
         if not error:
             self._replace(key, copies)
         return error
 
     def _update_error(self, key: bytes, flags: int) -> int:
-        if flags > BPF_EXIST:
+        if not self._flags_exist(flags) or self._lock_is_missing(flags):
             return -errno.EINVAL
         if key in self._cells:
-            return -errno.EEXIST if flags == BPF_NOEXIST else 0
-        if flags == BPF_EXIST:
+            return -errno.EEXIST if flags & BPF_NOEXIST else 0
+        if flags & BPF_EXIST:
             return -errno.ENOENT
         return 0 if self._make_room() else -self.full_error
 
@@ -248,6 +270,7 @@ class HashMap(VmMap):
 
 class PercpuHashMap(HashMap):
     per_cpu = True
+    lockable = False
 
 
 class LruHashMap(HashMap):
@@ -255,6 +278,8 @@ class LruHashMap(HashMap):
 
     The kernel's order is approximate (lists a CPU, a reference bit an element): which element goes is not contract.
     """
+
+    lockable = False
 
     def _cell(self, key: bytes) -> Cell | None:
         cell = self._cells.get(key)
@@ -279,6 +304,7 @@ class LpmTrieMap(HashMap):
     """
 
     full_error = errno.ENOSPC
+    lockable = False
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -288,7 +314,9 @@ class LpmTrieMap(HashMap):
         return map(self._given.__getitem__, super().keys())
 
     def find(self, key: bytes, cpu: int | None = None) -> int:
-        """The longest prefix that covers the key's first `prefixlen` bits."""
+        """The longest prefix that covers the key's first `prefixlen` bits; of more bits than a key has there is none."""
+        if _prefix_length(key) > (len(key) - 4) * 8:
+            return 0
         covering = [prefix for prefix in self._cells if _covers(prefix, key)]
         if not covering:
             return 0
