@@ -27,8 +27,12 @@ def perf_event_output(host: Host, skb: Skb, map_: VmMap, flags: int, data: bytes
         return -errno.EINVAL
     if captured > len(skb.data):
         return -errno.EFAULT
-    if flags & U32 != U32 and flags & U32 != host.environment.cpu:
-        return -errno.EOPNOTSUPP if flags & U32 < host.environment.cpus else -errno.E2BIG
+    cpus = host.environment.cpus
+    cpu = host.environment.cpu if flags & U32 == U32 else flags & U32
+    if cpu >= (map_.spec.max_entries or cpus):
+        return -errno.E2BIG
+    if cpu != host.environment.cpu:
+        return -errno.ENOENT if cpu >= cpus else -errno.EOPNOTSUPP  # nobody reads there; somebody does, elsewhere
     if len(data) + captured + _SAMPLE_HEADER > _LARGEST_SAMPLE:
         return -errno.E2BIG
     map_.output(data + bytes(skb.data[:captured]))

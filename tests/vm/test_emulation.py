@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from pybpfnf.abi.helpers import HELPERS
@@ -46,6 +49,18 @@ def test_every_map_class_has_a_row() -> None:
 
 def test_what_is_withdrawn_from_a_hook_says_why() -> None:
     assert set(WITHDRAWN) == {name for hook in LWT_TYPES for name in PROGRAM_TYPES[hook].withdrawn}
+
+
+def test_the_list_in_the_documents_is_the_list() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "vm.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.split("| not emulated | why |\n|---|---|\n")[1].split("\n\n")[0].splitlines()]
+    written = {name: reason for names, reason in rows for name in re.findall(r"`(\w+)`", names.split(" in ")[0])}
+    assert written == {**NOT_EMULATED, **WITHDRAWN}
+
+
+def test_no_helper_is_in_the_list_that_no_hook_may_call() -> None:
+    callable_ = {name for row in PROGRAM_TYPES.values() for name in row.helpers}
+    assert sorted(set(NOT_EMULATED) - callable_) == []
 
 
 def _message(name: str, hook: str) -> str | None:
