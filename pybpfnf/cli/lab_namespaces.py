@@ -91,6 +91,7 @@ def shell_command(lab: str, node: str, command: tuple[str, ...]) -> int:
     if node not in found:
         nodes = ", ".join(each for each in found if each != LINKS_NODE)
         raise InputError(f"the lab {name} has no node {node!r}", hint=f"there are: {nodes}")
+    command = command[1:] if command[:1] == ("--",) else command  # as most commands that run another have it
     wanted = command or (os.environ.get("SHELL") or _SHELL,)
     if not command:
         click.echo(f"this is {node} of {name}; `exit` leaves it", err=True)

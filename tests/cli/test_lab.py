@@ -122,4 +122,5 @@ def test_a_command_in_a_node_ends_as_it_does(command: Command, file: Path) -> No
     assert "02:00:00:00:00:00" in found.stdout
     assert subprocess.run([*inside, "sh", "-c", "exit 7"], check=False).returncode == 7
     assert "no node 'x'" in command("lab", "shell", file, "x").err
+    assert "there is no command 'no-such-command'" in command("lab", "shell", file, "a", "--", "no-such-command").err
     assert "there is no command 'no-such-command'" in command("lab", "shell", file, "a", "no-such-command").err
