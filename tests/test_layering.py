@@ -69,10 +69,11 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "coverage": ("testing/coverage.py",),
     "click": ("cli/",),
     "pytest": ("pytest_plugin.py",),
-    "scapy": ("pytest_plugin.py",),
+    "scapy": ("pytest_plugin.py", "cli/packet_texts.py"),
     "rich": ("cli/",),
     "hdrh": ("apps/delay/paths.py",),
     "matplotlib": ("apps/delay/plot.py",),
+    "textual": ("cli/debug_screen.py",),
 }
 
 # Files that may import inside functions: names are resolved when first used (PEP 562), and LLVM is imported in the worker

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Row] = {
     "build": Row("build", "Compile TARGET into a standard ELF object."),
     "show": Row("build", "Print a program's instructions, Python lines beside them."),
     "run": Row("run", "Run a program on the packets of a capture."),
+    "debug": Row("debug", "Step through a function's run on packets, forwards and back."),
     "diff": Row("diff", "Run a program in the VM and in the kernel, and compare (root)."),
     "test": Row("test", "Send the packets of test files through a router, and compare what comes out."),
     "explain": Row("explain", "Say why a diagnostic's rule is there, with a wrong and a right function."),

@@ -27,11 +27,13 @@ _MARK = "pybpfnf_recording"
 @final
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What all packets have in common. `variables`: Configs and States by name, as they lie in memory. `object` is None where its bytes
+    """What all packets have in common. `kernel`: the one that
+    the VM followed; `variables`: Configs and States by name, as they lie in memory. `object` is None where its bytes
     were not at hand; `maps` has data sections too."""
 
     program: str
     type: str
+    kernel: str
     object: bytes | None
     environment: Environment
     variables: Mapping[str, bytes]
@@ -63,7 +65,7 @@ class Recorder:
             each.name: sections[each.map][each.offset : each.offset + each.size] for each in session.image.variables.values()
         }  # fmt: skip
         program = session.program
-        head = Head(program.name, program.type or "", data, session.environment, variables, held)
+        head = Head(program.name, program.type or "", session.kernel, data, session.environment, variables, held)
         self._write({_MARK: VERSION, **_head_fields(head)})
         session.chance.drawn()
 
@@ -136,6 +138,7 @@ def _head_fields(head: Head) -> dict[str, object]:
     return {
         "program": head.program,
         "type": head.type,
+        "kernel": head.kernel,
         "object": None if head.object is None else base64.b64encode(head.object).decode(),
         "environment": {each.name: _plain(getattr(head.environment, each.name)) for each in fields(head.environment)},
         "variables": {name: data.hex() for name, data in head.variables.items()},
@@ -148,6 +151,7 @@ def _head(document: dict[str, Any]) -> Head:
     return Head(
         program=str(document["program"]),
         type=str(document["type"]),
+        kernel=str(document["kernel"]),
         object=None if given is None else base64.b64decode(given, validate=True),
         environment=_environment(document["environment"]),
         variables={name: bytes.fromhex(data) for name, data in document["variables"].items()},

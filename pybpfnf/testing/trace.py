@@ -6,33 +6,19 @@ keep what locals are assigned. So the lines are the source's, in its order, what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, final
 
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.records import dataclass
 from pybpfnf.testing.coverage import Point
 from pybpfnf.vm import VmSession
 
+if TYPE_CHECKING:  # the language, which a run of an object does without
+    from pybpfnf.dsl.instrument import Kept
+    from pybpfnf.dsl.types import IntType
+
 _NOTHING = bytes.fromhex("efbeaddedeadf00d")  # a value that no local is likely to have
-
-
-class Number(Protocol):
-    """An integer type of the language."""
-
-    @property
-    def width(self) -> int: ...
-    @property
-    def signed(self) -> bool: ...
-
-
-class Kept(Protocol):
-    """A local whose value is kept (`dsl.instrument.Kept`)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def type(self) -> Number: ...
 
 
 @final
@@ -46,8 +32,8 @@ class TraceLine:
 
 
 @final
-class Trace:
-    """A tracer (`vm.Tracer`) of one session: `watch` it before the first packet, and `take` the lines after each."""
+class Statements:
+    """Sees the statements of a function that was built for it: `watch` its session before the first packet, and `look` often."""
 
     def __init__(self, image: ObjectImage, points: Mapping[str, Point], kept: Mapping[str, Kept]) -> None:
         starts = {name: point for name, point in points.items() if point.way is None}
@@ -59,43 +45,67 @@ class Trace:
         self._end = max(place.offset for place in places.values()) + 8
         self._data = bytearray()
         self._before = b""
-        self._lines: list[tuple[Point, list[tuple[str, int]]]] = []
+
+    @property
+    def points(self) -> Iterable[Point]:
+        """Those at which a statement begins."""
+        return self._points.values()
 
     def watch(self, session: VmSession) -> None:
         self._data = session.live_value(self._map)
-        self._forget_values()
+        self.begin_packet()
+
+    def begin_packet(self) -> None:
+        """The locals of the next packet have no value before they are assigned, though variables keep the last one's."""
+        for offset in self._kept:
+            self._data[offset : offset + 8] = _NOTHING
+        self._before = bytes(self._data[self._first : self._end])
+
+    def look(self) -> Sequence[Point | tuple[str, int]]:
+        """What has happened since it was last asked: statements that have begun, and locals with what they were given."""
+        now = self._data[self._first : self._end]
+        if now == self._before:
+            return ()
+        before, self._before = self._before, bytes(now)
+        seen: list[Point | tuple[str, int]] = []
+        for at in range(0, len(now), 8):
+            value = self._before[at : at + 8]
+            if value == before[at : at + 8]:
+                continue
+            offset = self._first + at
+            if offset in self._points:
+                seen.append(self._points[offset])
+            elif offset in self._kept:
+                local = self._kept[offset]
+                seen.append((local.name, _read(value, local.type)))
+        return seen
+
+
+@final
+class Trace:
+    """A tracer (`vm.Tracer`) of one session: `watch` it before the first packet, and `take` the lines after each."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+        self._lines: list[tuple[Point, list[tuple[str, int]]]] = []
+
+    def watch(self, session: VmSession) -> None:
+        self._statements.watch(session)
 
     def step(self, slot: int, registers: Sequence[int]) -> None:
-        now = self._data[self._first : self._end]
-        if now != self._before:
-            self._look(now)
-            self._before = bytes(now)
+        for each in self._statements.look():
+            if not isinstance(each, tuple):
+                self._begin(each)
+            elif self._lines:
+                self._lines[-1][1].append(each)
 
     def take(self) -> tuple[TraceLine, ...]:
         """The lines since it was last asked."""
         self.step(0, ())  # what the last instruction did
         lines = tuple(TraceLine(point.file, point.line, tuple(changes)) for point, changes in self._lines)
         self._lines.clear()
-        self._forget_values()
+        self._statements.begin_packet()
         return lines
-
-    def _forget_values(self) -> None:
-        """The locals of the next packet have no value before they are assigned, though variables keep the last one's."""
-        for offset in self._kept:
-            self._data[offset : offset + 8] = _NOTHING
-        self._before = bytes(self._data[self._first : self._end])
-
-    def _look(self, now: bytearray) -> None:
-        for offset in range(self._first, self._end, 8):
-            at = offset - self._first
-            value = now[at : at + 8]
-            if value == self._before[at : at + 8]:
-                continue
-            if offset in self._points:
-                self._begin(self._points[offset])
-            elif offset in self._kept and self._lines:
-                local = self._kept[offset]
-                self._lines[-1][1].append((local.name, _read(bytes(value), local.type)))
 
     def _begin(self, point: Point) -> None:
         """Parts of one statement, for instance the arguments of a call, are one line."""
@@ -103,6 +113,6 @@ class Trace:
             self._lines.append((point, []))
 
 
-def _read(value: bytes, type_: Number) -> int:
+def _read(value: bytes, type_: IntType) -> int:
     number = int.from_bytes(value, "little") & (1 << type_.width) - 1
     return number - (1 << type_.width) if type_.signed and number >> type_.width - 1 else number

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.lazy import resolve
 from pybpfnf.records import dataclass
 from pybpfnf.targets import Source, Target, locate, object_image
 from pybpfnf.testing.coverage import FileCoverage, Point, covered
-from pybpfnf.testing.trace import Kept, Trace
+from pybpfnf.testing.trace import Statements, Trace
 from pybpfnf.verbs.run import Simulation
+
+if TYPE_CHECKING:  # the language, which a run of an object does without
+    from pybpfnf.dsl.instrument import Kept
 
 
 @final
@@ -26,7 +29,11 @@ class Counting:
 
     def trace(self) -> Trace:
         """A tracer of the program's lines."""
-        return Trace(object_image(self.data), self.points, self.kept)
+        return Trace(self.statements())
+
+    def statements(self) -> Statements:
+        """What sees the program's statements begin, to be asked between its instructions."""
+        return Statements(object_image(self.data), self.points, self.kept)
 
     def covered(self, simulation: Simulation) -> dict[str, FileCoverage]:
         """What the packets of a simulation of `data` have reached so far, by file. Raises SystemLacksError without coverage.py."""

@@ -72,7 +72,7 @@ def _replay(recording: Recording, target: Target | None, program: str | None, en
     image = object_image(given)
     name = program or _program_of(image, head.program)
     settings = {name: decode(image.variables[name].type, data) for name, data in head.variables.items() if _fits(image, name, data)}
-    runner = VmRunner(engine=engine)
+    runner = VmRunner(engine=engine, kernel=head.kernel)
     with simulate(given, program=name, type=head.type, environment=head.environment, runner=runner, config=settings) as simulation:
         same = head.object is not None and simulation.object == head.object
         notes = tuple(_restore(simulation, head, same=same))

@@ -14,7 +14,7 @@ from pybpfnf.image.model import ProgramImage
 from pybpfnf.runner import Environment, Fault, FaultKind
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.machine import Machine, Result
-from pybpfnf.vm.memory import Memory, Region
+from pybpfnf.vm.memory import Memory, Region, StackFrame
 from pybpfnf.vm.native.batch import Batch
 from pybpfnf.vm.native.files import FileBatch
 from pybpfnf.vm.native.hook import Begun, is_possible
@@ -65,6 +65,11 @@ class Engines:
         self._program, self._host = program, host
         self.has_timers = any(insn.form.kind is Kind.CALL_HELPER and insn.imm == _TIMER for insn in program.insns)
         self._machine = self._compiled() if self._engine is Engine.COMPILED else Machine(program, host, self._tracer)
+
+    @property
+    def stacks(self) -> list[StackFrame]:
+        """For a tracer, of the functions that run, the outermost first."""
+        return self._machine.stacks
 
     def run(self, arguments: tuple[int, ...]) -> Result:
         if self._engine is Engine.AUTO and self._executed > _WORTH_COMPILING:

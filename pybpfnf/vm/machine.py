@@ -53,6 +53,11 @@ class Machine:
         self._steps = decode_steps(program.insns, self)
         host.call = self._call
 
+    @property
+    def stacks(self) -> list[StackFrame]:
+        """Of the functions that run, the outermost first."""
+        return [frame.stack for frame in self._frames]
+
     def run(self, arguments: Sequence[int] = ()) -> Result:
         """Run from the first instruction, with these values in r1 and on."""
         return self._complete(lambda: self._call(0, tuple(arguments)), 0)

@@ -21,13 +21,14 @@ from pybpfnf.vm import ipv6, lwt, seg6, tc, xdp
 from pybpfnf.vm.chance import Chance
 from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
+from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.hooks import Hook, InputPacket, RunProgram
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.machine import Result
 from pybpfnf.vm.map_types import MAP_CLASSES, make_map
-from pybpfnf.vm.memory import Region
+from pybpfnf.vm.memory import Region, StackFrame
 from pybpfnf.vm.native.files import FileBatch
 from pybpfnf.vm.native.hook import Begun
 from pybpfnf.vm.routes import Network, Route
@@ -108,6 +109,30 @@ class VmSession:
     @property
     def environment(self) -> Environment:
         return self._host.environment
+
+    @property
+    def stacks(self) -> list[StackFrame]:
+        """For a tracer, of the functions that run, the outermost first."""
+        return self._engines.stacks
+
+    @property
+    def packet(self) -> bytes:
+        """For a tracer, the packet's bytes as they are now."""
+        return bytes(self._host.skb.data)
+
+    def name_of(self, address: int) -> str | None:
+        """What lies at an address, with the offset in it; None where nothing does."""
+        try:
+            region = self._host.memory.region(address)
+        except GuestFault:
+            return None
+        offset = address - region.address
+        return f"{region.name}{f' + {offset}' if offset else ''}"
+
+    @property
+    def kernel(self) -> str:
+        """The name of the kernel that it follows."""
+        return self._host.kernel.name
 
     @property
     def chance(self) -> Chance:
