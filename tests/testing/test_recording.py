@@ -48,7 +48,7 @@ ROUTER = Environment(
     clock_tai=10**18, tai_offset=10**9, clock_boot=7, seed=9, cpu=1, cpus=4, ifindex=40, mark=3, tunnel_source=IPv6Address("fc00::77"),
     device_address=IPv6Address("fc00::78"), hmac_keys={4: HmacKey("sha256", b"secret")}, require_hmac=-1, flowlabel=1,
     tables=frozenset({0, 254, 300}), unreachable=("fc00:dead::/32",), sid=IPv6Address("fc00:c::1"), devices={90: "ip"}, linear=70,
-    gso_size=100, offloaded=True, fuel=1000,
+    gso_size=100, offloaded=True, fuel=1000, received=5,
 )  # fmt: skip
 
 
