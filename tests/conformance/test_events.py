@@ -172,7 +172,10 @@ def at_the_hook(tag: int, flags: int) -> bytes:
     return srv6(segments=["fc00:3::3", "fc00:2::2"], tag=tag, flags=flags, segments_left=0, destination="fc00:3::3")
 
 
-@pytest.mark.parametrize("program", [whole, filled, many, two_at_once], ids=lambda program: program.name)
+RECORDS = pytest.mark.linux("6.8", "its verifier forgets of a record that it was asked for already")
+
+
+@pytest.mark.parametrize("program", [whole, filled, many, pytest.param(two_at_once, marks=RECORDS)], ids=lambda program: program.name)
 @pytest.mark.parametrize(("tag", "flags"), [(1, 2), (3, 1), (5, 0), (0, 1), (2, 3), (9, 4), (63, 1), (100, 2)])
 def test_the_reader_gets_what_the_function_means(runner: Runner, program: Program, tag: int, flags: int) -> None:
     module = compile_module([program])

@@ -11,6 +11,7 @@ from pybpfnf.runner import Runner
 from pybpfnf.testing import packets
 from pybpfnf.testing.packets import srv6
 from tests.conformance.tlv_support import SID, running
+from tests.kernel_support import TOO_MANY_WAYS
 
 NEAR = Prefix("fc00:3::/32")
 WANTED = State(u32)
@@ -103,6 +104,7 @@ def test_an_index_past_the_last_segment_is_a_fault(runner: Runner, index: int) -
         assert fault.message == "index out of range"
 
 
+@TOO_MANY_WAYS
 @pytest.mark.parametrize("left", [1, 3, 59])
 def test_a_loop_goes_over_them_and_keeps_the_one_where_it_was_left(runner: Runner, left: int) -> None:
     with running(runner, gone_over) as (_, run):

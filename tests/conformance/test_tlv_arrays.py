@@ -10,6 +10,7 @@ from pybpfnf import OK, Array, IPv6Address, Program, Seg6Packet, State, Tlv, Ver
 from pybpfnf.runner import Runner
 from pybpfnf.testing import packets
 from tests.conformance.tlv_support import area, packet, running
+from tests.kernel_support import TOO_MANY_WAYS
 
 
 class Samples(Tlv, type=124):
@@ -107,6 +108,7 @@ def samples(*values: int, kind: int = 9) -> packets.Tlv:
     return packets.Tlv(124, bytes([kind]) + b"".join(value.to_bytes(4, "big") for value in values))
 
 
+@TOO_MANY_WAYS
 @pytest.mark.parametrize("values", [(), (7,), (1, 2, 3), (0xFFFFFFFF,) * 5])
 def test_a_tlv_is_found_with_any_number_of_items(runner: Runner, values: tuple[int, ...]) -> None:
     with running(runner, shape) as (nf, run):
@@ -115,6 +117,7 @@ def test_a_tlv_is_found_with_any_number_of_items(runner: Runner, values: tuple[i
         assert (nf[numbers][0], nf[numbers][1]) == (sum(values), sum(values))
 
 
+@TOO_MANY_WAYS
 @pytest.mark.parametrize("data", [b"", b"\x09abc", b"\x09abcde", bytes(1 + 4 * 6), bytes(255)])
 def test_a_length_that_is_no_whole_number_of_items_or_of_too_many_is_another_tlv(runner: Runner, data: bytes) -> None:
     with running(runner, shape) as (_, run):
@@ -163,6 +166,7 @@ def test_the_packet_may_move_where_the_loop_is_left(runner: Runner) -> None:
         assert b"\x7c\x05\x09\0\0\0\0" in area(outcome.packet)
 
 
+@TOO_MANY_WAYS
 def test_items_are_appended_in_network_byte_order(runner: Runner) -> None:
     with running(runner, appended) as (_, run):
         outcome = run(packet(tag=0x1234))

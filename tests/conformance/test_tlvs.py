@@ -8,6 +8,7 @@ from pybpfnf import DROP, OK, Array, Seg6Packet, Tlv, Verdict, array, octets, se
 from pybpfnf.runner import Runner
 from pybpfnf.testing import packets
 from tests.conformance.tlv_support import area, packet, running
+from tests.kernel_support import TOO_MANY_WAYS
 
 
 class Hops(Tlv, type=124):
@@ -74,6 +75,7 @@ def hops(left: int) -> packets.Tlv:
     return packets.Tlv(124, bytes([left]))
 
 
+@TOO_MANY_WAYS
 def test_each_tlv_is_what_its_type_and_length_say(runner: Runner) -> None:
     tlvs = hops(9), packets.Tlv(125, b"\0\x05\0\x06"), packets.Tlv(125, b"odd"), packets.Tlv(124, b"mid"), packets.Tlv(0), packets.Tlv(0)
     with running(runner, told_apart) as (nf, run):
@@ -86,6 +88,7 @@ def test_each_tlv_is_what_its_type_and_length_say(runner: Runner) -> None:
         assert area(outcome.packet)[:3] == b"\x7c\x01\x08"
 
 
+@TOO_MANY_WAYS
 @pytest.mark.parametrize("tlvs", [(), (packets.pad(8),), (packets.pad(2), packets.Tlv(5, bytes(38)), packets.pad(6))])
 def test_padding_and_hmac_are_among_them(runner: Runner, tlvs: tuple[packets.Tlv, ...]) -> None:
     with running(runner, told_apart) as (nf, run):
@@ -94,6 +97,7 @@ def test_padding_and_hmac_are_among_them(runner: Runner, tlvs: tuple[packets.Tlv
         assert (nf[seen][0], nf[seen][5]) == (len(tlvs), 0)
 
 
+@TOO_MANY_WAYS
 def test_break_leaves_it_before_else(runner: Runner) -> None:
     with running(runner, told_apart) as (nf, run):
         outcome = run(packet(hops(1), packets.Tlv(124, b"end"), hops(1)))
@@ -114,6 +118,7 @@ def test_the_packet_may_move_where_the_loop_is_left(runner: Runner, left: int, f
         assert (outcome.fault, outcome.forwarded) == (None, forwarded)
 
 
+@TOO_MANY_WAYS
 def test_more_than_32_are_a_fault(runner: Runner) -> None:
     with running(runner, told_apart) as (_, run):
         assert run(packet(*[packets.Tlv(9)] * 32)).fault is None

@@ -40,6 +40,7 @@ from pybpfnf.testing import packets
 from pybpfnf.testing.evaluate import Evaluator
 from pybpfnf.testing.packets import Extension, Payload, destination_options, hop_by_hop, icmpv6_echo, inner, ipv6, srv6, tcp, udp
 from tests.fuzz.inputs import at_the_hook
+from tests.kernel_support import TOO_MANY_WAYS
 
 SID = "fc00:2::2"
 SEGMENTS = ["fc00:3::3", SID]
@@ -341,6 +342,7 @@ def test_a_view_at_a_computed_offset_survives_what_does_not_move_the_packet(runn
         assert list(nf[seen])[:2] == [53, 53]
 
 
+@TOO_MANY_WAYS
 @pytest.mark.parametrize("options", [(), (hop_by_hop(), destination_options())])
 def test_what_is_behind_the_srh_is_found_after_it_has_grown(runner: Runner, options: tuple[Extension, ...]) -> None:
     with running(runner, grown) as (nf, run):
