@@ -13,7 +13,7 @@ from pybpfnf.dsl.walk import reached
 _STILL = (
     ir.Const, ir.LocalRead, ir.VariableRead, ir.HeaderRead, ir.ContextRead, ir.ReceiveTime, ir.Convert, ir.Binary, ir.Unary, ir.Compare,
     ir.Logical, ir.Not, ir.Let, ir.Conditional, ir.MapRead, ir.MapGet, ir.MapContains, ir.IsNone, ir.Unwrap,
-    ir.InPrefix, ir.HasHeader, ir.StructValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
+    ir.InPrefix, ir.HasHeader, ir.StructValue, ir.ArrayValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace,
     ir.SegmentCount, ir.SegmentRead, ir.FindTlv, ir.NextTlv, ir.IsTlv, ir.TlvAs, ir.TlvRead, ir.TlvItem, ir.TlvLength,
     ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetMap, ir.UpdateMap, ir.DeleteMap,
     ir.ViewAt, ir.FindHeader, ir.WireRead, ir.WireItem, ir.SetWire,

@@ -26,7 +26,7 @@ from pybpfnf.backend.lower_receive_time import lower_receive_time
 from pybpfnf.backend.lower_redirect import lower_clone_redirect, lower_redirect
 from pybpfnf.backend.lower_seg6 import lower_seg6_action_call
 from pybpfnf.backend.lower_segments import lower_segment_count, lower_segment_read
-from pybpfnf.backend.lower_struct import lower_constant, lower_equal, lower_place, lower_struct_value
+from pybpfnf.backend.lower_struct import lower_array_value, lower_constant, lower_equal, lower_place, lower_struct_value
 from pybpfnf.backend.lower_view import NONE, lower_view_at, lower_wire_read
 from pybpfnf.backend.values import is_in_memory, is_optional_struct, llvm_type
 from pybpfnf.dsl import ir
@@ -211,6 +211,7 @@ EXPRESSIONS: Expressions = {
     ir.Redirect: lower_redirect,
     ir.CloneRedirect: lower_clone_redirect,
     ir.StructValue: lower_struct_value,
+    ir.ArrayValue: lower_array_value,
     ir.Member: lower_place,
     ir.SegmentCount: lower_segment_count,
     ir.SegmentRead: lower_segment_read,

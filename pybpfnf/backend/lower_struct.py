@@ -35,6 +35,14 @@ def lower_struct_value(frame: Frame, node: ir.StructValue) -> str:
     return buffer
 
 
+def lower_array_value(frame: Frame, node: ir.ArrayValue) -> str:
+    """The same of an array that is no part of a new struct."""
+    parts = _parts(frame, node.type.size, list(_scattered(StructField("", 0, node.type), node)))
+    buffer = constant_buffer(frame, parts.constant)
+    fill(frame, buffer, parts)
+    return buffer
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class StructParts:
@@ -48,15 +56,29 @@ class StructParts:
 
 def struct_parts(frame: Frame, node: ir.StructValue) -> StructParts:
     """Everything that is computed of a new struct, in the order of its fields."""
-    constant = bytearray(node.type.size)
+    return _parts(frame, node.type.size, [each for field, value in node.values for each in _scattered(field, value)])
+
+
+def _scattered(field: StructField, value: ir.Expr | bytes) -> Iterator[tuple[StructField, ir.Expr | bytes]]:
+    """A field with its value; of a new array each item, as a field where it lies."""
+    if not isinstance(value, ir.ArrayValue):
+        yield field, value
+        return
+    for index, item in enumerate(value.items):
+        size = value.type.item.size
+        yield from _scattered(StructField(f"{field.name}[{index}]", field.offset + index * size, value.type.item), item)
+
+
+def _parts(frame: Frame, size: int, values: list[tuple[StructField, ir.Expr | bytes]]) -> StructParts:
+    constant = bytearray(size)
     computed, octets = [], []
-    for index, (field, value) in enumerate(node.values):
+    for index, (field, value) in enumerate(values):
         if isinstance(value, ir.Const):
             value = constant_bytes(value)
         if isinstance(value, bytes):
             _put(constant, field, value)
         elif isinstance(value.type, OctetsType):
-            after = [other for _, other in node.values[index + 1 :]]
+            after = [other for _, other in values[index + 1 :]]
             octets.append((field, *octets_before(frame, value, after)))
         else:
             computed.append((field, frame.value(value)))

@@ -11,7 +11,7 @@ from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_events import check_name_end, refuse_second_name, store_reserved
 from pybpfnf.dsl.build_map import store_item, update_item
 from pybpfnf.dsl.build_packet import fresh, store_attribute, update_attribute
-from pybpfnf.dsl.build_struct import copied
+from pybpfnf.dsl.build_struct import copied, listed
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.flow import PoisonBinding, ValueBinding, ViewBinding
 from pybpfnf.dsl.intervals import known_values
@@ -33,7 +33,9 @@ Statements: TypeAlias = tuple[ir.Stmt, ...]
 def build_assign(b: Builder, node: ast.Assign) -> Statements:
     """`x = e`, `x = y = e`, `a, b = b, a`."""
     if len(node.targets) == 1 and not isinstance(node.targets[0], ast.Tuple | ast.List):
-        return store(b, node.targets[0], b.expr(node.value), node.value)
+        target = node.targets[0]
+        value = b.expr(node.value) if isinstance(target, ast.Name) else listed(b, node.value)
+        return store(b, target, value, node.value)
     if any(isinstance(target, ast.Tuple | ast.List) for target in node.targets):
         return _assign_several(b, node)
     held, statements = hold(b, b.expr(node.value), node.value)

@@ -7,16 +7,18 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TypeVar
 
+from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.arguments import Parameter, bind
 from pybpfnf.dsl.build_index import build_index
+from pybpfnf.dsl.build_name import from_object
 from pybpfnf.dsl.build_octets import octets_value
 from pybpfnf.dsl.build_tlv import build_tlv_item
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import describe, present, to_type, zero
-from pybpfnf.dsl.types import U8, ArrayType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
+from pybpfnf.dsl.types import U8, ArrayType, IntType, NoneType, OctetsType, StructField, StructType, Type, ViewType, struct_of
 from pybpfnf.dsl.updates import atomic_update, is_atomic, updated
-from pybpfnf.dsl.values import POISON, Constant, Literal, Poison, Typed, Value
+from pybpfnf.dsl.values import POISON, Constant, Listed, Literal, Poison, Typed, Value
 from pybpfnf.types.layout import shown_fields
 
 
@@ -36,7 +38,14 @@ def _field_value(b: Builder, type_: StructType, field: StructField, given: ast.e
         if isinstance(field.default, bytes) and isinstance(field.type, StructType | OctetsType):
             return field.default
         return ir.Const(field.default, field.type, b.span(node))
-    return field_value(b, field.type, field.bits, b.expr(given), given, f"`{field.name}` of {type_.name}")
+    return field_value(b, field.type, field.bits, listed(b, given), given, f"`{field.name}` of {type_.name}")
+
+
+def listed(b: Builder, node: ast.expr) -> Value:
+    """What goes to a field: a list or a tuple that is written out is its items."""
+    if isinstance(node, ast.List | ast.Tuple):
+        return Listed(tuple((listed(b, item), item) for item in node.elts))
+    return b.expr(node)
 
 
 def field_value(b: Builder, type_: Type, bits: int, value: Value, node: ast.expr, where: str) -> ir.Expr | bytes:
@@ -54,14 +63,53 @@ def field_value(b: Builder, type_: Type, bits: int, value: Value, node: ast.expr
 def _array(b: Builder, type_: ArrayType, value: Value, node: ast.expr, where: str) -> ir.Expr | bytes:
     if isinstance(value, Typed) and value.expr.type == type_:
         return value.expr
-    if isinstance(value, Constant) and isinstance(value.value, tuple) and isinstance(type_.item, IntType):
-        items = value.value
-        if len(items) == type_.count and all(isinstance(item, int) and type_.item.holds(item) for item in items):
-            return b"".join(item.to_bytes(type_.item.size, "little", signed=type_.item.signed) for item in items)
-    if not isinstance(value, Poison):
-        hint = "write a tuple of constants at module level, and its name here"
+    items = _items(b, value, node)
+    if items is not None and len(items) == type_.count:
+        return _together(type_, tuple(field_value(b, type_.item, 0, item, at, f"an item of {where}") for item, at in items), b.span(node))
+    if items is not None:
+        rest = ", with zeros for the rest" if len(items) < type_.count and isinstance(type_.item, IntType) else ""
+        b.error("type", f"{where} has {type_.count} items, and this has {len(items)}", node, f"write {type_.count} items{rest}")
+    elif not isinstance(value, Poison):
+        hint = "write the items out, [a, b], or the name of a tuple of constants"
         b.error("type", f"{where} is {type_}, and `{b.text(node)}` is {describe(value)}", node, hint)
     return bytes(type_.size)
+
+
+def _items(b: Builder, value: Value, node: ast.expr) -> tuple[tuple[Value, ast.expr], ...] | None:
+    """The items of a list that is written out, or of a constant tuple; None of anything else."""
+    match value:
+        case Listed(items):
+            return items
+        case Constant(tuple() as constants):
+            return tuple((_constant(b, item, node), node) for item in constants)
+        case _:
+            return None
+
+
+def _constant(b: Builder, item: object, node: ast.expr) -> Value:
+    if isinstance(item, tuple):
+        return Constant(item)
+    return from_object(b, item, node, b.text(node))
+
+
+def _together(type_: ArrayType, items: tuple[ir.Expr | bytes, ...], span: Span) -> ir.Expr | bytes:
+    """The array; of constants its bytes."""
+    known = [_bytes(item) for item in items]
+    data = [each for each in known if each is not None]
+    return b"".join(data) if len(data) == len(known) else ir.ArrayValue(items, type_, span)
+
+
+def _bytes(item: ir.Expr | bytes) -> bytes | None:
+    """A constant as it lies in memory; None of what is computed."""
+    match item:
+        case bytes():
+            return item
+        case ir.Const(bytes() as data):
+            return data
+        case ir.Const(int() as number, type_) if not isinstance(type_, NoneType):
+            return (number & (1 << 8 * type_.size) - 1).to_bytes(type_.size, "little")
+        case _:
+            return None
 
 
 # ------------------------------------------------------------------------------------------------------------- places

@@ -21,9 +21,9 @@ from pybpfnf.types.layout import is_lock, lock_field
 # nothing that writes the packet (kernel/bpf/verifier.c, "function calls are not allowed while holding a lock").
 _QUIET = (
     ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.Convert, ir.Binary, ir.Unary, ir.Compare, ir.Logical, ir.Not, ir.Let,
-    ir.Conditional, ir.InPrefix, ir.Member, ir.Item, ir.StructValue, ir.Unwrap, ir.IsNone, ir.InlinedCall, ir.Absent, ir.Present,
-    ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetPlace, ir.UpdatePlace, ir.If, ir.ForRange, ir.Break, ir.Exhausted,
-    ir.Continue, ir.Return, ir.Leave, ir.Assert, ir.Evaluate,
+    ir.Conditional, ir.InPrefix, ir.Member, ir.Item, ir.StructValue, ir.ArrayValue, ir.Unwrap, ir.IsNone, ir.InlinedCall, ir.Absent,
+    ir.Present, ir.Assign, ir.SetState, ir.UpdateState, ir.SetContext, ir.SetPlace, ir.UpdatePlace, ir.If, ir.ForRange, ir.Break,
+    ir.Exhausted, ir.Continue, ir.Return, ir.Leave, ir.Assert, ir.Evaluate,
 )  # fmt: skip
 
 

@@ -212,6 +212,13 @@ def _struct(node: ir.StructValue) -> bool:
     )
 
 
+def _array(node: ir.ArrayValue) -> bool:
+    item = node.type.item
+    return len(node.items) == node.type.count and all(
+        len(value) == item.size if isinstance(value, bytes) else _fits(value.type, item) for value in node.items
+    )
+
+
 def _member(node: ir.Member) -> bool:
     struct = struct_of(node.base.type)
     return struct is not None and node.field in struct.fields and node.type == node.field.type
@@ -341,6 +348,7 @@ _CHECKS: Mapping[type, Callable[[Any], bool]] = {
     ir.TlvValue: _tlv,
     ir.SrhValue: _srh,
     ir.StructValue: _struct,
+    ir.ArrayValue: _array,
     ir.Member: _member,
     ir.Item: _item,
     ir.SegmentRead: lambda node: isinstance(node.index.type, IntType),

@@ -42,6 +42,9 @@ def stack_size(function: ir.Function | ir.Subprogram) -> int:
     in_a_ring = [node.record for node in walk(function.body) if isinstance(node, ir.Emit) and node.buffer.kind == "ringbuf"]
     made = sum(_slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.StructValue))
     made -= sum(_slots(node.type.size) for node in in_a_ring if isinstance(node, ir.StructValue))  # built there
+    # An array in a struct is built there.
+    assigned = [node.value for node in walk(function.body) if isinstance(node, ir.SetPlace)]
+    made += sum(_slots(value.type.size) for value in assigned if isinstance(value, ir.ArrayValue))
     given = function.parameters if isinstance(function, ir.Subprogram) else ()  # in the memory of who calls
     own = [local.type for local in function.locals if local not in given]
     kept = sum(_slots(type_.size) for type_ in own if _is_kept(type_))

@@ -41,6 +41,7 @@ from pybpfnf.dsl.values import (
     EventsPlace,
     HeaderClass,
     HeaderView,
+    Listed,
     Literal,
     MapPlace,
     Method,
@@ -115,6 +116,8 @@ def describe(value: Value) -> str:
             return f"the helper `{helper.row.name}`, not called"
         case Constant(thing):
             return f"a {type(thing).__name__}"
+        case Listed():
+            return "a list"
         case Nothing() | Appended() | Effect():
             return "None"
         case Poison():
@@ -248,7 +251,9 @@ def convert(expr: ir.Expr, type_: IntType) -> ir.Expr:
 def to_type(b: Builder, value: Value, type_: Type, node: ast.expr, place: str) -> ir.Expr:
     """The value as `place` takes it: widening is free, anything else is reported. `place` is the subject of the message."""
     value = present(b, value, node)
-    if isinstance(value, Poison):
+    if isinstance(value, Listed):
+        b.refuse(node)
+    if isinstance(value, Poison | Listed):
         return zero(type_, node, b)
     if isinstance(value, Literal | Choice) and isinstance(type_, IntType):
         return settle(b, value, type_, node)

@@ -187,6 +187,10 @@ def _struct(node: ir.StructValue) -> str:
     return f"{node.type}({', '.join(values)})"
 
 
+def _array(node: ir.ArrayValue) -> str:
+    return f"[{', '.join(value.hex() if isinstance(value, bytes) else _expr(value) for value in node.items)}]"
+
+
 def _tlv(node: ir.TlvValue) -> str:
     values = (f"{field.name}={_part(value)}" for field, value in node.values)
     return f"{node.layout.name}<{node.layout.number}, {node.size} bytes>({', '.join(values)})"
@@ -258,6 +262,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     ir.CloneRedirect: lambda node: f"copy to device {_expr(node.ifindex)}",
     ir.SrhValue: _srh,
     ir.StructValue: _struct,
+    ir.ArrayValue: _array,
     ir.Member: lambda node: f"{_expr(node.base)}.{node.field.name}",
     ir.SegmentCount: lambda node: "len(segments)",
     ir.SegmentRead: lambda node: f"segments[{_expr(node.index)}]",

@@ -54,11 +54,12 @@ REFUSED: Mapping[type[ast.AST], Refusal] = {
     ast.Dict: Refusal("a dict is not a value here", "write a Hash at module level"),
     ast.Set: Refusal("a set is not a value here", "write a Hash at module level, or compare with each value"),
     ast.List: Refusal(
-        "a list stands only in a Tlv's array and in Srh(path=[...], tlvs=[...])",
-        "write an Array at module level; the items of a struct in a map are assigned one by one",
+        "a list stands only where an array of a Struct or a Tlv takes it, and in Srh(path=[...], tlvs=[...])",
+        "write it there; what functions keep is in an Array at module level",
     ),
     ast.Tuple: Refusal(
-        "a tuple stands only in Srh(path=(...)) and in assignments like `a, b = b, a`", "write a tuple of constants at module level"
+        "a tuple stands only where an array takes it, in Srh(path=(...)) and in assignments like `a, b = b, a`",
+        "write a tuple of constants at module level",
     ),
     ast.ListComp: _COMPREHENSION,
     ast.SetComp: _COMPREHENSION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TypeAlias, final
 
 from pybpfnf.abi.headers import Header
@@ -224,6 +225,14 @@ class Constant:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A list that is written out, where one can stand; each item with where it is."""
+
+    items: tuple[tuple[Value, ast.expr], ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """The result of a call that gives nothing, and Python's None."""
 
@@ -254,6 +263,7 @@ Value: TypeAlias = (
     | TailCalling
     | Redirecting
     | Constant
+    | Listed
     | Nothing
 )
 

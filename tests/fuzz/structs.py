@@ -70,7 +70,11 @@ def uses(scope: Scope, depth: int) -> list[str]:
 
 def made(scope: Scope) -> str:
     given = f"kind={placed(scope, U8, 1)}, where={typed(scope, ADDRESS, 1)}, count={placed(scope, U32, 1)}, low={typed(scope, U32, 1)}"
-    return f"Record({given}, numbers=THREE)"
+    return f"Record({given}, numbers={scope.random.choice(('THREE', numbers(scope)))})"
+
+
+def numbers(scope: Scope) -> str:
+    return f"[{', '.join(placed(scope, U16, 1) for _ in range(3))}]"
 
 
 def _pair(scope: Scope) -> str:
@@ -106,6 +110,7 @@ def change(scope: Scope, name: str, *, shared: bool) -> list[str]:
         [f"if {name} {scope.random.choice(('==', '!='))} records[0]:", f"{_INDENT}pkt.mark = 5"],
         [f"{name}.inner = Inner(small={placed(scope, S16, 1)})"],
         [f'{name}.raw = b"xyz"'],
+        [f"{name}.numbers = {scope.random.choice((numbers(scope), f'[{name}.numbers[2], {placed(scope, U16, 1)}, {name}.numbers[0]]'))}"],
     ]
     if isinstance(type_, IntType) and (not shared or (type_.width >= 32 and field not in ("low", "high"))):
         choices.append([f"{name}.{field} {scope.random.choice(SHARED_UPDATES)}= {placed(scope, type_, 1)}"])

@@ -16,6 +16,7 @@ from pybpfnf.dsl.ir.actions import (
 from pybpfnf.dsl.ir.calls import Absent, InlinedCall, Leave, Present, Subprogram, SubprogramCall
 from pybpfnf.dsl.ir.events import Emit, Release, Reserve
 from pybpfnf.dsl.ir.expressions import (
+    ArrayValue,
     Binary,
     Compare,
     Conditional,
@@ -172,6 +173,7 @@ __all__ = [
     "SrhValue",
     "State",
     "Stmt",
+    "ArrayValue",
     "StructValue",
     "Subprogram",
     "SubprogramCall",

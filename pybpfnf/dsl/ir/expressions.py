@@ -20,6 +20,7 @@ from pybpfnf.dsl.ir.views import FindHeader, ViewAt, WireItem, WireRead
 from pybpfnf.dsl.types import (
     BOOL,
     U64,
+    ArrayType,
     BoolType,
     IntType,
     StructField,
@@ -224,10 +225,20 @@ class HelperCall:
 @final
 @dataclass(frozen=True, slots=True)
 class StructValue:
-    """A new struct: each field of its type with its value; what is no field's is zero. Octets and fixed arrays are constant bytes."""
+    """A new struct: each field of its type with its value; what is no field's is zero. Octets and fixed arrays may be constant bytes."""
 
     values: tuple[tuple[StructField, Expr | bytes], ...]
     type: StructType
+    span: Span
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ArrayValue:
+    """A new array: each item with its value, worked out in this order; octets and arrays in it may be constant bytes."""
+
+    items: tuple[Expr | bytes, ...]
+    type: ArrayType
     span: Span
 
 
@@ -284,6 +295,7 @@ Expr: TypeAlias = (
     | Redirect
     | CloneRedirect
     | StructValue
+    | ArrayValue
     | Member
     | Item
     | SegmentCount

@@ -18,6 +18,13 @@ def _struct_value(run: Run, node: ir.StructValue) -> Look:
     return made
 
 
+def _array_value(run: Run, node: ir.ArrayValue) -> Look:
+    made = own(bytes(node.type.size))
+    for index, value in enumerate(node.items):
+        write(made[index * node.type.item.size :], node.type.item, value if isinstance(value, bytes) else run.value(value))
+    return made
+
+
 def _place(run: Run, node: ir.Place) -> Look:
     return _read_place(node, _window(run, node))
 
@@ -59,6 +66,7 @@ def _write_place(place: ir.Place, window: memoryview, value: Look) -> None:
 
 EXPRESSIONS: Mapping[type, Callable[[Run, Any], Look]] = {
     ir.StructValue: _struct_value,
+    ir.ArrayValue: _array_value,
     ir.Member: _place,
     ir.Item: _place,
 }
