@@ -29,6 +29,7 @@ ICMP_ERRORS: Mapping[str, IcmpError] = {
     "hop_limit": IcmpError(3, 0, "RFC 4443 section 3.3"),
     "header_field": IcmpError(4, 0, "RFC 4443 section 3.4", "the offset of the field in the packet"),
     "unknown_next_header": IcmpError(4, 1, "RFC 4443 section 3.4", "the offset of the field in the packet"),
+    "unknown_option": IcmpError(4, 2, "RFC 4443 section 3.4", "the offset of the option in the packet"),
 }
 """Errors by what a router has met."""
 

@@ -11,6 +11,7 @@ from pybpfnf.vm import ipv6
 
 ICMPV6 = NEXT_HEADERS["icmpv6"]
 HOP_LIMIT = 64  # net.ipv6.conf.*.hop_limit
+_OF_GROUPS = frozenset({"too_big", "unknown_option"})  # errors that a packet to a multicast address may cause
 _MOST_QUOTED = IPV6_MIN_MTU - ipv6.IPV6_SIZE - HEADER_SIZE
 _PSEUDO = struct.Struct(">16s16sI3xB")
 
@@ -18,7 +19,7 @@ _PSEUDO = struct.Struct(">16s16sI3xB")
 def may_answer(packet: bytes | bytearray, name: str) -> bool:
     """Whether the error of that name of `abi.icmpv6.ICMP_ERRORS` may be sent because of the packet (RFC 4443 section 2.4 (e))."""
     source = ipv6.source(packet)
-    if source.is_unspecified or source.is_multicast or (packet[24] == 0xFF and name != "too_big"):
+    if source.is_unspecified or source.is_multicast or (packet[24] == 0xFF and name not in _OF_GROUPS):
         return False
     return not _is_ineligible(packet)
 

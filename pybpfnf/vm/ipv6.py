@@ -18,7 +18,7 @@ IPV6, ROUTING = NEXT_HEADERS["ipv6"], NEXT_HEADERS["routing"]
 _HOP_BY_HOP, FRAGMENT, _AUTH, NO_NEXT_HEADER = (NEXT_HEADERS[name] for name in ("hop_by_hop", "fragment", "ah", "no_next_header"))
 EXTENSION_HEADERS = frozenset({_HOP_BY_HOP, ROUTING, FRAGMENT, _AUTH, NO_NEXT_HEADER, NEXT_HEADERS["destination_options"]})
 _LOOPBACK = IPv6Address(1).packed
-_MAX_HBH_OPTIONS = 8  # net.ipv6.max_hbh_opts_number
+_MAX_OPTIONS = 8  # net.ipv6.max_hbh_opts_number, max_dst_opts_number
 
 
 @final
@@ -43,6 +43,12 @@ def destination(packet: bytes | bytearray) -> IPv6Address:
 
 def receive(packet: bytes) -> tuple[bytes, int]:
     """`ip6_rcv_core` (net/ipv6/ip6_input.c): the packet without link-layer padding, and its transport offset; or Drop."""
+    trimmed = trim(packet)
+    return trimmed, transport_offset(trimmed)
+
+
+def trim(packet: bytes) -> bytes:
+    """Its first half: the packet without link-layer padding; or Drop."""
     if len(packet) < IPV6_SIZE:
         raise Drop("ip6_rcv_core: shorter than an IPv6 header")
     if packet[0] >> 4 != 6:
@@ -54,9 +60,12 @@ def receive(packet: bytes) -> tuple[bytes, int]:
         if IPV6_SIZE + length > len(packet):
             raise Drop(f"ip6_rcv_core: payload_len is {length}, but only {len(packet) - IPV6_SIZE} bytes came")
         packet = packet[: IPV6_SIZE + length]
-    if packet[6] != _HOP_BY_HOP:
-        return packet, IPV6_SIZE
-    return packet, IPV6_SIZE + _parse_hop_by_hop(packet)
+    return packet
+
+
+def transport_offset(packet: bytes) -> int:
+    """Its second half: where the first header after hop-by-hop options begins; Drop for options that are wrong."""
+    return IPV6_SIZE + (_parse_hop_by_hop(packet) if packet[6] == _HOP_BY_HOP else 0)
 
 
 def forward(packet: bytearray, mtu: int = 0, *, came_by: bool = False) -> None:
@@ -96,7 +105,13 @@ def _parse_hop_by_hop(packet: bytes) -> int:
     if len(packet) < IPV6_SIZE + 8 or len(packet) < IPV6_SIZE + (packet[IPV6_SIZE + 1] + 1) * 8:
         raise Drop("ipv6_parse_hopopts: the hop-by-hop header runs past the packet")
     size = (packet[IPV6_SIZE + 1] + 1) * 8
-    offset, end = IPV6_SIZE + 2, IPV6_SIZE + size
+    parse_options(packet, IPV6_SIZE, size, _HOP_BY_HOP_OPTIONS)
+    return size
+
+
+def parse_options(packet: bytes | bytearray, at: int, size: int, known: Mapping[int, Callable[[bytes | bytearray, int], None]]) -> None:
+    """`ip6_parse_tlv`: the options of a header of `size` bytes, with what is done about those that are `known`; Drop where one is wrong."""
+    offset, end = at + 2, at + size
     padding = options = 0
     while offset < end:
         kind = packet[offset]
@@ -104,52 +119,54 @@ def _parse_hop_by_hop(packet: bytes) -> int:
         if kind in (_PAD1, _PADN):
             padding += length
             if padding > 7:
-                raise Drop("ip6_parse_tlv: more than 7 bytes of padding between hop-by-hop options")
+                raise Drop("ip6_parse_tlv: more than 7 bytes of padding between options")
             if any(packet[offset + 2 : offset + length]):
                 raise Drop("ip6_parse_tlv: PadN that is not zero")
         else:
             padding = 0
             options += 1
-            if options > _MAX_HBH_OPTIONS:
-                raise Drop(f"ip6_parse_tlv: more than {_MAX_HBH_OPTIONS} hop-by-hop options")
-            _OPTIONS.get(kind, _check_unknown)(packet, offset)
+            if options > _MAX_OPTIONS:
+                raise Drop(f"ip6_parse_tlv: more than {_MAX_OPTIONS} options")
+            known.get(kind, _check_unknown)(packet, offset)
         offset += length
-    return size
 
 
-def _option_length(packet: bytes, offset: int, end: int) -> int:
+def _option_length(packet: bytes | bytearray, offset: int, end: int) -> int:
     if end - offset < 2 or packet[offset + 1] + 2 > end - offset:
-        raise Drop("ip6_parse_tlv: a hop-by-hop option runs past its header")
+        raise Drop("ip6_parse_tlv: an option runs past its header")
     return packet[offset + 1] + 2
 
 
-def _check_unknown(packet: bytes, offset: int) -> None:
-    """The option type's high bits say what a node does that does not know it (RFC 8200 section 4.2)."""
-    if packet[offset] >> 6:
-        raise Drop(f"ip6_tlvopt_unknown: hop-by-hop option {packet[offset]} asks to be dropped where it is not known")
+def _check_unknown(packet: bytes | bytearray, offset: int) -> None:
+    """The option type's high bits say what a node does that does not know it: 0 nothing, 1 drop, 2 say so too, 3 that unless the
+    destination is multicast (RFC 8200 section 4.2)."""
+    wish = packet[offset] >> 6
+    if wish:
+        answer = "unknown_option" if wish == 2 or (wish == 3 and packet[24] != 0xFF) else None
+        raise Drop(f"ip6_tlvopt_unknown: option {packet[offset]} asks to be dropped where it is not known", answer, offset)
 
 
-def _check_router_alert(packet: bytes, offset: int) -> None:
+def _check_router_alert(packet: bytes | bytearray, offset: int) -> None:
     if packet[offset + 1] != 2:
         raise Drop("ipv6_hop_ra: a router alert of the wrong length")
 
 
-def _check_ioam(packet: bytes, offset: int) -> None:
+def _check_ioam(packet: bytes | bytearray, offset: int) -> None:
     """Ignored, as on a device without `ioam6_enabled`, once its alignment is right."""
     if offset & 3:
         raise Drop("ipv6_hop_ioam: the option is not aligned to 4 bytes")
 
 
-def _check_jumbo(packet: bytes, offset: int) -> None:
+def _check_jumbo(packet: bytes | bytearray, offset: int) -> None:
     raise Drop("ipv6_hop_jumbo: a jumbo payload, which needs more than 65,535 bytes")
 
 
-def _check_calipso(packet: bytes, offset: int) -> None:
+def _check_calipso(packet: bytes | bytearray, offset: int) -> None:
     raise Drop("calipso_validate: a CALIPSO label, and no domain of interpretation is configured")
 
 
 _PAD1, _PADN = 0, 1
-_OPTIONS: Mapping[int, Callable[[bytes, int], None]] = {
+_HOP_BY_HOP_OPTIONS: Mapping[int, Callable[[bytes | bytearray, int], None]] = {
     0x05: _check_router_alert,
     0x07: _check_calipso,
     0x31: _check_ioam,

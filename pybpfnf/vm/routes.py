@@ -38,8 +38,9 @@ class Route:
 class Network(Protocol):
     """The router that a packet is in, as the seg6 and tunnel code asks about it."""
 
-    def lookup(self, host: Host, skb: Skb, address: Address, table: int) -> Route:
-        """`seg6_lookup_nexthop`: where `address` leads by a table, 0 for the ordinary rules; never to the router itself."""
+    def lookup(self, host: Host, skb: Skb, address: Address, table: int, oif: str | None = None) -> Route:
+        """`seg6_lookup_nexthop`: where `address` leads by a table, 0 for the ordinary rules; never to the router itself. With `oif`, by
+        that device alone, as for a packet of the router's own."""
         ...
 
     def tunnel_source(self, host: Host, skb: Skb, destination: IPv6Address) -> IPv6Address:
@@ -51,7 +52,7 @@ class Network(Protocol):
 class Described:
     """The router that an Environment describes."""
 
-    def lookup(self, host: Host, skb: Skb, address: Address, table: int) -> Route:
+    def lookup(self, host: Host, skb: Skb, address: Address, table: int, oif: str | None = None) -> Route:
         return lookup(host.environment, host.sid, address, table)
 
     def tunnel_source(self, host: Host, skb: Skb, destination: IPv6Address) -> IPv6Address:

@@ -67,6 +67,12 @@ def test_an_answer_to_a_link_local_address_goes_back_by_its_link(vm: VmRouter) -
         assert [name for name, _ in vm.receive(device, request).packets] == [device]
 
 
+@pytest.mark.parametrize("packet", [b"", bytes(39), bytes(40)])
+def test_what_is_no_packet_is_refused(vm: VmRouter, packet: bytes) -> None:
+    with pytest.raises(InputError, match="begins with an IPv6 header"):
+        vm.send(packet)
+
+
 def test_a_device_that_is_not_there_is_refused(vm: VmRouter) -> None:
     with pytest.raises(InputError, match="no device dum7"):
         vm.send(ipv6(FAR, source=OWN, payload=udp()), "dum7")

@@ -104,6 +104,15 @@ if add dum1
 > dead::2 -> fc01::1235 / [fc00::28,+fc01::1235]
 < none
 
+# End.X to a neighbour by its link-local address, which says no link
+`ip addr add fe80::1/64 dev dum1`
+`ip -6 route add fc01::1236 encap seg6local action End.X nh6 fe80::2 dev dum1 table 100`
+> dead::2 -> fc01::1236 / [baba::28,+fc01::1236]
+< none
+`ip -6 route add fc01::1237 encap seg6local action End.X nh6 fe80::2 oif dum1 dev dum1 table 100`
+> dead::2 -> fc01::1237 / [baba::28,+fc01::1237]
+< (dum1) dead::2 -> baba::28 / [+baba::28,fc01::1237]
+
 # End.T
 `ip -6 route add fc02::42 encap seg6local action End.T table 42 dev dum0`
 > dead::2 -> fc02::42 / [baba::28,+fc02::42]

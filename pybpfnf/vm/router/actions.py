@@ -35,7 +35,7 @@ def _end(host: Host, skb: Skb, encap: Seg6Local) -> None:
 def _end_x(host: Host, skb: Skb, encap: Seg6Local) -> None:
     assert encap.nh6 is not None
     (_advance_csid if NEXT_CSID in encap.flavors else _advance)(host, skb)
-    _lookup(host, skb, encap.nh6)
+    skb.dst = host.network.lookup(host, skb, encap.nh6, 0, encap.oif)
 
 
 def _end_t(host: Host, skb: Skb, encap: Seg6Local) -> None:

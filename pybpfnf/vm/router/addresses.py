@@ -29,9 +29,10 @@ class Addresses:
                 return
         raise InputError(f"{device} has no address {address}")
 
-    def has(self, address: IPv6Address) -> bool:
-        """Whether it is one of the router's own, of any device."""
-        return any(address == each for each, _, _ in self._own)
+    def has(self, address: IPv6Address, device: str | None = None) -> bool:
+        """Whether it is one of the router's own, of any device; a link-local one of that device, where it is said (`ipv6_chk_addr`)."""
+        wanted = device if address.is_link_local else None
+        return any(address == each and wanted in (None, of) for each, _, of in self._own)
 
     def has_anycast(self, address: IPv6Address) -> bool:
         """Whether it is the anycast address of the routers in a prefix of its own (RFC 4291 section 2.6.1)."""

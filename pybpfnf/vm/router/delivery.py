@@ -14,10 +14,10 @@ from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.seg6 import advance_nextseg
 from pybpfnf.vm.skb import Skb
 
-_SKIPPED = frozenset({NEXT_HEADERS["hop_by_hop"], NEXT_HEADERS["destination_options"]})
-_IPV4 = NEXT_HEADERS["ipv4"]
+_HOP_BY_HOP, _OPTIONS, _IPV4 = (NEXT_HEADERS[name] for name in ("hop_by_hop", "destination_options", "ipv4"))
 _RPL = 3  # IPV6_SRCRT_TYPE_3, which `rpl_seg_enabled` = 0 refuses
 _TYPE, _SEGMENTS_LEFT = 2, 3
+_MORE, _RESERVED = 1, 6  # bits of a fragment header's offset field (RFC 8200 section 4.5)
 
 
 class Onwards(Enum):
@@ -51,18 +51,37 @@ def deliver(skb: Skb, segments: Segments) -> Onwards | Upper:
     data, number_at, at = skb.data, 6, ipv6.IPV6_SIZE
     while True:
         number = data[number_at]
-        if number in _SKIPPED:
-            if at + 2 > len(data) or at + 8 * (data[at + 1] + 1) > len(data):
-                raise Drop("ip6_input: an extension header runs past the packet")
+        if number == _OPTIONS:
+            _destination_options(data, at)
+        elif number == _HOP_BY_HOP and at < skb.transport:
+            pass  # seen when the packet was received
         elif number == ipv6.ROUTING:
             onwards = _routing(skb, at, segments)
             if onwards is not None:
                 return onwards
         elif number == ipv6.FRAGMENT:
-            raise Drop("ip6_input: a fragment for the router itself, which puts none together")
+            _check_atomic(data, at)
         else:
             return Upper(number, at, number_at)
-        number_at, at = at, at + 8 * (data[at + 1] + 1)
+        number_at, at = at, at + ipv6.header_length(number, data[at + 1])
+
+
+def _destination_options(data: bytearray, at: int) -> None:
+    """`ipv6_destopt_rcv`, which knows no option but padding."""
+    if at + 8 > len(data) or at + 8 * (data[at + 1] + 1) > len(data):
+        raise Drop("ipv6_destopt_rcv: the header runs past the packet")
+    ipv6.parse_options(data, at, 8 * (data[at + 1] + 1), {})
+
+
+def _check_atomic(data: bytearray, at: int) -> None:
+    """`ipv6_frag_rcv`: a fragment that is a whole packet goes on (RFC 6946); Drop for another, as none are put together here."""
+    if at + 8 > len(data):
+        raise Drop("ipv6_frag_rcv: the fragment header runs past the packet", "header_field", at)
+    if int.from_bytes(data[at + 2 : at + 4], "big") & ~_RESERVED == 0:
+        return
+    if data[at + 3] & _MORE and (len(data) - at) % 8:
+        raise Drop("ip6_frag_queue: a fragment that is not the last has a length that is no multiple of 8", "header_field", 4)
+    raise Drop("ipv6_frag_rcv: a fragment for the router itself, which puts none together")
 
 
 def _routing(skb: Skb, at: int, segments: Segments) -> Onwards | None:
@@ -91,6 +110,9 @@ def _srh(skb: Skb, at: int, segments: Segments) -> Onwards | None:
         return _last(skb, at)
     if left >= data[at + 1] >> 1:
         raise Drop("ipv6_srh_rcv: segments_left is past the segments", "header_field", at + _SEGMENTS_LEFT)
+    if at != ipv6.IPV6_SIZE:
+        # The kernel goes back by the size of an IPv6 header alone: what it sends begins within the headers.
+        raise Drop("ipv6_srh_rcv: headers in front of the SRH, of which the kernel makes no whole packet")
     advance_nextseg(data, at)
     return Onwards.ROUTED
 
@@ -102,7 +124,4 @@ def _last(skb: Skb, at: int) -> Onwards | None:
         return Onwards.RECEIVED
     if skb.data[at] == _IPV4:
         raise Drop("ipv6_srh_rcv: the packet inside is one of IPv4, which this router does not receive")
-    if skb.data[at] == ipv6.ROUTING:
-        # The kernel takes the second header, and pulls and pushes at the wrong places: what leaves begins within the first.
-        raise Drop("ipv6_srh_rcv: a routing header behind one that is used up, of which the kernel makes no packet")
     return None

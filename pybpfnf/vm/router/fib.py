@@ -22,12 +22,14 @@ _DEVICELESS = {"blackhole": errno.EINVAL, "unreachable": errno.EHOSTUNREACH, "pr
 @final
 @dataclass(slots=True)
 class Entry:
-    """A route's way on by one of its hops, with the programs that its encapsulation has. `error` is `dst->error`: 0 or negative."""
+    """A route's way on by one of its hops, with the programs that its encapsulation has. `error` is `dst->error`: 0 or negative. `link`:
+    the device that it belongs to where that is not the hop's, which is lo for addresses of the router's own."""
 
     route: Route
     hop: Hop
     sessions: Mapping[str, VmSession] = field(default_factory=dict)
     error: int = 0
+    link: str | None = None
 
 
 Groups: TypeAlias = list[tuple[int, list[Entry]]]
@@ -132,13 +134,15 @@ class Fib:
         table.put(route.prefix, groups)
         self._tables[route.table] = table
 
-    def remove(self, route: Route) -> None:
-        """The first route to the prefix that has all that `route` says; raises InputError where there is none."""
+    def remove(self, route: Route, link: str | None = None) -> None:
+        """The first route to the prefix that has all that `route` says; raises InputError where there is none. Of entries of several links,
+        that of `link` alone goes."""
         table = self._tables.get(route.table, _Table())
         groups = table.groups(route.prefix)
         for index, (metric, entries) in enumerate(groups):
             if route.metric in (None, metric) and all(any(_fits(hop, entry.hop) for entry in entries) for hop in route.hops):
-                del groups[index]
+                kept = [entry for entry in entries if entry.link not in (None, link)]
+                groups[index : index + 1] = [(metric, kept)] if kept else []
                 table.put(route.prefix, groups)
                 return
         raise InputError(f"there is no such route to {route.prefix}")
@@ -176,7 +180,7 @@ def error_of(route: Route) -> int:
 def _hop_for(entries: list[Entry], key: Key) -> Entry | None:
     """One of several hops by weight, the same for a flow: each has a share of the hash's values (`rt6_multipath_rebalance`)."""
     if key.oif is not None:
-        entries = [entry for entry in entries if entry.hop.device in (None, key.oif)]
+        entries = [entry for entry in entries if (entry.link or entry.hop.device) in (None, key.oif)]
     if len(entries) < 2:
         return entries[0] if entries else None
     place = key.spread() * sum(entry.hop.weight for entry in entries) >> 8 * HASH_SIZE

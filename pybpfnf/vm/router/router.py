@@ -42,6 +42,7 @@ from pybpfnf.vm.router.visit import Visit
 from pybpfnf.vm.session import VmSession
 
 TUN = "tun0"
+_LOOPBACK_ROUTE = Route(IPv6Network("::1"), LOCAL_TABLE, (Hop(LOOPBACK),), type="local", metric=0)
 
 
 @final
@@ -59,6 +60,7 @@ class VmRouter:
         self._answers = answers
         self.state = State(environment or Environment())
         self._statics = Host(Memory(), {}, self.state.environment, None)
+        self.state.fib.add("add", _LOOPBACK_ROUTE, [Entry(_LOOPBACK_ROUTE, _LOOPBACK_ROUTE.hops[0])])
         for device in devices:
             self.add_device(device)
 
@@ -92,13 +94,13 @@ class VmRouter:
         else:
             self.state.addresses.remove(address, device)
         for route in _routes_of(address, length, device):
-            kept = route.type == "local" and self.state.addresses.has(address)
-            if verb == "del" and not kept:
-                self.state.fib.remove(route)
+            if verb == "del":
+                self.state.fib.remove(route, device)
             elif verb == "add":
-                # Each device has its own part of fe80::/64.
-                on_link = address.is_link_local and route.type != "local"
-                self.state.fib.add("append" if on_link else "replace", route, [Entry(route, route.hops[0])])
+                # Each device has a fe80::/64 of its own, and its own address there.
+                of_link = address.is_link_local
+                entry = Entry(route, route.hops[0], link=device if of_link else None)
+                self.state.fib.add("append" if of_link else "replace", route, [entry])
 
     def set_tunnel_source(self, address: IPv6Address) -> None:
         self.state.settings.tunnel_source = address
@@ -181,6 +183,8 @@ class VmRouter:
         """A packet of the router's own; `device`: the one that it must leave by, as one to a link-local address."""
         if device is not None:
             self._check_device(device)
+        if len(packet) < ipv6.IPV6_SIZE or packet[0] >> 4 != 6:
+            raise InputError("a packet to send begins with an IPv6 header, and this does not")
         return self._cross(Visit(self.state, self._statics, LOOPBACK), packet, own=True, device=device)
 
     def _cross(self, visit: Visit, packet: bytes, *, own: bool = False, device: str | None = None) -> Crossing:
@@ -209,7 +213,9 @@ class VmRouter:
         if drop.answer is None or not icmpv6.may_answer(packet, drop.answer):
             return None
         own, sender, addresses = ipv6.destination(packet), ipv6.source(packet), self.state.addresses
-        source = own if addresses.has(own) or addresses.has_anycast(own) else addresses.source_for(sender, visit.arrived_by)
+        source = (
+            own if addresses.has(own, visit.arrived_by) or addresses.has_anycast(own) else addresses.source_for(sender, visit.arrived_by)
+        )
         return Answer(icmpv6.error(packet, drop.answer, drop.parameter, source))
 
     def sessions_of(self, prefix: IPv6Network, table: int = MAIN_TABLE) -> Mapping[str, VmSession]:

@@ -33,6 +33,7 @@ from pybpfnf.vm.session import VmSession
 from pybpfnf.vm.skb import Skb
 
 _REROUTE, _REDIRECT = 128, 7
+_LINK_LOCAL = 0xFE80 >> 6  # the first ten bits of fe80::/10
 _REJECTED = {
     -errno.ENETUNREACH: ("there is no route to {}", "no_route"),
     -errno.EHOSTUNREACH: ("the route to {} refuses packets", "no_route"),
@@ -61,9 +62,10 @@ class Visit:
     def receive(self, packet: bytes) -> tuple[str, bytes] | None:
         """`ipv6_rcv` and `ip6_rcv_finish`: the device that the packet leaves by, and the packet; None where it ends here; or Drop."""
         while True:
-            data, transport = ipv6.receive(packet)
+            packet = ipv6.trim(packet)
             self._passes = 0
-            self.skb = Skb(bytearray(data), ifindex=self.state.devices[self.arrived_by].index, transport=transport)
+            self.skb = Skb(bytearray(packet), ifindex=self.state.devices[self.arrived_by].index)
+            self.skb.transport = ipv6.transport_offset(packet)
             self._route()
             left = self._input()
             if left is Onwards.ENDED:
@@ -245,8 +247,8 @@ class Visit:
 
     # ---------------------------------------------------------------------------------------- look-ups (vm.routes.Network)
 
-    def lookup(self, host: Host, skb: Skb, address: Address, table: int) -> Dst:
-        found = self._lookup_any(skb, address, table)
+    def lookup(self, host: Host, skb: Skb, address: Address, table: int, oif: str | None = None) -> Dst:
+        found = self._lookup_any(skb, address, table, oif)
         if not found.error and found.entry and self._entries[found.entry - 1].hop.device == LOOPBACK:
             return Dst(-errno.EINVAL, f"{address} is the router's own: the seg6 look-up does not deliver locally")
         return found
@@ -258,13 +260,13 @@ class Visit:
         device = None if skb.dst is None or not skb.dst.entry else self._entries[skb.dst.entry - 1].hop.device
         return self.state.addresses.source_for(destination, device)
 
-    def _lookup_any(self, skb: Skb, address: Address, table: int) -> Dst:
-        """`seg6_lookup_any_nexthop`: to the router itself as well."""
+    def _lookup_any(self, skb: Skb, address: Address, table: int, oif: str | None = None) -> Dst:
+        """`seg6_lookup_any_nexthop`: to the router itself as well; by `oif` alone, where that is said."""
         if table and not self.state.fib.has_table(table):
             return Dst(-errno.EINVAL, f"there is no routing table {table}")
         if not isinstance(address, IPv6Address):
             return Dst(-errno.ENETUNREACH, f"{address} is not routed here: this router has IPv6 alone")
-        return self._find(skb, int(address), table)
+        return self._find(skb, int(address), table, oif, LOOPBACK if oif else self.arrived_by)
 
     def _route(self, oif: str | None = None) -> None:
         """`ip6_route_input`: where the packet's destination leads by the rules; Drop for a multicast one."""
@@ -273,13 +275,15 @@ class Visit:
             raise Drop("the packet is one of IPv4 now, which this router does not route")
         if skb.data[24] == 0xFF:
             raise Drop(f"{ipv6.destination(skb.data)} is multicast, which is not forwarded")
-        skb.dst = self._find(skb, int.from_bytes(skb.data[24:40], "big"), 0, oif)
+        skb.dst = self._find(skb, int.from_bytes(skb.data[24:40], "big"), 0, oif, self.arrived_by)
 
-    def _find(self, skb: Skb, address: int, table: int, oif: str | None = None) -> Dst:
+    def _find(self, skb: Skb, address: int, table: int, oif: str | None, iif: str) -> Dst:
         state = self.state
         policy, seed = state.settings.hash_policy, state.environment.seed
         source = int.from_bytes(skb.data[8:24], "big")
-        key = Key(address, source, self.arrived_by, skb.mark, oif, lambda: flow_hash(skb.data, policy, seed))
+        if oif is None and not table and iif != LOOPBACK and _is_of_link(address):
+            oif = iif
+        key = Key(address, source, iif, skb.mark, oif, lambda: flow_hash(skb.data, policy, seed))
         entry = state.fib.lookup_in(table, key) if table else state.fib.lookup(key)
         error = -errno.ENETUNREACH if entry is None else entry.error
         if entry is None or error:
@@ -294,6 +298,11 @@ class Visit:
         if dst.reason is not None:
             raise Drop(dst.reason, _REJECTED[dst.error][1] if dst.error in _REJECTED else None)
         return self._entries[dst.entry - 1]
+
+
+def _is_of_link(address: int) -> bool:
+    """`rt6_need_strict`: an address that is looked for at the device that a packet came in by alone."""
+    return address >> 118 == _LINK_LOCAL or address == 1
 
 
 def _refuse_loopback(entry: Entry) -> None:
