@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Row] = {
     "check": Row("check", "Ask the running kernel's verifier about a program (root)."),
     "attach": Row("attach", "Load a program and bind it to a SID or a route (root)."),
     "serve": Row("serve", "Attach a function and run its control with it, until either ends (root)."),
+    "delay": Row("delay", "Measure delays along SRv6 paths: responder, collector, query, watch."),
     "get": Row("live", "Show the variables and maps of an attached program (root)."),
     "set": Row("live", "Change States and map entries while packets flow (root)."),
     "unset": Row("live", "Take map entries away while packets flow (root)."),

@@ -46,7 +46,7 @@ def serve_command(
     found = controlled(target, program)
     if pcap is not None:
         with input_file(pcap) as stream:
-            packets = _packets(stream, str(pcap))
+            packets = packets_of(stream, str(pcap))
             serve_packets(found.target, found.control, packets, program=program, type=type_name, config=config)
         return
     place = {key: found.place.get(key) if given[key] is None else given[key] for key in PLACE_KEYS}
@@ -63,7 +63,7 @@ def serve_command(
     serve(found.target, found.control, destination, **binding, program=program, type=type_name, config=config)
 
 
-def _packets(stream: Any, name: str) -> Iterator[bytes]:
+def packets_of(stream: Any, name: str) -> Iterator[bytes]:
     """The IP packets of a capture; what is none reaches no hook."""
     for record in read_capture(stream, name):
         packet = record.packet if record.packet is not None else record.ipv4

@@ -32,10 +32,14 @@ class LiveEvents(Generic[R]):
     def samples(self) -> Iterator[tuple[R, bytes]]:
         """As iteration, each with the bytes after its record: of a perf event the start of the packet, and up to 7 bytes of any
         value, as perf rounds sizes up."""
+        return (self._sample(data) for data in self.octets())
+
+    def octets(self) -> Iterator[bytes]:
+        """As iteration, each record as the bytes that the program sent, for a reader of many."""
         for _ in range(self._access.gather()):
             data = self._access.take_record()
             if data is not None:
-                yield self._sample(data)
+                yield data
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until there is a record, at most `timeout` seconds; whether there is one. Nothing arrives in the VM meanwhile, where

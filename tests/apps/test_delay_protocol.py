@@ -80,13 +80,13 @@ def test_the_delays_are_those_of_the_paper() -> None:
 @pytest.mark.parametrize(
     ("at", "octet", "reason"),
     [
-        (0, 8, "is no DM TLV"),
-        (1, 45, "is no DM TLV"),
-        (4, 0x02, "only version 1"),
-        (4, 0x41, "only version 1"),
-        (5, 3, "is none of a query"),
-        (8, 0x32, "only format 3"),
-        (20, 0x40, "nanoseconds of a second"),
+        (0, 8, "no DM TLV"),
+        (1, 45, "no DM TLV"),
+        (4, 0x02, "another version or flag"),
+        (4, 0x41, "another version or flag"),
+        (5, 3, "no control code of a query"),
+        (8, 0x32, "another format of times"),
+        (20, 0x40, "a second or more"),
     ],
 )
 def test_what_is_no_dm_tlv_of_ours_says_why(at: int, octet: int, reason: str) -> None:
@@ -97,13 +97,13 @@ def test_what_is_no_dm_tlv_of_ours_says_why(at: int, octet: int, reason: str) ->
 
 @pytest.mark.parametrize("control", [0, 2, 3, 0x13])
 def test_a_response_has_codes_of_its_own(control: int) -> None:
-    with pytest.raises(ProtocolError, match="is none of a response"):
+    with pytest.raises(ProtocolError, match="no control code of a response"):
         protocol.parse_measurement(QUERY[:4] + bytes([0x81, control]) + QUERY[6:])
 
 
 @pytest.mark.parametrize("session", [-1, 1 << 24])
 def test_a_session_has_24_bits(session: int) -> None:
-    with pytest.raises(ProtocolError, match="24 bits"):
+    with pytest.raises(ProtocolError, match="has 24 bits"):
         DelayMeasurement(Query.IN_BAND, session, 0).encode()
 
 
@@ -123,10 +123,10 @@ SRH = protocol.DM.size + protocol.IPV6_SIZE
         (4, 0x01, "a query"),
         (48, 0x45, "no IPv6 header"),
         (SRH + 1, 5, "in a datagram of"),
-        (SRH + 2, 3, "is no SRH"),
-        (SRH + 3, 3, "segments left"),
-        (SRH + 4, 2, "segments left"),
-        (SRH + 4, 255, "segments left"),
+        (SRH + 2, 3, "another routing header"),
+        (SRH + 3, 3, "segments that the SRH does not have"),
+        (SRH + 4, 2, "segments that the SRH does not have"),
+        (SRH + 4, 255, "segments that the SRH does not have"),
     ],
 )
 def test_what_is_no_answer_says_why(at: int, octet: int, reason: str) -> None:

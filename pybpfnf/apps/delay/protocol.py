@@ -50,7 +50,11 @@ class Reply(IntEnum):
 
 
 class ProtocolError(InputError):
-    """Bytes that are no message of the protocol; `message` says why."""
+    """Bytes that are no message of the protocol. `kind` says why in few words, the same for all of a kind; the message has the numbers."""
+
+    def __init__(self, kind: str, detail: str = "", *, hint: str | None = None) -> None:
+        super().__init__(f"{kind}: {detail}" if detail else kind, hint=hint)
+        self.kind = kind
 
 
 @final
@@ -70,7 +74,7 @@ class DelayMeasurement:
     def encode(self) -> bytes:
         """The 48 bytes. Raises ProtocolError for a session or a time that does not fit."""
         if not 0 <= self.session <= LARGEST_SESSION:
-            raise ProtocolError(f"session {self.session} does not fit into 24 bits", hint=f"give 0 to {LARGEST_SESSION}")
+            raise ProtocolError("a session has 24 bits", str(self.session), hint=f"give 0 to {LARGEST_SESSION}")
         flags = RESPONSE | VERSION if self.response else VERSION
         times = [part for time in (self.t1, self.t2, self.t3, self.t4) for part in _parts(time)]
         word = self.session << 8 | self.traffic_class
@@ -118,17 +122,17 @@ def two_way_delay(measurement: DelayMeasurement) -> int:
 def parse_measurement(data: bytes | bytearray | memoryview) -> DelayMeasurement:
     """The DM TLV at the beginning of `data`. Raises ProtocolError for what is none of this version and these formats."""
     if len(data) < DM.size:
-        raise ProtocolError(f"a DM TLV has {DM.size} bytes, not {len(data)}")
+        raise ProtocolError("too short for a DM TLV", f"{len(data)} bytes")
     type_, length, _, version, control, _, formats, _, _, word, *parts = DM.unpack_from(data)
     if (type_, length) != (DM_TYPE, DM.size - 2):
-        raise ProtocolError(f"a TLV of type {type_} and length {length} is no DM TLV")
+        raise ProtocolError("no DM TLV", f"type {type_}, length {length}")
     if version & ~RESPONSE != VERSION:
-        raise ProtocolError(f"version and flags {version:#04x}: only version {VERSION} is known, with or without the flag R")
+        raise ProtocolError("another version or flag", f"{version:#04x}")
     response = version != VERSION
     if control not in (_REPLIES if response else _QUERIES):
-        raise ProtocolError(f"control code {control:#04x} is none of a {'response' if response else 'query'}")
+        raise ProtocolError(f"no control code of a {'response' if response else 'query'}", f"{control:#04x}")
     if formats != PTP << 4 | PTP:
-        raise ProtocolError(f"time formats {formats:#04x}: only format {PTP} is known")
+        raise ProtocolError("another format of times", f"{formats:#04x}")
     t1, t2, t3, t4 = (_nanoseconds(parts[at], parts[at + 1]) for at in range(0, 8, 2))
     return DelayMeasurement(control, word >> 8, t1, t2, t3, t4, response, word & 0xFF)
 
@@ -136,12 +140,12 @@ def parse_measurement(data: bytes | bytearray | memoryview) -> DelayMeasurement:
 def parse_reply_to(data: bytes | bytearray | memoryview) -> ReplyTo:
     """The URO TLV at the beginning of `data`. Raises ProtocolError."""
     if len(data) < URO.size:
-        raise ProtocolError(f"a URO TLV has {URO.size} bytes, not {len(data)}")
+        raise ProtocolError("too short for a URO TLV", f"{len(data)} bytes")
     type_, length, port, address = URO.unpack_from(data)
     if (type_, length) != (URO_TYPE, URO.size - 2):
-        raise ProtocolError(f"a TLV of type {type_} and length {length} is no URO TLV")
+        raise ProtocolError("no URO TLV", f"type {type_}, length {length}")
     if port == 0:
-        raise ProtocolError("a URO TLV with port 0 names nobody")
+        raise ProtocolError("a URO TLV without a port")
     return ReplyTo(IPv6Address(address), port)
 
 
@@ -152,18 +156,35 @@ def parse_answer(datagram: bytes | bytearray | memoryview) -> Answer:
         raise ProtocolError("a query, where an answer is due")
     srh = DM.size + IPV6_SIZE
     if len(datagram) < srh + SRH_SIZE:
-        raise ProtocolError(f"{len(datagram)} bytes are too few for an IPv6 header and an SRH")
+        raise ProtocolError("too short for an IPv6 header and an SRH", f"{len(datagram)} bytes")
     if datagram[DM.size] >> 4 != 6:
         raise ProtocolError("no IPv6 header after the DM TLV")
     length, kind, left, last = datagram[srh + 1 : srh + 5]
     if kind != ROUTING_TYPES["srh"]:
-        raise ProtocolError(f"a routing header of type {kind} is no SRH")
+        raise ProtocolError("another routing header than an SRH", f"type {kind}")
     if len(datagram) != srh + (length + 1) * 8:
-        raise ProtocolError(f"an SRH of {(length + 1) * 8} bytes in a datagram of {len(datagram)}")
+        raise ProtocolError("an SRH of another length", f"{(length + 1) * 8} bytes in a datagram of {len(datagram)}")
     if last * 2 + 2 > length or left > last + 1:
-        raise ProtocolError(f"an SRH with {left} segments left of {last + 1}, in {(length + 1) * 8} bytes")
+        raise ProtocolError("segments that the SRH does not have", f"{left} left of {last + 1} in {(length + 1) * 8} bytes")
     segments = tuple(_address(datagram, srh + SRH_SIZE + SEGMENT_SIZE * index) for index in range(last + 1))
     return Answer(measurement, _address(datagram, DM.size + 8), segments, left)
+
+
+def measurement_in(packet: bytes, destination: IPv6Address) -> DelayMeasurement:
+    """The DM TLV of a packet that has come to its last segment, `destination`, from its IPv6 header on. Raises ProtocolError."""
+    srh = IPV6_SIZE
+    if len(packet) < srh + SRH_SIZE or packet[0] >> 4 != 6 or packet[6] != NEXT_HEADERS["routing"] or _address(packet, 24) != destination:
+        raise ProtocolError("no packet for us with an SRH")
+    length, kind, left, last = packet[srh + 1 : srh + 5]
+    end = srh + (length + 1) * 8
+    if kind != ROUTING_TYPES["srh"] or left or end > len(packet):
+        raise ProtocolError("no SRH that has come to its last segment")
+    at = srh + SRH_SIZE + SEGMENT_SIZE * (last + 1)
+    while at + 2 <= end:
+        if packet[at] == DM_TYPE and at + 2 + packet[at + 1] <= end:
+            return parse_measurement(packet[at:end])
+        at += 2 + packet[at + 1]
+    raise ProtocolError("no DM TLV")
 
 
 def build_answer(answer: Answer, *, hop_limit: int = 64) -> bytes:
@@ -187,11 +208,11 @@ def _address(data: bytes | bytearray | memoryview, at: int) -> IPv6Address:
 def _parts(nanoseconds: int) -> tuple[int, int]:
     seconds, rest = divmod(nanoseconds, SECOND)
     if not 0 <= seconds < 1 << 32:
-        raise ProtocolError(f"a time of {nanoseconds} ns does not fit into 32 bits of seconds")
+        raise ProtocolError("a time has 32 bits of seconds", f"{nanoseconds} ns")
     return seconds, rest
 
 
 def _nanoseconds(seconds: int, rest: int) -> int:
     if rest >= SECOND:
-        raise ProtocolError(f"a time with {rest} nanoseconds of a second")
+        raise ProtocolError("a time of a second or more in nanoseconds", str(rest))
     return seconds * SECOND + rest

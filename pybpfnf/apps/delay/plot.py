@@ -1,0 +1,28 @@
+"""The courses of delays as a picture. Needs matplotlib (`pip install 'pybpfnf[plot]'`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from pybpfnf.apps.delay.paths import PathKey
+from pybpfnf.apps.delay.report import Point
+
+
+def write_plot(path: str | os.PathLike[str], courses: Mapping[PathKey, Sequence[Point]]) -> None:
+    """A line for each path: seconds since the first point, and the mean delay in milliseconds. The name's end says the format."""
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    begin = min((points[0].time for points in courses.values()), default=0.0)
+    for key, points in courses.items():
+        axes.plot([point.time - begin for point in points], [point.mean / 1e6 for point in points], marker=".", label=str(key))
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("one-way delay, ms")
+    axes.set_ylim(bottom=0)
+    if courses:
+        axes.legend(fontsize="small")
+    figure.savefig(path)

@@ -1,0 +1,247 @@
+"""`pybpfnf delay`: what answers, collects, sends and shows the probes of delay monitoring."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from pybpfnf.apps.delay.collector import Collector, open_socket
+from pybpfnf.apps.delay.exposition import MetricsServer
+from pybpfnf.apps.delay.paths import QUANTILES, Paths
+from pybpfnf.apps.delay.protocol import LARGEST_SESSION
+from pybpfnf.apps.delay.query import Answers, Probe, own_address, query
+from pybpfnf.apps.delay.report import Courses, document, run_collector
+from pybpfnf.apps.delay.responder import FUNCTION, PUBLIC, Responder
+from pybpfnf.apps.serve import serve, serve_packets
+from pybpfnf.apps.stopping import Stopping
+from pybpfnf.cli.delay_watch import chart, milliseconds
+from pybpfnf.cli.files import input_file
+from pybpfnf.cli.options import json_option, set_option, table_option
+from pybpfnf.cli.serve import packets_of
+from pybpfnf.cli.tables import Column, print_table
+from pybpfnf.errors import KernelError
+from pybpfnf.lazy import load_module
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group("delay")
+def delay_command() -> None:
+    """Measure delays along SRv6 paths, on real traffic and with probes of our own.
+
+    `pybpfnf attach delay_probe` makes probes of packets, `responder` answers for those that come to a SID, `collector` and `watch` take the
+    answers, `query` sends probes itself.
+    """
+
+
+# ----------------------------------------------------------------------------------------------------- answers
+
+
+def _networks(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[IPv6Network, ...]:
+    try:
+        return tuple(map(IPv6Network, given)) or PUBLIC
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
+
+
+@delay_command.command("responder")
+@click.argument("sid", metavar="[SID]", required=False)
+@click.option("--dev", metavar="DEVICE", help="A device that probes come in or go out by.")
+@table_option
+@set_option
+@click.option("--to", "allowed", metavar="PREFIX", multiple=True, callback=_networks, help="Where collectors may be; may be repeated.")
+@click.option("--source", metavar="ADDRESS", default="::", help="The address that answers come from.")
+@click.option("--vm", "pcap", metavar="PCAP", type=click.Path(path_type=Path), help="Answer for the packets of a capture instead.")
+def responder_command(
+    sid: str | None,
+    dev: str | None,
+    table: int | None,
+    config: Mapping[str, str],
+    allowed: tuple[IPv6Network, ...],
+    source: str,
+    pcap: Path | None,
+) -> None:
+    """Run end_dm at a SID, and answer its one-way probes by UDP (root).
+
+    Answers go to the address that a probe's URO TLV names, where that is within --to (unless given, global and unique local addresses). The
+    SID is free again at the end: see `pybpfnf serve`. With --vm the probes come from a capture, in this process and without root.
+    """
+    if pcap is None and sid is None:
+        raise click.UsageError("a SID is needed, where the probes come to")
+    try:
+        responder = Responder(source=source, allowed=allowed)
+    except OSError as error:
+        raise KernelError(f"cannot send from {source}: {(error.strerror or str(error)).lower()}", errno=error.errno or 0) from None
+    try:
+        if pcap is not None:
+            with input_file(pcap) as stream:
+                serve_packets(FUNCTION, responder.control, packets_of(stream, str(pcap)), config=config)
+        else:
+            assert sid is not None
+            serve(FUNCTION, responder.control, sid, dev=dev, table=table, config=config)
+    finally:
+        responder.close()
+
+
+# --------------------------------------------------------------------------------------------------- collecting
+
+
+def _collecting(command: F) -> F:
+    for option in (
+        click.option("--paths", metavar="N", type=click.IntRange(1), default=1000, show_default=True, help="Paths that are kept apart."),
+        click.option("--count", metavar="N", type=click.IntRange(1), help="End after so many datagrams."),
+        click.option("--prometheus", metavar="PORT", type=click.IntRange(1, 65535), help="Give metrics at http://127.0.0.1:PORT/metrics."),
+        click.option("--port", type=click.IntRange(1, 65535), default=8888, show_default=True, help="The UDP port that answers come to."),
+        click.option("--bind", metavar="ADDRESS", default="::", show_default=True, help="The address that answers come to."),
+    ):
+        command = option(command)
+    return command
+
+
+def _open(stack: ExitStack, bind: str, port: int, prometheus: int | None) -> tuple[Any, MetricsServer | None]:
+    """The socket for answers, and the server of the metrics where one is wanted."""
+    try:
+        sock = stack.enter_context(open_socket(bind, port))
+        metrics = None if prometheus is None else stack.enter_context(MetricsServer("127.0.0.1", prometheus))
+    except OSError as error:
+        raise KernelError(
+            f"cannot listen at {bind}, port {port}: {(error.strerror or str(error)).lower()}", errno=error.errno or 0
+        ) from None
+    return sock, metrics
+
+
+@delay_command.command("collector")
+@_collecting
+@click.option("--every", metavar="SECONDS", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Print so often.")
+@json_option
+def collector_command(bind: str, port: int, prometheus: int | None, count: int | None, paths: int, every: float, as_json: bool) -> None:
+    """Take the answers of responders, and print the delays of each path, until SIGTERM or an interrupt.
+
+    Delays are T2 - T1, by the clocks of two machines: what is negative says that these do not agree, and is counted apart. Quantiles are of
+    all probes since the beginning, with three digits. With --json, an object for each path each time: session, path, count, negative,
+    too_long, min, max, mean, p50, p90, p99, p99.9 (nanoseconds) and histogram (HdrHistogram's compressed form); at the end one with
+    received and refused (how many, by the reason).
+    """
+    collector = Collector(Paths(paths))
+
+    def show() -> None:
+        if as_json:
+            for path in collector.paths:
+                click.echo(json.dumps(document(path)))
+        elif len(collector.paths):
+            _print_paths(collector)
+
+    with ExitStack() as stack:
+        stopping = stack.enter_context(Stopping())
+        sock, metrics = _open(stack, bind, port, prometheus)
+        run_collector(collector, sock, lambda: bool(stopping), show, every=every, most=count, metrics=metrics)
+    if as_json:
+        click.echo(json.dumps({"received": collector.received, "refused": dict(collector.refused)}))
+        return
+    for reason, times in sorted(collector.refused.items()):
+        click.echo(f"refused {times}: {reason}", err=True)
+
+
+def _print_paths(collector: Collector) -> None:
+    names = ("PROBES", "MIN", *(f"P{quantile:g}" for quantile in QUANTILES), "MAX", "NEGATIVE")
+    columns = (Column("SESSION", right=True), Column("PATH"), *(Column(name, right=True) for name in names))
+    rows = []
+    for path in collector.paths:
+        found = path.summary()
+        times = map(milliseconds, (found.least, *found.quantiles, found.most))
+        where = " ".join(map(str, path.key.segments))
+        rows.append((str(path.key.session), where, str(found.count), *times, str(found.negative)))
+    print_table(columns, rows)
+
+
+@delay_command.command("watch")
+@_collecting
+@click.option("--plot", metavar="FILE", type=click.Path(path_type=Path), help="Draw the course of each path at the end (PNG, SVG, PDF).")
+def watch_command(bind: str, port: int, prometheus: int | None, count: int | None, paths: int, plot: Path | None) -> None:
+    """Take the answers of responders, and show each path's delays in the terminal as they come (milliseconds).
+
+    The bars are the mean of each second. --plot needs matplotlib: pip install 'pybpfnf[plot]'.
+    """
+    write_plot = None if plot is None else load_module("pybpfnf.apps.delay.plot").write_plot  # it is missed now, not at the end
+    collector = Collector(Paths(paths))
+    courses = Courses(collector)
+    with ExitStack() as stack:
+        stopping = stack.enter_context(Stopping())
+        sock, metrics = _open(stack, bind, port, prometheus)
+        screen = stack.enter_context(Live(chart(collector, courses), console=Console(), auto_refresh=False))
+
+        def show() -> None:
+            courses.look()
+            screen.update(chart(collector, courses), refresh=True)
+
+        run_collector(collector, sock, lambda: bool(stopping), show, every=1.0, most=count, metrics=metrics)
+    if write_plot is not None:
+        write_plot(plot, courses.points)
+
+
+# ------------------------------------------------------------------------------------------------------ queries
+
+
+def _addresses(_context: click.Context, parameter: click.Parameter, given: Any) -> Any:
+    texts = given if isinstance(given, tuple) else (given,) if given else ()
+    try:
+        found = tuple(map(IPv6Address, texts))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
+    return found if isinstance(given, tuple) else found[0] if found else None
+
+
+@delay_command.command("query")
+@click.argument("segments", metavar="SEGMENT...", nargs=-1, required=True, callback=_addresses)
+@click.option("--one-way", is_flag=True, help="Ask the last segment's responder for T2 - T1, in place of the whole way there and back.")
+@click.option("--source", metavar="ADDRESS", callback=_addresses, help="Our address, which answers come to.")
+@click.option("--count", metavar="N", type=click.IntRange(1), default=10, show_default=True, help="Probes.")
+@click.option("--interval", metavar="SECONDS", type=click.FloatRange(0), default=0.1, show_default=True, help="Between two of them.")
+@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0), default=1.0, show_default=True, help="After the last one.")
+@click.option("--session", metavar="N", type=click.IntRange(0, LARGEST_SESSION), help="Its number (default: one by chance).")
+@json_option
+def query_command(
+    segments: tuple[IPv6Address, ...],
+    one_way: bool,
+    source: IPv6Address | None,
+    count: int,
+    interval: float,
+    timeout: float,
+    session: int | None,
+    as_json: bool,
+) -> None:
+    """Send probes along segments (in travel order), and print how long they took (root).
+
+    A two-way probe gets its times at each segment that runs end_dm first, and comes back to us: (T4 - T1) - (T3 - T2), by our clock and the
+    responder's, each taken from itself alone. With --one-way the last segment runs end_dm with a responder, which tells us T2 - T1.
+
+    With --json, an object: sent, lost, errors (how many, by the responder's word), delays (nanoseconds, as they came). Status 3: no answer.
+    """
+    ours = own_address(segments[0]) if source is None else source
+    number = random.randrange(LARGEST_SESSION + 1) if session is None else session
+    answers = query(Probe(segments, ours, not one_way, number), count=count, interval=interval, timeout=timeout)
+    if as_json:
+        click.echo(json.dumps({"sent": answers.sent, "lost": answers.lost, "errors": answers.errors, "delays": answers.delays}))
+    else:
+        for line in _lines(answers):
+            click.echo(line)
+    if not answers.delays:
+        raise KernelError("no probe came back with its times", errno=0, hint="does the SID run end_dm, and does a route lead back to us?")
+
+
+def _lines(answers: Answers) -> Iterator[str]:
+    yield f"{answers.sent} probes, {len(answers.delays)} answers, {answers.lost} lost"
+    for word, times in sorted(answers.errors.items()):
+        yield f"{times} refused: {word}"
+    if answers.delays:
+        least, median, most = (milliseconds(value) for value in (min(answers.delays), answers.quantile(0.5), answers.quantile(0.99)))
+        yield f"min {least} ms, median {median} ms, p99 {most} ms"
