@@ -9,7 +9,8 @@ the routes of TABLE (End.DT6); what is no IPv6 packet, and with DECAPSULATE=fals
 code 0) gets T2 and T3, and takes them to its next segment, which is the way back. Control code 2 asks for nobody to be told.
 
 T2 is the kernel's stamp of the packet's arrival where there is one (`pkt.received`: the responder asks for stamps), else the clock's
-time when the function runs, which has in it what the packet has waited for that. `clocks` counts which it was.
+time when the function runs, which has in it what the packet has waited for that. `clocks` counts which it was, and `stamped` in a record
+says it of its probe.
 
 A two-way probe that is wrong comes back with a code of the error; another wrong probe is dropped. `seen` counts what came, by `Seen`.
 """
@@ -43,6 +44,7 @@ from pybpfnf.tlvs import DM_IN_BAND, DM_NONE, DM_OUT_OF_BAND, DM_PTP, DM_QUERY, 
 DECAPSULATE = Config(bool, default=True)
 TABLE = Config(u32, default=254)  # the main table
 
+SECOND = 1_000_000_000
 MOST_SEGMENTS = 16  # of a path that a record has room for
 
 
@@ -88,6 +90,7 @@ class Measured(Struct):
     collector: IPv6Address
     ipv6: bytes = octets(40)  # the outer header
     segments: list[IPv6Address] = array(IPv6Address, MOST_SEGMENTS)  # as on the wire; the first last_entry + 1
+    stamped: bool  # T2 is the kernel's stamp of the arrival, not the time at which the function ran
 
 
 class Outer(Header):
@@ -100,14 +103,10 @@ clocks = PerCpuArray(u64, 2)  # arrivals by the clock, and by the kernel's stamp
 
 
 @func
-def arrival(pkt: Seg6Packet) -> u64:
-    """When the packet came, since 1970."""
+def is_stamped(pkt: Seg6Packet, now: u64) -> bool:
+    """Whether the packet has a stamp of its arrival, by the clock that tells `now`, and of less than a second ago."""
     stamp = pkt.received
-    if stamp == 0:
-        clocks[0] += 1
-        return realtime()
-    clocks[1] += 1
-    return stamp
+    return stamp != 0 and stamp <= now and now - stamp < SECOND
 
 
 @func
@@ -130,7 +129,7 @@ def answer(probe: DelayMeasurement, code: u8, t2: u64) -> None:
 
 
 @func
-def report(pkt: Seg6Packet, probe: DelayMeasurement, to: ReplyTo, t2: u64) -> None:
+def report(pkt: Seg6Packet, probe: DelayMeasurement, to: ReplyTo, t2: u64, stamped: bool) -> None:
     """Send the record of a one-way probe. Without room for it the probe goes on, and is counted."""
     srh = pkt.srh
     if srh.last_entry >= MOST_SEGMENTS:
@@ -143,6 +142,7 @@ def report(pkt: Seg6Packet, probe: DelayMeasurement, to: ReplyTo, t2: u64) -> No
     record.t1 = probe.t1
     record.t2 = t2
     record.session = probe.session
+    record.stamped = stamped
     record.port = to.port
     record.collector = to.address
     record.srh = Path(next_header=srh.next_header, segments_left=srh.segments_left, last_entry=srh.last_entry, flags=srh.flags, tag=srh.tag)
@@ -156,7 +156,10 @@ def report(pkt: Seg6Packet, probe: DelayMeasurement, to: ReplyTo, t2: u64) -> No
 @seg6local
 def end_dm(pkt: Seg6Packet) -> Verdict:
     """Take the time of a probe, answer it as it asks to be, and let it go on."""
-    t2 = dm_timestamp(arrival(pkt))
+    now = realtime()
+    stamped = is_stamped(pkt, now)
+    clocks[1 if stamped else 0] += 1
+    t2 = dm_timestamp(pkt.received if stamped else now)
     probe = pkt.srh.find(DelayMeasurement)
     if probe is None:
         seen[Seen.DROPPED_WRONG] += 1
@@ -175,7 +178,7 @@ def end_dm(pkt: Seg6Packet) -> Verdict:
         seen[Seen.TWO_WAY] += 1
         return OK
     if to is not None and probe.control == DM_OUT_OF_BAND:
-        report(pkt, probe, to, t2)
+        report(pkt, probe, to, t2, stamped)
     else:
         seen[Seen.SILENT] += 1
     if DECAPSULATE and pkt.srh.segments_left == 0 and pkt.find(Ipv6) is not None:

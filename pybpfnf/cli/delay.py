@@ -60,6 +60,7 @@ def _networks(_context: click.Context, parameter: click.Parameter, given: tuple[
 @set_option
 @click.option("--to", "allowed", metavar="PREFIX", multiple=True, callback=_networks, help="Where collectors may be; may be repeated.")
 @click.option("--source", metavar="ADDRESS", default="::", help="The address that answers come from.")
+@click.option("--stamps/--no-stamps", default=True, help="Have the kernel stamp what comes in, for T2 (default: yes).")
 @click.option("--vm", "pcap", metavar="PCAP", type=click.Path(path_type=Path), help="Answer for the packets of a capture instead.")
 def responder_command(
     sid: str | None,
@@ -68,6 +69,7 @@ def responder_command(
     config: Mapping[str, str],
     allowed: tuple[IPv6Network, ...],
     source: str,
+    stamps: bool,
     pcap: Path | None,
 ) -> None:
     """Run end_dm at a SID, and answer its one-way probes by UDP (root).
@@ -78,7 +80,7 @@ def responder_command(
     if pcap is None and sid is None:
         raise click.UsageError("a SID is needed, where the probes come to")
     try:
-        responder = Responder(source=source, allowed=allowed)
+        responder = Responder(source=source, allowed=allowed, stamps=stamps)
     except OSError as error:
         raise KernelError(f"cannot send from {source}: {(error.strerror or str(error)).lower()}", errno=error.errno or 0) from None
     try:

@@ -70,18 +70,6 @@ def test_a_one_way_probe_sends_a_record_and_the_packet_inside_goes_on_alone(nf: 
     assert counted(nf) == {ONE_WAY: 1}
 
 
-def test_t2_is_the_kernels_stamp_where_there_is_one_and_that_is_counted(built: ObjectImage) -> None:
-    """In the VM, where the stamp says how long ago the packet came; the rest of the tests is about what is the same with either."""
-    times = []
-    for environment in (ROUTER, replace(ROUTER, received=40_000)):
-        with pybpfnf.simulate(built, environment=environment) as nf:
-            nf.run(one_way())
-            (record,) = nf["measured"]
-            times.append(time_at(record.t2.to_bytes(8, "big"), 0))
-            assert list(nf["clocks"]) == ([1, 0] if environment is ROUTER else [0, 1])
-    assert times[0] - times[1] == 40_000
-
-
 def with_t2(packet: bytes, t2: int, at: int = 40 + 8 + 32 + 24) -> bytes:
     changed = advanced(Case(packet))
     changed[at : at + 8] = stamp(t2)
@@ -190,6 +178,22 @@ def test_a_wrong_two_way_probe_goes_on_with_the_code_of_its_error(nf: Simulation
     outcome, times = timed(runner, nf.run, two_way(tlv))
     answered(two_way(tlv), outcome, code, times)
     assert counted(nf) == {ANSWERED_WRONG: 1}
+
+
+# -------------------------------------------------------------------------------------------------- the kernel's stamp
+
+
+@pytest.mark.parametrize(("ago", "stamped"), [(None, False), (0, True), (250_000_000, True), (SECOND - 1, True), (SECOND, False)])
+def test_t2_is_the_stamp_of_the_arrival_where_there_is_one(built: ObjectImage, ago: int | None, stamped: bool) -> None:
+    with pybpfnf.simulate(built, environment=replace(ROUTER, received=ago)) as nf:
+        nf.run(one_way())
+        answered_packet = nf.run(two_way(dm(control=0))).packet
+        (record,) = nf["measured"]
+        clocks = list(nf["clocks"])
+    assert answered_packet is not None
+    t2, t3 = (time_at(answered_packet, 40 + 8 + 48 + offset) for offset in (24, 32))
+    assert (record.stamped, clocks) == (stamped, [0, 2] if stamped else [2, 0])
+    assert (t3 - t2 >= (ago or 0)) == (stamped or ago is None)
 
 
 # -------------------------------------------------------------------------------------------------------------- wrong

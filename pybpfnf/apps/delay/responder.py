@@ -22,8 +22,8 @@ from pybpfnf.kernel.datagrams import SOCKADDR_IN6, Batch
 FUNCTION: Final = "end_dm"
 RECORDS: Final = "measured"
 # struct Measured of functions/delay/end_dm.py: T1, T2, session and class, port; of the SRH next header, segments left, last entry, flags,
-# tag; collector; IPv6 header; segments.
-RECORD: Final = struct.Struct("=QQIHBBBBH16s40s256s")
+# tag; collector; IPv6 header; segments; whether T2 is the kernel's stamp.
+RECORD: Final = struct.Struct("=QQIHBBBBH16s40s256sB")
 # The answer: first half of the DM TLV as two constants, session and class, T1, T2, no T3 and T4; IPv6 header; SRH; segments.
 _ANSWER: Final = struct.Struct(">QIIQQ16x40sBBBBBBH256s")
 _HEAD, _FORMATS = struct.unpack_from(">QI", DelayMeasurement(Reply.SUCCESS, 0, 0, response=True).encode())
@@ -31,6 +31,8 @@ _FIXED: Final = protocol.DM.size + protocol.IPV6_SIZE + protocol.SRH_SIZE
 
 PUBLIC: Final = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))  # global and unique local addresses: what may be a collector's
 BATCH: Final = 256
+_SO_TIMESTAMPING: Final = 37  # include/uapi/asm-generic/socket.h (SO_TIMESTAMPING_OLD)
+_RX_SOFTWARE: Final = 1 << 3  # include/uapi/linux/net_tstamp.h, SOF_TIMESTAMPING_RX_SOFTWARE
 _PATIENCE: Final = 1.0  # seconds that a full socket is waited for
 _REPORT: Final = 10.0  # seconds between two lines in the log
 _MOST_ADDRESSES: Final = 10_000  # that are remembered: who sends probes chooses them
@@ -40,11 +42,13 @@ _MOST_ADDRESSES: Final = 10_000  # that are remembered: who sends probes chooses
 class Responder:
     """Answers to collectors within `allowed`, from `source` (any address of ours unless given). `control` is for `serve`.
 
-    `answered` counts answers that the kernel took, `refused` probes that name another collector, `unsent` answers that no route leads to.
+    `answered` counts answers that the kernel took, `refused` probes that name another collector, `unsent` answers that no route leads to,
+    `stamped` probes whose T2 is the kernel's stamp. The kernel stamps what comes in for as long as our socket is there, unless `stamps` is
+    False: that costs each packet of the machine a reading of the clock.
     """
 
-    def __init__(self, *, source: str = "::", allowed: Sequence[IPv6Network] = PUBLIC) -> None:
-        self.answered = self.refused = self.unsent = 0
+    def __init__(self, *, source: str = "::", allowed: Sequence[IPv6Network] = PUBLIC, stamps: bool = True) -> None:
+        self.answered = self.refused = self.unsent = self.stamped = 0
         self._allowed = tuple(allowed)
         self._socket = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._batch = Batch(BATCH, _ANSWER.size)
@@ -53,6 +57,8 @@ class Responder:
         self._count = 0  # answers in the batch
         try:
             self._socket.bind((source, 0))
+            if stamps:
+                self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _RX_SOFTWARE)
         except OSError:
             self._socket.close()
             raise
@@ -73,11 +79,11 @@ class Responder:
         nf.log("answers", **self.counts())
 
     def counts(self) -> dict[str, int]:
-        return {"answered": self.answered, "refused": self.refused, "unsent": self.unsent}
+        return {"answered": self.answered, "refused": self.refused, "unsent": self.unsent, "stamped": self.stamped}
 
     def answer(self, record: bytes) -> None:
         """Put the answer to a record into the batch, which is sent when it is full."""
-        t1, t2, word, port, following, left, last, flags, tag, collector, ipv6, segments = RECORD.unpack_from(record)
+        t1, t2, word, port, following, left, last, flags, tag, collector, ipv6, segments, stamped = RECORD.unpack_from(record)
         address = self._addresses.get((collector, port)) or self._address(collector, port)
         if address is None:
             self.refused += 1
@@ -94,6 +100,7 @@ class Responder:
         if self._lengths[index] != length:
             self._lengths[index] = length
             batch.set_length(index, length)
+        self.stamped += stamped
         self._count += 1
         if self._count == BATCH:
             self.flush()
