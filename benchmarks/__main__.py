@@ -1,4 +1,4 @@
-"""`scripts/bench [build | codegen | vm | files | link] [--quick] [--json] [--rounds N] [--packets N]`."""
+"""`scripts/bench [build | codegen | vm | files | link | lab] [--quick] [--json] [--rounds N] [--packets N]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import build_time, clang, codegen, files, links, machine, vm_speed
+from benchmarks import build_time, clang, codegen, files, links, machine, virtual_labs, vm_speed
 from benchmarks.report import Report
 from pybpfnf.kernel import features
 
@@ -39,6 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
             links=[links.measure(links.FRAMES if options.packets >= _PACKETS else options.packets)]
             if options.what in (None, "link") and lacking is None
             else [],
+            labs=list(virtual_labs.measure(virtual_labs.PACKETS if options.packets >= _PACKETS else options.packets))
+            if options.what in (None, "lab")
+            else [],
             missing=list(_missing(compiler, lacking)),
         )
     if options.json:
@@ -54,8 +57,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("build", "codegen", "vm", "files", "link"),
-        help="build times, the code, the VM, captures, or a lab's link (default: all)",
+        choices=("build", "codegen", "vm", "files", "link", "lab"),
+        help="build times, the code, the VM, captures, a lab's link, or a lab in this process (default: all)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="few rounds: shows that it works, and says little")

@@ -15,6 +15,7 @@ from benchmarks.codegen import IN_C, CodeFigures
 from benchmarks.files import FileSpeed
 from benchmarks.links import FRAME, LinkSpeed
 from benchmarks.measure import Spread
+from benchmarks.virtual_labs import LabSpeed
 from benchmarks.vm_speed import KERNEL, Speed
 
 
@@ -29,10 +30,11 @@ class Report:
     vm: Sequence[Speed]
     files: Sequence[FileSpeed]
     links: Sequence[LinkSpeed]
+    labs: Sequence[LabSpeed]
     missing: Sequence[str]
 
     def as_json(self) -> str:
-        """Times in milliseconds (`build`) and nanoseconds (`codegen`, `vm`), in seconds of `files`; `links` says its own."""
+        """Times in milliseconds (`build`) and nanoseconds (`codegen`, `vm`), in seconds of `files` and `labs`; `links` says its own."""
         return json.dumps(asdict(self), indent=2)
 
     def print(self, console: Console) -> None:
@@ -50,6 +52,8 @@ class Report:
             console.print(_files_table(self.files))
         if self.links:
             console.print(_links_table(self.links))
+        if self.labs:
+            console.print(_labs_table(self.labs))
 
 
 def _build_table(rows: Sequence[BuildTime]) -> Table:
@@ -113,6 +117,16 @@ def _links_table(rows: Sequence[LinkSpeed]) -> Table:
             f"{median / 1e6:.3f} ({most / 1e6:.3f})" for median, most in ((row.idle_median, row.idle_99), (row.late_median, row.late_99))
         ]
         table.add_row(row.means, f"{row.megabits:.1f}", f"{row.sent:,}", f"{row.arrived:,}", f"{row.dropped:,}", processor, *late)
+    return table
+
+
+def _labs_table(rows: Sequence[LabSpeed]) -> Table:
+    table = Table("at the third node", title="packets over five nodes of a lab in one process", title_justify="left")
+    for name in ("packets", "s", "us a packet and node"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        each = row.seconds / row.packets / row.crossings * 1e6
+        table.add_row(row.what, f"{row.packets:,}", f"{row.seconds:.2f}", f"{each:.1f}")
     return table
 
 

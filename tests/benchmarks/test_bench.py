@@ -69,3 +69,10 @@ def test_a_labs_link_has_its_figures() -> None:
     assert row["arrived"] > 400
     assert row["dropped"] == 0
     assert 0 < row["idle_median"] <= row["idle_99"]
+
+
+@pytest.mark.slow
+def test_a_lab_in_one_process_has_its_figures() -> None:
+    rows = json.loads(_bench("lab", "--json"))["labs"]
+    assert [row["what"] for row in rows] == ["forwarded", "End", "tag_increment"]
+    assert all(row["packets"] == 200 and 0 < row["seconds"] < 10 for row in rows)
