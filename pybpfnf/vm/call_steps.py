@@ -17,6 +17,8 @@ from pybpfnf.vm.memory import Handle
 from pybpfnf.vm.steps import Calls, Registers, Step, faulting
 
 _TAIL_CALL = HELPERS["tail_call"].id
+# Whose calls the verifier replaces with calls of the map's own functions (kernel/bpf/verifier.c, do_misc_fixups).
+_OF_MAPS = frozenset({f"map_{verb}_elem" for verb in ("update", "delete", "push", "pop", "peek")} | {"for_each_map_elem"})
 
 
 def call_local(insn: Insn, slot: int, calls: Calls) -> Step:
@@ -61,12 +63,13 @@ def _helper_step(number: int, host: Host) -> Callable[[Registers], None] | Guest
     if why is not None:
         return GuestFault(FaultKind.HELPER, why)
     function, row, has_result = helpers.EMULATED[helper.name], helper, helper.ret is not Arg.VOID
+    width = U32 if helper.name in _OF_MAPS and not host.kernel.map_errors_are_long else U64
 
     def call(registers: Registers) -> None:
         if host.lock is not None and row.name != "spin_unlock":
             raise GuestFault(FaultKind.HELPER, f"{row.name} is called while a spin lock is held")
         result = function(host, *unpack_arguments(host, row, registers))
-        registers[0] = result & U64 if has_result else NO_RESULT
+        registers[0] = result & width if has_result else NO_RESULT
         host.answer = (row.name, result)
         registers[1:6] = AFTER_CALL
         if row.changes_packet:

@@ -4,6 +4,7 @@ kernel's test runs. What a helper answers is the verdict here, where it is not 0
 from __future__ import annotations
 
 import errno
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -11,6 +12,7 @@ from functools import partial
 import pytest
 
 from pybpfnf.abi.contexts import SK_BUFF, XDP_MD
+from pybpfnf.abi.kernels import kernel_like
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.abi.text import parse
 from pybpfnf.image.model import MapSpec, ObjectImage, ProgramImage
@@ -36,7 +38,8 @@ FRAMES = {
     "novell": NOVELL, "short": SHORT,
 }  # fmt: skip
 
-VM: tuple[Callable[[], Runner], ...] = (partial(VmRunner, engine=Engine.REFERENCE), partial(VmRunner, engine=Engine.COMPILED))
+LIKE = kernel_like(platform.release())
+VM = tuple(partial(VmRunner, engine=engine, kernel=LIKE.name) for engine in (Engine.REFERENCE, Engine.COMPILED))
 TARGETS = MapSpec("targets", "devmap_hash", 4, 4, 4)
 EMPTY = MapSpec("sockets", "xskmap", 4, 4, 4)
 
@@ -55,14 +58,15 @@ def helper(name: str, *arguments: int, type_name: str = "sched_cls") -> str:
 
 @pytest.fixture(scope="module")
 def sessions() -> Iterator[Callable[[str, str], list[Session]]]:
-    """The sessions of a program, of the VM's engines and the kernel; each opened once."""
+    """The sessions of a program, in the VM and in the kernel; each opened once."""
     with ExitStack() as stack:
         opened: dict[tuple[str, str], list[Session]] = {}
 
         def open_(text: str, type_name: str) -> list[Session]:
             if (text, type_name) not in opened:
                 built = image(text, type_name)
-                runners = [*(make() for make in VM), KernelRunner()]
+                engines = VM if type_name == "xdp" else VM[:1]  # what is a call alone costs the other a compilation, and shows nothing
+                runners: list[Runner] = [*(make() for make in engines), KernelRunner()]
                 opened[text, type_name] = [stack.enter_context(each.open(built, built.program(), ROUTER)) for each in runners]
             return opened[text, type_name]
 

@@ -208,6 +208,7 @@ def test_a_program_brings_those_that_it_goes_on_in(runner: Runner, tmp_path: Pat
         assert dict(simulation["MANY"]) == {0: "two", 1: "two", 2: "two", 3: "two", 7: "three"}
 
 
+@pytest.mark.linux("6.12", "each function counts its own tail calls")
 def test_in_a_subprogram_of_any_object_a_tail_call_replaces_that_alone(runner: Runner) -> None:
     """`first` calls a function that goes on in programs, whose results are then its own; the limit is one for the whole run."""
     built = image.read(committed("tails"))
