@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import build_time, clang, codegen, files, links, machine, virtual_labs, vm_speed
+from benchmarks import build_time, clang, codegen, delay_lab, files, links, machine, virtual_labs, vm_speed
 from benchmarks.report import Report
 from pybpfnf.kernel import features
 
@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> None:
             labs=list(virtual_labs.measure(virtual_labs.PACKETS if options.packets >= _PACKETS else options.packets))
             if options.what in (None, "lab")
             else [],
+            delays=list(delay_lab.measure(delay_lab.PROBES if options.packets >= _PACKETS else options.packets))
+            if options.what in (None, "delay") and lacking is None
+            else [],
             missing=list(_missing(compiler, lacking)),
         )
     if options.json:
@@ -57,8 +60,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("build", "codegen", "vm", "files", "link", "lab"),
-        help="build times, the code, the VM, captures, a lab's link, or a lab in this process (default: all)",
+        choices=("build", "codegen", "vm", "files", "link", "lab", "delay"),
+        help="build times, the code, the VM, captures, a lab's link, a lab in this process, or measured delays (default: all)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="few rounds: shows that it works, and says little")

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from benchmarks.build_time import BuildTime
 from benchmarks.codegen import IN_C, CodeFigures
+from benchmarks.delay_lab import DelayTruth
 from benchmarks.files import FileSpeed
 from benchmarks.links import FRAME, LinkSpeed
 from benchmarks.measure import Spread
@@ -31,6 +32,7 @@ class Report:
     files: Sequence[FileSpeed]
     links: Sequence[LinkSpeed]
     labs: Sequence[LabSpeed]
+    delays: Sequence[DelayTruth]
     missing: Sequence[str]
 
     def as_json(self) -> str:
@@ -54,6 +56,8 @@ class Report:
             console.print(_links_table(self.links))
         if self.labs:
             console.print(_labs_table(self.labs))
+        if self.delays:
+            console.print(_delays_table(self.delays))
 
 
 def _build_table(rows: Sequence[BuildTime]) -> Table:
@@ -127,6 +131,16 @@ def _labs_table(rows: Sequence[LabSpeed]) -> Table:
     for row in rows:
         each = row.seconds / row.packets / row.crossings * 1e6
         table.add_row(row.what, f"{row.packets:,}", f"{row.seconds:.2f}", f"{each:.1f}")
+    return table
+
+
+def _delays_table(rows: Sequence[DelayTruth]) -> Table:
+    table = Table("probes", title="delays over a lab's link in namespaces, ms", title_justify="left")
+    for name in ("sent", "answered", "known", "median measured", "off by", "98 of 100 within"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        times = (row.known, row.median, row.median - row.known, row.spread)
+        table.add_row(row.ways, str(row.sent), str(row.answered), *(f"{time / 1e6:.3f}" for time in times))
     return table
 
 

@@ -72,6 +72,16 @@ def test_a_labs_link_has_its_figures() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.kernel
+def test_delays_have_their_figures() -> None:
+    rows = json.loads(_bench("delay", "--json"))["delays"]
+    assert [(row["ways"], row["known"], row["sent"], row["answered"]) for row in rows] == [
+        ("one-way", 5_000_000, 200, 200), ("two-way", 25_000_000, 200, 200)
+    ]  # fmt: skip
+    assert all(row["median"] >= row["known"] for row in rows)
+
+
+@pytest.mark.slow
 def test_a_lab_in_one_process_has_its_figures() -> None:
     rows = json.loads(_bench("lab", "--json"))["labs"]
     assert [row["what"] for row in rows] == ["forwarded", "End", "tag_increment"]
