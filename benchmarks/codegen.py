@@ -57,11 +57,11 @@ def measure(rounds: int, count: int, *, has_clang: bool, has_kernel: bool, where
         images = variants(yardstick, where if has_clang else None)
         asked = _in_kernel(yardstick, images, rounds, count) if has_kernel else {}
         for index, (variant, image) in enumerate(images.items()):
-            executed = _executed(yardstick, image, _address(index))
+            on_good = executed(yardstick, image, _address(index))
             info, times = asked.get(variant, (None, None))
             loaded = None if info is None else info.xlated_size // _SLOT
             machine_code = None if info is None else info.jited_size
-            yield CodeFigures(yardstick.name, variant, image.program().slots, executed, loaded, machine_code, times)
+            yield CodeFigures(yardstick.name, variant, image.program().slots, on_good, loaded, machine_code, times)
 
 
 def variants(yardstick: Yardstick, where: Path | None) -> Mapping[str, ObjectImage]:
@@ -74,7 +74,8 @@ def _address(index: int) -> IPv6Address:
     return IPv6Address(f"fc00:a::{index + 1}")
 
 
-def _executed(yardstick: Yardstick, image: ObjectImage, address: IPv6Address) -> int | None:
+def executed(yardstick: Yardstick, image: ObjectImage, address: IPv6Address) -> int | None:
+    """Instructions that it executes in the VM on its good packet, at this address."""
     with VmRunner().open(image, image.program(), Environment()) as session:
         yardstick.fill(session.maps)
         return session.run(yardstick.packet(address)).instructions

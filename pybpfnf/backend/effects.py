@@ -40,6 +40,8 @@ def packet_after(packet: Packet, nodes: Iterable[object], *, pulls: bool) -> Pac
             or (isinstance(node, ir.SetWire) and checksum_over(node.place) is not None)
         ):
             packet = packet.moved()
+        elif isinstance(node, ir.SetWire):
+            packet = packet.written()
         elif not isinstance(node, _STILL):
             return packet.with_new_headers()
     return packet

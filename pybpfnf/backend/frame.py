@@ -86,7 +86,7 @@ class Frame:
         self.accumulators: frozenset[ir.Local] = frozenset()  # integers that the verifier is not to know (`hide`)
         self.walks_often = False  # over the SRH's TLVs (`hide`)
         self.grows = False  # the SRH may be longer than its length byte says
-        self.short: list[tuple[str, str]] | None = None  # checks to be made again, see `pulling`: their labels, and where they lead
+        self.short: dict[str, str] | None = None  # where checks lead that are to be made again (`pulling`), and the labels in between
         self.leaves: list[str] = []  # labels after the calls that are lowered, the innermost last
         self._locals: dict[ir.Local, str] = {}
         self._named: dict[str, str] = {}
@@ -310,10 +310,11 @@ class Frame:
 
     # ----------------------------------------------------------------------------------------------------- helpers
 
-    def call(self, name: str, *arguments: str, result: str = "i64") -> str:
-        """Call a helper; each argument is written with its type. Gives its result."""
+    def call(self, name: str, *arguments: str, result: str = "i64", seldom: bool = False) -> str:
+        """Call a helper; each argument is written with its type. Gives its result. `seldom`: only the other ways are to be short."""
         helper = HELPERS[name]
-        value = self.writer.value(f"call {result} inttoptr (i64 {helper.id} to ptr)({', '.join(arguments)})")
+        attribute = " cold" if seldom else ""
+        value = self.writer.value(f"call {result} inttoptr (i64 {helper.id} to ptr)({', '.join(arguments)}){attribute}")
         if helper.changes_packet:
             self.packet = self.packet.moved()
         return value

@@ -18,14 +18,16 @@ ViewKey: TypeAlias = ir.Local | str
 class Packet:
     """What is known of the packet at one point of a function.
 
-    `data` and `end` are pointers of the current packet memory; `ipv6`: 40 bytes from `data` are proven to be there; `srh`
-    points at the SRH with its first 8 bytes proven. `srh_found`: the SRH's offset is in its slot, which stays true when
-    the packet moves. `views`: pointers to views of the packet, all bytes of each proven to be there.
+    `data` and `end` are pointers of the current packet memory; `ipv6`: 40 bytes from `data` are proven to be there; `version`: it
+    was seen to be IPv6, and this is an i32 below 0; `srh` points at the SRH with its first 8 bytes proven. `srh_found`: the SRH's
+    offset is in its slot, which stays true when the packet moves. `views`: pointers to views of the packet, all bytes of each proven
+    to be there; of a TLV with a trailing array those before that.
     """
 
     data: str | None = None
     end: str | None = None
     ipv6: bool = False
+    version: str | None = None
     srh: str | None = None
     srh_found: bool = False
     views: Mapping[ViewKey, str] = field(default_factory=dict)
@@ -43,6 +45,17 @@ class Packet:
 
     def with_ipv6(self) -> Packet:
         return replace(self, ipv6=True)
+
+    def with_version(self, version: str) -> Packet:
+        return replace(self, version=version)
+
+    def written(self) -> Packet:
+        """After a write that may have changed the first byte."""
+        return replace(self, version=None)
+
+    def pulled(self, data: str, end: str) -> Packet:
+        """Where the packet may have been pulled: its bytes are the same, in memory that may be another."""
+        return Packet(data=data, end=end, ipv6=self.ipv6, version=self.version, srh_found=self.srh_found)
 
     def with_srh(self, srh: str) -> Packet:
         return replace(self, srh=srh, srh_found=True)
@@ -68,7 +81,19 @@ class Packet:
             data=self.data if same_view else None,
             end=self.end if same_view else None,
             ipv6=same_view and self.ipv6 and other.ipv6,
+            version=self.version if self.version == other.version else None,
             srh=self.srh if self.srh == other.srh else None,
             srh_found=self.srh_found and other.srh_found,
             views={view: pointer for view, pointer in self.views.items() if same_view and other.views.get(view) == pointer},
         )
+
+
+def local_of(node: ir.Expr) -> ir.Local | None:
+    """The local that a view is read from; None where it is no local's."""
+    match node:
+        case ir.LocalRead(local):
+            return local
+        case ir.Unwrap(operand):
+            return local_of(operand)
+        case _:
+            return None

@@ -45,6 +45,7 @@ def _outer_image(frame: Frame, node: ir.PushEncap, srh: Image) -> Image:
     destination = _IPV6.fields["destination"].offset
     image.constant[destination : destination + SEGMENT_SIZE] = image.constant[first : first + SEGMENT_SIZE]
     image.values += [(destination, value, type_) for offset, value, type_ in image.values if offset == first]
+    image.octets += [(destination, pointer, aligned, type_) for offset, pointer, aligned, type_ in image.octets if offset == first]
     image.put(frame, _IPV6.fields["source"].offset, SEGMENT_SIZE, node.source)
     image.put(frame, _IPV6.fields["hop_limit"].offset, 1, node.hop_limit)
     return image

@@ -62,7 +62,9 @@ def lower_conditional(frame: Frame, node: ir.Conditional) -> str:
     lower_test(frame, node.test, then, orelse)
     for label, arm in ((then, node.then), (orelse, node.orelse)):
         frame.place(label)
-        w.store(type_, frame.value(arm), result)
+        value = frame.value(arm)
+        # A pointer is opaque from its arm on: else LLVM would copy it before the test, on both ways, to have it where they meet.
+        w.store(type_, w.barrier(type_, value) if type_ == "ptr" else value, result)
         frame.jump(end)
     frame.place(end)
     return w.load(type_, result)

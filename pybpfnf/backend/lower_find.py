@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from pybpfnf.abi.headers import HEADERS, MOST_TLVS
 from pybpfnf.backend.frame import Frame
+from pybpfnf.backend.known import local_of
+from pybpfnf.backend.linear import packet_memory
 from pybpfnf.backend.lower_append import MALFORMED, tlv_area
 from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.lower_memory import settled
-from pybpfnf.backend.lower_packet import packet_memory, require, store_bytes, swap
+from pybpfnf.backend.lower_packet import require, store_bytes, swap
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
@@ -32,52 +34,74 @@ def lower_find_tlv(frame: Frame, node: ir.FindTlv) -> str:
     assert isinstance(layout, TlvViewType)
     first, area, _ = tlv_area(frame)
     data, _ = packet_memory(frame)
-    tlv, left, count, found = w.slot("ptr"), w.slot("i64"), w.slot("i64"), w.slot("i64")
+    tlv, left, count, found, place = w.slot("ptr"), w.slot("i64"), w.slot("i64"), w.slot("i64"), w.slot("ptr")
     w.store("ptr", first, tlv)
     w.store("i64", area, left)
-    w.store("i64", MOST_TLVS + 1, count)
+    w.store("i64", MOST_TLVS, count)
     w.store("i64", 0, found)
-    again, match, done = (w.label(hint) for hint in ("tlv", "match", "walked"))
+    w.store("ptr", data, place)
+    again, other, done = (w.label(hint) for hint in ("tlv", "other", "walked"))
     w.place(again)
-    tries = w.op("sub", "i64", w.barrier("i64", w.load("i64", count)), 1)
-    w.store("i64", tries, count)
     remaining = w.load("i64", left)
     w.go_on_unless(w.icmp("sle", "i64", remaining, 0), done)
-    frame.fault_if(w.icmp("eq", "i64", tries, 0), f"more than {MOST_TLVS} TLVs in the SRH")
     here = w.load("ptr", tlv)
     require(frame, here, _TLV.size, MALFORMED)
-    length = w.load("i8", w.offset(here, 1))
-    # One opaque comparison: of a length that is compared itself the verifier knows the value on one way, and tells apart twice as
-    # many ways with each TLV.
-    differs = _differs(frame, layout.layout, w.load("i8", here), length)
-    size = w.op("add", "i64", w.cast("zext", "i8", length, "i64"), _TLV.size)
-    w.go_on_unless(w.icmp("eq", "i32", differs, 0), match)
-    w.store("ptr", w.offset(here, size), tlv)
-    w.store("i64", w.op("sub", "i64", remaining, size), left)
-    frame.loop_back(again)
-
-    w.place(match)
-    whole = layout.layout.size if layout.layout.trailing is None else size
+    kind, length = w.load("i8", here), w.load("i8", w.offset(here, 1))
+    w.go_on_unless(w.icmp("ne", "i8", kind, layout.layout.number), other)
+    w.go_on_unless(w.icmp("ne", "i32", _wrong_length(frame, layout.layout, length), 0), other)
+    whole = layout.layout.size if layout.layout.trailing is None else _size(frame, length)
     frame.fault_if(w.icmp("slt", "i64", remaining, whole), MALFORMED)
     require(frame, here, whole, MALFORMED)  # nobody else has, of a packet on a route
     distance = w.op("sub", "i64", w.cast("ptrtoint", "ptr", here, "i64"), w.cast("ptrtoint", "ptr", data, "i64"))
     w.store("i64", settled(frame, w.barrier("i64", distance)), found)
+    w.store("ptr", here, place)
+    w.jump(done)
+
+    w.place(other)
+    size = _size(frame, length)
+    w.store("ptr", w.offset(here, size), tlv)
+    rest = w.op("sub", "i64", remaining, size)
+    w.store("i64", rest, left)
+    tries = w.op("sub", "i64", w.barrier("i64", w.load("i64", count)), 1)
+    w.store("i64", tries, count)
+    last = w.label("last")
+    frame.loop_back_if(w.icmp("ne", "i64", tries, 0), again, last)
+    w.place(last)
+    frame.fault_if(w.icmp("sgt", "i64", rest, 0), f"more than {MOST_TLVS} TLVs in the SRH")
     w.place(done)
-    return w.load("i64", found)
+    value = w.load("i64", found)
+    if layout.layout.trailing is None and not frame.walks_often:
+        # Read where one was found alone. There the verifier knows of this very pointer what it was shown; where none was, it knows the
+        # offset, and goes no further.
+        frame.packet = frame.packet.with_view(value, w.load("ptr", place))
+    return value
+
+
+def _size(frame: Frame, length: str) -> str:
+    """Bytes of a TLV with this length byte, an i64."""
+    w = frame.writer
+    return w.op("add", "i64", w.cast("zext", "i8", length, "i64"), _TLV.size)
 
 
 def _differs(frame: Frame, layout: TlvLayout, kind: str, length: str) -> str:
     """An i32 of which only we know that it is 0 where type and length are the class's."""
     w = frame.writer
     wrong_type = w.cast("zext", "i8", w.op("xor", "i8", kind, layout.number), "i32")
+    return w.barrier("i32", w.op("or", "i32", wrong_type, _wrong_length(frame, layout, length)))
+
+
+def _wrong_length(frame: Frame, layout: TlvLayout, length: str) -> str:
+    """An i32 of which only we know that it is 0 where the length is one of the class's: of a length that is compared itself the verifier
+    knows the value on one way, and tells apart twice as many ways with each TLV."""
+    w = frame.writer
     items = w.op("sub", "i32", w.cast("zext", "i8", length, "i32"), layout.lengths[0])
     if layout.trailing is None:
-        return w.barrier("i32", w.op("or", "i32", wrong_type, items))
+        return w.barrier("i32", items)
     # The bytes of the array: not less than none, no more than there may be, a whole number of items.
     most = w.op("sub", "i32", layout.lengths[-1] - layout.lengths[0], items)
     beyond = w.op("and", "i32", w.op("or", "i32", items, most), _SIGN)
     part = w.op("and", "i32", items, layout.trailing.item.size - 1)
-    return w.barrier("i32", w.op("or", "i32", wrong_type, w.op("or", "i32", beyond, part)))
+    return w.barrier("i32", w.op("or", "i32", beyond, part))
 
 
 def lower_next_tlv(frame: Frame, node: ir.NextTlv) -> str:
@@ -121,7 +145,8 @@ def lower_tlv_as(frame: Frame, node: ir.TlvAs) -> str:
 
 def lower_tlv_read(frame: Frame, node: ir.TlvRead) -> str:
     """The value; of raw bytes the pointer to them, which moves with the packet."""
-    return _load(frame, tlv_pointer(frame, _field_offset(frame, node), node.field.size), node.type)
+    w = frame.writer
+    return _load(frame, w.offset(_fixed_part(frame, node.base), node.field.offset), node.type)
 
 
 def lower_tlv_item(frame: Frame, node: ir.TlvItem) -> str:
@@ -178,8 +203,20 @@ def item_count(frame: Frame, node: ir.TlvLength | ir.TlvItem) -> str:
     """How many items a trailing array has, an i8: the search has seen that they are whole, and no more than there may be."""
     w, items = frame.writer, node.field.type
     assert isinstance(items, ItemsType)
-    length = w.load("i8", w.offset(tlv_pointer(frame, frame.value(node.base), _TLV.size), 1), 1)
+    length = w.load("i8", w.offset(_fixed_part(frame, node.base), 1), 1)
     return w.op("udiv", "i8", w.op("sub", "i8", length, node.field.offset - _TLV.size), items.item.size)
+
+
+def _fixed_part(frame: Frame, base: ir.Expr) -> str:
+    """A pointer to a TLV, its bytes before a trailing array shown to the verifier: once, as long as the packet stays where it is."""
+    local, type_ = local_of(base), base.type
+    assert isinstance(type_, TlvViewType)
+    known = None if local is None else frame.packet.views.get(local)
+    if known is None:
+        known = tlv_pointer(frame, frame.value(base), type_.layout.size)
+        if local is not None:
+            frame.packet = frame.packet.with_view(local, known)
+    return known
 
 
 def tlv_pointer(frame: Frame, offset: str, size: int) -> str:

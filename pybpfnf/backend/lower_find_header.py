@@ -7,8 +7,9 @@ from typing import TypeAlias, final
 
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS
 from pybpfnf.backend.frame import Frame
+from pybpfnf.backend.linear import packet_memory
 from pybpfnf.backend.lower_memory import forgotten
-from pybpfnf.backend.lower_packet import growth_slot, packet_memory, pointer_at, require, srh_slot
+from pybpfnf.backend.lower_packet import growth_slot, pointer_at, require, srh_slot
 from pybpfnf.backend.lower_view import NONE, PAST_THE_END
 from pybpfnf.backend.pulling import can_pull, in_one_piece
 from pybpfnf.dsl import ir

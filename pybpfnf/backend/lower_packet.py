@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, ROUTING_TYPES, Field
 from pybpfnf.backend.frame import CONTEXT, Frame
+from pybpfnf.backend.linear import packet_memory
 from pybpfnf.backend.pulling import can_pull, in_one_piece
 from pybpfnf.backend.values import place_alignment
 from pybpfnf.dsl import ir
@@ -108,9 +109,8 @@ def lower_has_header(frame: Frame, node: ir.HasHeader, yes: str, no: str) -> Non
         frame.packet = frame.packet.with_view(_IPV4.name, data)
         frame.branch(_is_version(frame, data, 4), yes, no)
         return
-    leave_unless_there(frame, data, _IPV6.size, no)
-    frame.packet = frame.packet.with_ipv6()
-    frame.branch(_is_version(frame, data, 6), yes, no)
+    _leave_unless_ipv6(frame, data, no)
+    frame.jump(yes)
 
 
 def _lower_has_srh(frame: Frame, yes: str, no: str) -> None:
@@ -118,9 +118,7 @@ def _lower_has_srh(frame: Frame, yes: str, no: str) -> None:
     w, whole = frame.writer, frame.writer.label("whole_srh")
     with in_one_piece(frame):
         data, _ = packet_memory(frame)
-        leave_unless_there(frame, data, _IPV6.size, no)
-        frame.packet = frame.packet.with_ipv6()
-        frame.leave_if(w.negate(_is_version(frame, data, 6)), no)
+        _leave_unless_ipv6(frame, data, no)
         _search_srh(frame, no)
         if can_pull(frame.function):
             srh = srh_view(frame)
@@ -128,6 +126,23 @@ def _lower_has_srh(frame: Frame, yes: str, no: str) -> None:
             leave_unless_there(frame, w.barrier("ptr", srh), length, whole)
     frame.place(whole)
     frame.jump(yes)
+
+
+def _leave_unless_ipv6(frame: Frame, data: str, no: str) -> None:
+    """Leave for the label unless the packet begins with an IPv6 header.
+
+    The version is seen by the first byte's distance from the least byte of version 7, -16 to -1: one comparison, of a number that is
+    not 0, and that neither LLVM nor the verifier knows afterwards (`pulling` needs one).
+    """
+    w, version = frame.writer, _IPV6.fields["version"]
+    if not frame.packet.ipv6:
+        leave_unless_there(frame, data, _IPV6.size, no)
+        frame.packet = frame.packet.with_ipv6()
+    if frame.packet.version is None:
+        first = w.cast("zext", "i8", w.load("i8", data), "i32")
+        distance = w.barrier("i32", w.op("sub", "i32", first, 7 << version.shift))
+        frame.leave_if(w.icmp("ult", "i32", distance, -(1 << version.shift)), no)
+        frame.packet = frame.packet.with_version(distance)
 
 
 def _is_version(frame: Frame, data: str, version: int) -> str:
@@ -150,24 +165,6 @@ def header_view(frame: Frame, header: str) -> str:
     raise InternalError(f"no access to the header {header!r}")
 
 
-def packet_memory(frame: Frame) -> tuple[str, str]:
-    """Pointers to the packet's first byte and past its last one."""
-    packet = frame.packet
-    if packet.data is None or packet.end is None:
-        data, end = (_packet_pointer(frame, name) for name in ("data", "data_end"))
-        frame.packet = packet.with_memory(data, end)
-        return data, end
-    return packet.data, packet.end
-
-
-def _packet_pointer(frame: Frame, name: str) -> str:
-    # 32 bits in the context that the kernel rewrites into a pointer; read as anything else, the verifier refuses it.
-    w = frame.writer
-    field = frame.context_field(frame.function.hook.context.fields[name].offset)
-    wide = w.cast("zext", "i32", w.load("i32", field, 4), "i64")
-    return w.cast("inttoptr", "i64", wide, "ptr")
-
-
 def require(frame: Frame, pointer: str, size: int | str, message: str) -> None:
     """Fault unless `size` bytes from `pointer` are in the packet."""
     leave_unless_there(frame, pointer, size, frame.fault(message))
@@ -178,8 +175,7 @@ def leave_unless_there(frame: Frame, pointer: str, size: int | str, elsewhere: s
     _, end = packet_memory(frame)
     beyond = frame.writer.offset(pointer, size)
     if frame.short is not None:
-        frame.short.append((frame.writer.label("short"), elsewhere))
-        elsewhere = frame.short[-1][0]
+        elsewhere = frame.short.setdefault(elsewhere, frame.writer.label("short"))
     frame.leave_if(frame.writer.icmp("ugt", "ptr", beyond, end), elsewhere)
 
 
@@ -251,7 +247,12 @@ def _search_srh(frame: Frame, missing: str) -> None:
     w.store("i64", _IPV6.size, offset)
     w.store("ptr", first, header)
     next_header = w.load("i8", w.offset(data, _IPV6.fields["next_header"].offset))
-    w.store("i32", w.barrier("i32", w.cast("zext", "i8", next_header, "i32")), kind)
+    first_kind = w.barrier("i32", w.cast("zext", "i8", next_header, "i32"))
+    w.store("i32", first_kind, kind)
+    if can_pull(frame.function):
+        # Most packets there have no SRH: they are to be done before the loop is set up.
+        known = [w.icmp("eq", "i32", first_kind, number) for number in (NEXT_HEADERS["routing"], *_OPTIONS)]
+        frame.leave_if(w.negate(w.op("or", "i1", w.op("or", "i1", known[0], known[1]), known[2])), missing)
     w.store("i32", _MOST_HEADERS, left)
     again, option, found = w.label("header"), w.label("option"), w.label("srh")
     w.place(again)
@@ -260,11 +261,11 @@ def _search_srh(frame: Frame, missing: str) -> None:
     w.place(option)
     is_option = [w.icmp("eq", "i32", w.load("i32", kind), number) for number in _OPTIONS]
     frame.leave_if(w.negate(w.op("or", "i1", *is_option)), missing)
-    w.store("i32", w.cast("zext", "i8", w.load("i8", here), "i32"), kind)
+    # Read before the pointer goes on, which then needs no second register.
+    w.store("i32", w.barrier("i32", w.cast("zext", "i8", w.load("i8", here), "i32")), kind)
     length = extension_length(frame, w.load("i8", w.offset(here, 1)))
-    next_offset = w.op("add", "i64", w.load("i64", offset), length)
-    following = pointer_at(frame, data, next_offset)
-    w.store("i64", next_offset, offset)
+    following = pointer_at(frame, here, length)
+    w.store("i64", w.op("add", "i64", w.load("i64", offset), length), offset)
     w.store("ptr", following, header)
     leave_unless_there(frame, following, _SRH.size, missing)
     now_left = w.op("sub", "i32", w.barrier("i32", w.load("i32", left)), 1)

@@ -58,6 +58,7 @@ def lower_set_wire(frame: Frame, node: ir.SetWire) -> None:
         _write(frame, place_pointer(frame, node.place), field_of(node.place), new)
     else:
         _write_covered(frame, node.place, covered, new)
+    frame.packet = frame.packet.written()
 
 
 def _write_covered(frame: Frame, place: ir.WirePlace, covered: Covered, new: _New) -> None:
@@ -129,6 +130,7 @@ def _set_where_it_lies(frame: Frame, node: ir.SetHeader) -> None:
     wire = WireField(field.name, field.offset, node.value.type, field.storage, bits, field.shift)
     _write(frame, place, wire, _New(node.value.type, value))
     changed = difference(frame, before, field.offset)
+    frame.packet = frame.packet.written()
     if node.header.name == _IPV4.name:
         mend_here(frame, w.offset(header, _IPV4_CHECKSUM.offset), changed)
     if upper is None:

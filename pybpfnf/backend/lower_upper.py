@@ -7,9 +7,10 @@ from typing import final
 from pybpfnf.abi.checksums import CHECKSUM_SIZE, CHECKSUMS
 from pybpfnf.abi.headers import HEADERS, NEXT_HEADERS, Header
 from pybpfnf.backend.frame import Frame
+from pybpfnf.backend.linear import packet_memory
 from pybpfnf.backend.lower_find_header import Look, begin_ipv4, walk_ipv6, zero_mask
 from pybpfnf.backend.lower_memory import forgotten
-from pybpfnf.backend.lower_packet import header_view, packet_memory, pointer_at, require
+from pybpfnf.backend.lower_packet import header_view, pointer_at, require
 from pybpfnf.backend.lower_view import PAST_THE_END
 from pybpfnf.backend.pulling import in_one_piece
 from pybpfnf.records import dataclass

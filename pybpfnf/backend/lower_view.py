@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pybpfnf.backend.frame import Frame
-from pybpfnf.backend.known import ViewKey
+from pybpfnf.backend.known import local_of
+from pybpfnf.backend.linear import packet_memory
 from pybpfnf.backend.lower_arithmetic import resize
-from pybpfnf.backend.lower_packet import FARTHEST, leave_unless_there, packet_memory, pointer_at
+from pybpfnf.backend.lower_packet import FARTHEST, leave_unless_there, pointer_at
 from pybpfnf.backend.lower_struct import OUT_OF_RANGE
 from pybpfnf.backend.pulling import in_one_piece
 from pybpfnf.backend.values import llvm_type
@@ -103,7 +104,7 @@ def place_pointer(frame: Frame, node: ir.Expr) -> str:
 
 
 def _view_pointer(frame: Frame, node: ir.Expr) -> str:
-    local = _local(node)
+    local = local_of(node)
     known = None if local is None else frame.packet.views.get(local)
     if known is not None:
         return known
@@ -126,22 +127,12 @@ def view_at(frame: Frame, node: ir.Expr) -> tuple[str, str]:
             item, count = items_of(base)
             offset, _ = view_at(frame, base)
             return shown(frame, w.op("add", "i64", offset, item_offset(frame, index, item.size, count)), item.size, frame.never)
-        case _ if _local(node) is not None:
+        case _ if local_of(node) is not None:
             return frame.value(node), _view_pointer(frame, node)
         case _:
             offset = frame.value(node)
             known = frame.packet.views.get(offset)
             return (offset, known) if known is not None else shown(frame, offset, _size(node.type), frame.never)
-
-
-def _local(node: ir.Expr) -> ViewKey | None:
-    match node:
-        case ir.LocalRead(local):
-            return local
-        case ir.Unwrap(operand):
-            return _local(operand)
-        case _:
-            return None
 
 
 def lower_place_offset(frame: Frame, node: ir.Expr) -> str:
