@@ -21,7 +21,7 @@ BTF_SECTION, LEGACY_SECTION = ".maps", "maps"
 _R_BPF_64_ABS64, _POINTER_SIZE = 2, 8
 _PROGRAM_SIZE = 4  # of a value of a program array: a descriptor
 _PIN_BY_NAME = 1  # LIBBPF_PIN_BY_NAME
-_PIN_GLOBAL_NS = 2  # iproute2, include/bpf_elf.h
+_PIN_OBJECT_NS, _PIN_GLOBAL_NS = 1, 2  # iproute2, include/bpf_elf.h: for programs of the object, and for all
 # Types for which the kernel refuses key and value types (map_check_no_btf in kernel/bpf, as bpf_object__create_map in libbpf lists).
 _WITHOUT_BTF = frozenset(
     {"prog_array", "perf_event_array", "cgroup_array", "stack_trace", "array_of_maps", "hash_of_maps", "devmap", "devmap_hash", "cpumap"}
@@ -211,8 +211,9 @@ def _bpf_elf_map(name: str, words: tuple[int, ...]) -> MapSpec:
     number, key_size, value_size, max_entries, flags, _id, pinning, inner_id, inner_index = words
     if inner_id or inner_index:
         raise ObjectError(f"map {name!r}: inner maps are not supported")
-    if pinning not in (0, _PIN_GLOBAL_NS):
-        raise ObjectError(f"map {name!r} asks for pinning {pinning}; 0 (none) and {_PIN_GLOBAL_NS} (PIN_GLOBAL_NS) are known")
+    if pinning not in (0, _PIN_OBJECT_NS, _PIN_GLOBAL_NS):
+        known = f"0 (none), {_PIN_OBJECT_NS} (PIN_OBJECT_NS) and {_PIN_GLOBAL_NS} (PIN_GLOBAL_NS)"
+        raise ObjectError(f"map {name!r} asks for pinning {pinning}; {known} are known")
     return MapSpec(name, _type_name(name, number), key_size, value_size, max_entries, flags, pin_by_name=pinning == _PIN_GLOBAL_NS)
 
 

@@ -56,9 +56,9 @@ def helper(name: str, *arguments: int, type_name: str = "sched_cls") -> str:
     return "\n".join((*lines, f"call {name}", "if r0 != 0 goto end", f"r0 = {going_on}", "end:", "exit"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sessions() -> Iterator[Callable[[str, str], list[Session]]]:
-    """The sessions of a program, in the VM and in the kernel; each opened once."""
+    """The sessions of a program, in the VM and in the kernel; each opened once, and closed with the test."""
     with ExitStack() as stack:
         opened: dict[tuple[str, str], list[Session]] = {}
 

@@ -76,7 +76,7 @@ def legacy_with(word: int, value: int) -> bytes:
     [
         (0, 4000, "map 'sample' has type 4000, which is not known"),
         (10, 1, "map 'longer': inner maps and NUMA nodes are not supported"),
-        (18, 1, "map 'pinned' asks for pinning 1; 0 (none) and 2 (PIN_GLOBAL_NS) are known"),
+        (18, 3, "map 'pinned' asks for pinning 3; 0 (none), 1 (PIN_OBJECT_NS) and 2 (PIN_GLOBAL_NS) are known"),
         (19, 7, "map 'pinned': inner maps are not supported"),
     ],
 )
@@ -84,6 +84,10 @@ def test_what_a_legacy_map_asks_for_and_cannot_have_is_named(word: int, value: i
     with pytest.raises(ObjectError) as caught:
         read(legacy_with(word, value), name="old.o")
     assert caught.value.message == f"old.o: {message}"
+
+
+def test_a_map_that_is_pinned_for_its_object_alone_is_shared_with_no_other() -> None:
+    assert not read(legacy_with(18, 1)).maps["pinned"].pin_by_name
 
 
 @ORIGINS
