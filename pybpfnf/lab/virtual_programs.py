@@ -43,7 +43,7 @@ def build_router(node: PlannedNode, plan: Plan, epoch: int) -> tuple[VmRouter, M
     router = VmRouter(
         lambda ref, _: programs[ref.target], _environment(node, plan, epoch), answers=True, devices=[]
     )  # fmt: skip
-    _configure(router, node)
+    _configure(router, node, plan)
     running = {}
     for number, (bound, each, entries) in enumerate(prepared):
         route = _bound_route(bound, each, str(number))
@@ -68,9 +68,10 @@ def _environment(node: PlannedNode, plan: Plan, epoch: int) -> Environment:
     return Environment(clock_tai=epoch + node.clock_offset + bare.tai_offset, seed=bare.seed)
 
 
-def _configure(router: VmRouter, node: PlannedNode) -> None:
+def _configure(router: VmRouter, node: PlannedNode, plan: Plan) -> None:
     for device in node.devices:
-        router.add_device(device.name, device.mtu)
+        _, peer = plan.links[device.link].ends[1 - device.end]
+        router.add_device(device.name, device.mtu, [peer.link_local, *(each.ip for each in peer.addresses)])
     for name, value in node.sysctls:
         router.set_sysctl(name, value)
     for address in node.addresses:

@@ -7,8 +7,8 @@ from ipaddress import IPv6Address, IPv6Network
 import pytest
 
 from pybpfnf.errors import InputError
-from pybpfnf.routes import Hop, Route, Seg6
-from pybpfnf.testing.packets import Payload, icmpv6_echo, ipv6, udp
+from pybpfnf.routes import Hop, Route, Seg6, Seg6Local
+from pybpfnf.testing.packets import Payload, icmpv6_echo, ipv6, srv6, udp
 from pybpfnf.vm.router.router import VmRouter
 from tests.router.conftest import NARROW, OUT, TUN
 from tests.router.conftest import vm as vm
@@ -88,8 +88,28 @@ def test_an_answer_that_has_no_route_is_lost(vm: VmRouter) -> None:
     assert (found.packets, found.reason) == ((), "there is no route to beef::1")
 
 
-def test_a_packet_of_its_own_that_is_too_long_comes_back_as_an_error(vm: VmRouter) -> None:
+def test_a_packet_of_its_own_that_is_too_long_is_not_sent(vm: VmRouter) -> None:
     vm.change_route("add", Route(IPv6Network("fc05::/16"), hops=(Hop(NARROW),)))
     found = vm.send(ipv6("fc05::1", source=OWN, payload=udp(bytes(1500))))
+    assert (found.packets, found.delivered) == ((), ())
+    assert found.reason == "rawv6_send_hdrinc: 1548 bytes are more than the device's MTU of 1400"
+
+
+def test_a_packet_of_its_own_that_an_encapsulation_makes_too_long_comes_back_as_an_error(vm: VmRouter) -> None:
+    vm.change_route("add", Route(IPv6Network("fc05::/16"), hops=(Hop(NARROW),)))
+    vm.change_route("add", Route(IPv6Network("fc09::/16"), hops=(Hop(NARROW),), encap=Seg6("encap", (IPv6Address("fc05::1"),))))
+    found = vm.send(ipv6("fc09::1", source=OWN, payload=udp(bytes(1340))))
     assert found.packets == ()
     assert [packet[40] for packet in found.delivered] == [2]
+
+
+def test_what_nobody_at_the_other_end_is_to_have_is_not_sent(vm: VmRouter) -> None:
+    vm.add_device("wire", neighbours=[IPv6Address("fe80::2"), IPv6Address("fc07::2")])
+    vm.change_route("add", Route(IPv6Network("fc07::/64"), hops=(Hop("wire"),)))
+    vm.change_route("add", Route(IPv6Network("fc08::/64"), hops=(Hop("wire", IPv6Address("fe80::2")),)))
+    vm.change_route("add", Route(IPv6Network("fc01::1"), hops=(Hop("wire"),), encap=Seg6Local("End.X", nh6=IPv6Address("fc07::2"))))
+    sent = [ipv6(destination, source=OWN, payload=udp()) for destination in ("fc07::2", "fc08::9", "fc07::3")]
+    found = [vm.send(packet) for packet in sent]
+    assert [[device for device, _ in each.packets] for each in found] == [["wire"], ["wire"], []]
+    assert found[2].reason == "ndisc: fc07::3 is nobody's at the other end of wire"
+    assert vm.receive(TUN, srv6(["dead::1", "fc01::1"], source=FAR)).reason is None  # the next hop that End.X says is there

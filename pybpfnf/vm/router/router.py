@@ -5,7 +5,7 @@ What a packet meets in it is in `visit`. Not here: neighbours, fragments, IPv4, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 from typing import final
@@ -66,11 +66,13 @@ class VmRouter:
 
     # -------------------------------------------------------------------------------------------- what it is told
 
-    def add_device(self, name: str, mtu: int = LARGEST_MTU) -> None:
-        """`mtu` is the largest packet that leaves by it whole; below 1280 it counts as that (RFC 8200 section 5)."""
+    def add_device(self, name: str, mtu: int = LARGEST_MTU, neighbours: Iterable[IPv6Address] | None = None) -> None:
+        """`mtu` is the largest packet that leaves by it whole; below 1280 it counts as that (RFC 8200 section 5). `neighbours`: the
+        addresses at its other end, for which alone something is sent there."""
         if name in self.state.devices:
             raise InputError(f"there is a device {name} already")
-        self.state.devices[name] = Device(len(self.state.devices) + 1, mtu)
+        known = None if neighbours is None else frozenset(map(int, neighbours))
+        self.state.devices[name] = Device(len(self.state.devices) + 1, mtu, known)
 
     def change_route(self, verb: str, route: Route) -> None:
         if verb == "del":

@@ -21,8 +21,11 @@ _LOOPBACK_MTU = 65536
 @final
 @dataclass(frozen=True, slots=True)
 class Device:
+    """`neighbours`: the addresses at its other end; None: whatever is sent there is taken."""
+
     index: int
     mtu: int = LARGEST_MTU
+    neighbours: frozenset[int] | None = None
 
 
 @final

@@ -57,6 +57,7 @@ class Visit:
         self.delivered: bytes | None = None
         self._statics = statics
         self._entries: list[Entry] = []
+        self._next_hops: dict[int, int] = {}  # of entries that were looked up for another address than the packet's, which is the next hop
         self._passes = 0
 
     def receive(self, packet: bytes) -> tuple[str, bytes] | None:
@@ -83,6 +84,9 @@ class Visit:
         self._route(device)
         if self.skb.dst is not None and self.skb.dst.reason is not None:
             raise Drop(self.skb.dst.reason)
+        mtu = self.state.devices[self._entry().hop.device or LOOPBACK].mtu
+        if len(packet) > mtu:
+            raise Drop(f"rawv6_send_hdrinc: {len(packet)} bytes are more than the device's MTU of {mtu}")
         left = self._output()
         return self.receive(left[1]) if left[0] == LOOPBACK else left
 
@@ -175,7 +179,23 @@ class Visit:
             if "xmit" in entry.sessions and self._transmitted_anew(entry):
                 continue
             assert entry.hop.device is not None
+            self._find_neighbour(entry)
             return entry.hop.device, bytes(self.skb.data)
+
+    def _find_neighbour(self, entry: Entry) -> None:
+        """`ip6_finish_output2`: who is to have the packet must be at the device's other end. (Linux asks for three seconds, and then says
+        that the address is unreachable.)"""
+        known = self.state.devices[entry.hop.device or LOOPBACK].neighbours
+        if known is None:
+            return
+        assert self.skb.dst is not None
+        chosen = self._next_hops.get(self.skb.dst.entry)
+        if entry.hop.via is not None:
+            address = int(entry.hop.via)
+        else:
+            address = int.from_bytes(self.skb.data[24:40], "big") if chosen is None else chosen
+        if address not in known:
+            raise Drop(f"ndisc: {IPv6Address(address)} is nobody's at the other end of {entry.hop.device}")
 
     def _check_size(self, entry: Entry) -> None:
         """`ip6_finish_output`: what a hook has made longer than the MTU is not cut up."""
@@ -251,6 +271,8 @@ class Visit:
         found = self._lookup_any(skb, address, table, oif)
         if not found.error and found.entry and self._entries[found.entry - 1].hop.device == LOOPBACK:
             return Dst(-errno.EINVAL, f"{address} is the router's own: the seg6 look-up does not deliver locally")
+        if found.entry:
+            self._next_hops[found.entry] = int(address)
         return found
 
     def tunnel_source(self, host: Host, skb: Skb, destination: IPv6Address) -> IPv6Address:
