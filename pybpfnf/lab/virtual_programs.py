@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from ipaddress import IPv6Network
 from typing import TypeAlias, final
@@ -43,16 +44,27 @@ def build_router(node: PlannedNode, plan: Plan, epoch: int) -> tuple[VmRouter, M
     router = VmRouter(
         lambda ref, _: programs[ref.target], _environment(node, plan, epoch), answers=True, devices=[]
     )  # fmt: skip
-    _configure(router, node, plan)
+    with _told(node):
+        _configure(router, node, plan)
     running = {}
     for number, (bound, each, entries) in enumerate(prepared):
-        route = _bound_route(bound, each, str(number))
-        router.change_route("add", route)
+        with _told(node):
+            route = _bound_route(bound, each, str(number))
+            router.change_route("add", route)
         session = next(iter(router.sessions_of(route.prefix, route.table).values()))
         live = Live(session.image, session.maps)
         live.update(entries)
         running[route.prefix, route.table] = Running(session, live)
     return router, running
+
+
+@contextmanager
+def _told(node: PlannedNode) -> Iterator[None]:
+    """What the router refuses is said with the node's name."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"node {node.name}: {error.message}", hint=error.hint) from None
 
 
 def _prepare(bound: Bound, plan: Plan) -> tuple[Prepared, Mapping[str, object]]:

@@ -264,6 +264,19 @@ def test_what_is_not_there_is_refused(ask: Callable[[VirtualLab], object], said:
         ask(lab)
 
 
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (Node("b", sysctls=(("ipv4/ip_forward", 1),)), "node b: this router has no sysctl net.ipv4.ip_forward"),
+        (Node("b", sids=(Sid(IPv6Network("fc00::2"), Seg6Local("End.DX2", oif="a")),)), "node b: this router has no End.DX2 of that kind"),
+        (Node("b", sids=(Sid(IPv6Network("fc00::2"), Seg6Local("End", flavors=("usd",))),)), "node b: End has no flavor usd"),
+    ],
+)
+def test_what_a_router_in_process_lacks_is_said_with_its_node(node: Node, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        VirtualLab(Topology("lacking", (Node("a"), node), (both("a", "b"),)))
+
+
 # ---------------------------------------------------------------------------------------------------------- functions
 
 

@@ -36,6 +36,7 @@ from pybpfnf.vm.router.actions import STATIC_ACTIONS
 from pybpfnf.vm.router.addresses import anycast
 from pybpfnf.vm.router.fib import Entry, Key, error_of
 from pybpfnf.vm.router.flavors import DONE
+from pybpfnf.vm.router.settings import KERNELS
 from pybpfnf.vm.router.state import LARGEST_MTU, LOOPBACK, Device, State
 from pybpfnf.vm.router.upper import Answer
 from pybpfnf.vm.router.visit import Visit
@@ -151,7 +152,7 @@ class VmRouter:
             case Seg6Local() as encap:
                 _refuse_undone(encap)
             case Seg6(mode=mode) if mode not in headers.MODES:
-                raise InputError(f"this router has no seg6 mode {mode}", hint="the kernel has: --runner kernel")
+                raise InputError(f"this router has no seg6 mode {mode}", hint=f"it has {', '.join(headers.MODES)}; {KERNELS}")
         return {}
 
     def _open(self, ref: ProgramRef, type_name: str) -> VmSession:
@@ -248,9 +249,7 @@ def _routes_of(address: IPv6Address, length: int, device: str) -> list[Route]:
 def _refuse_undone(encap: Seg6Local) -> None:
     done = (*STATIC_ACTIONS, "End.DT6", "End.BPF")
     if encap.action not in done or encap.vrftable is not None:
-        raise InputError(
-            f"this router has no {encap.action} of that kind", hint=f"it has {', '.join(done)}; the kernel more: --runner kernel"
-        )
+        raise InputError(f"this router has no {encap.action} of that kind", hint=f"it has {', '.join(done)}; {KERNELS}")
     has = DONE.get(encap.action, frozenset())
     for flavor in encap.flavors:
         if flavor not in has:

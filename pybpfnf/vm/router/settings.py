@@ -12,6 +12,7 @@ from pybpfnf.vm.router.hashing import POLICIES
 _FLOWLABEL = "ipv6/seg6_flowlabel"
 _HASH_POLICY = "ipv6/fib_multipath_hash_policy"
 _FORWARDING = "forwarding"
+KERNELS = "the kernel's has more: `pybpfnf test --runner kernel`, `pybpfnf lab up`"
 _OF_DEVICES = ("seg6_enabled", "seg6_require_hmac")
 
 
@@ -37,7 +38,7 @@ class Settings:
             self._of[parts[2], parts[3]] = value
         elif parts[-1] != _FORWARDING or not value:
             known = f"net.ipv6.conf.DEVICE.{{{','.join(_OF_DEVICES)}}}, net.ipv6.seg6_flowlabel and net.ipv6.fib_multipath_hash_policy"
-            raise InputError(f"this router has no sysctl net.{'.'.join(parts)}", hint=f"it has {known}; the kernel more: --runner kernel")
+            raise InputError(f"this router has no sysctl net.{'.'.join(parts)}", hint=f"it has {known}; {KERNELS}")
 
     def seg6_enabled(self, device: str) -> bool:
         """`seg6_enabled` of all devices and of this one (net/ipv6/exthdrs.c, ipv6_srh_rcv)."""
