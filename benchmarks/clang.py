@@ -19,5 +19,9 @@ def version() -> str | None:
     return subprocess.run(["clang", "--version"], capture_output=True, text=True, check=True).stdout.partition("\n")[0]
 
 
+def source(function: str) -> Path:
+    return C_SOURCES / f"{function}.c"
+
+
 def build(function: str, output: Path, flags: tuple[str, ...] = FLAGS) -> None:
-    subprocess.run(["clang", *flags, "-c", str(C_SOURCES / f"{function}.c"), "-o", str(output)], check=True)
+    subprocess.run(["clang", *flags, "-c", str(source(function)), "-o", str(output)], check=True)

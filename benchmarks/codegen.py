@@ -34,6 +34,7 @@ _SIOCGIFHWADDR = 0x8927
 _ETH_P_IPV6 = 0x86DD
 _SLOT = 8  # bytes of an instruction
 OURS, OURS_UNCOUNTED, IN_C = "Python", "Python, faults uncounted", "C"
+IN_FIXED_C = "C, fixed offset"  # which checks less, and is there for some functions
 
 
 @final
@@ -67,7 +68,11 @@ def measure(rounds: int, count: int, *, has_clang: bool, has_kernel: bool, where
 def variants(yardstick: Yardstick, where: Path | None) -> Mapping[str, ObjectImage]:
     """The same function several ways; in C too where there is a directory for the object."""
     images = {OURS: yardstick.ours(fault_counters=True), OURS_UNCOUNTED: yardstick.ours(fault_counters=False)}
-    return images if where is None else {**images, IN_C: yardstick.in_c(where)}
+    if where is None:
+        return images
+    images[IN_C] = yardstick.in_c(where)
+    fixed = yardstick.in_fixed_c(where)
+    return images if fixed is None else {**images, IN_FIXED_C: fixed}
 
 
 def _address(index: int) -> IPv6Address:

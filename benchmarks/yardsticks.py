@@ -1,7 +1,8 @@
 """The functions that are measured against C: each with its packet, its variables and what its maps hold.
 
 In Python they are in the catalogue (`functions/`) or, where they are no whole functions for anybody, in `functions/` beside this file;
-in C, with the same meaning, in `c/`.
+in C, with the same meaning, in `c/`. Some are in `c/fixed/` too, as the authors of the End.BPF paper wrote them: the SRH right behind the
+IPv6 header, no TLV looked at. They do the same to the packets that are measured, and less or something else to others.
 """
 
 from __future__ import annotations
@@ -50,8 +51,15 @@ class Yardstick:
 
     def in_c(self, where: Path) -> ObjectImage:
         """Compiled by clang to a file in that directory."""
-        output = where / f"{self.name}.c.o"
-        clang.build(self.name, output, clang.RUN_FLAGS)
+        return self._compiled(self.name, where / f"{self.name}.c.o")
+
+    def in_fixed_c(self, where: Path) -> ObjectImage | None:
+        """The same of the C that checks less; None where the function has none."""
+        name = f"fixed/{self.name}"
+        return self._compiled(name, where / f"{self.name}.fixed.o") if clang.source(name).is_file() else None
+
+    def _compiled(self, name: str, output: Path) -> ObjectImage:
+        clang.build(name, output, clang.RUN_FLAGS)
         return self._with_variables(output.read_bytes())
 
     def _with_variables(self, data: bytes) -> ObjectImage:

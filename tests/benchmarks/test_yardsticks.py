@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import pytest
 
 from benchmarks import clang
-from benchmarks.codegen import IN_C, OURS, OURS_UNCOUNTED, variants
+from benchmarks.codegen import IN_C, IN_FIXED_C, OURS, OURS_UNCOUNTED, variants
 from benchmarks.yardsticks import YARDSTICKS, Yardstick
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import Session
@@ -83,6 +83,13 @@ def test_a_yardstick_does_what_the_function_does(yardstick: Yardstick, sessions:
         for name in (OURS_UNCOUNTED, IN_C):
             assert _seen(sessions[name], packet) == expected, (name, packet.hex())
     assert ran > _MUTATIONS / 2
+
+
+def test_c_that_checks_less_does_the_same_to_the_good_packet(yardstick: Yardstick, sessions: dict[str, Session]) -> None:
+    if IN_FIXED_C not in sessions:
+        pytest.skip("the function has no such version")
+    good = yardstick.packet(_sid())
+    assert _seen(sessions[IN_FIXED_C], good) == _seen(sessions[OURS], good)
 
 
 def test_the_good_packet_takes_the_way_that_is_measured(yardstick: Yardstick, sessions: dict[str, Session]) -> None:
