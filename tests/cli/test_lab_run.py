@@ -12,6 +12,7 @@ from tests.cli.conftest import CaptureOf, Command
 from tests.cli.conftest import capture_of as capture_of
 from tests.cli.conftest import command as command
 
+ROOT = Path(__file__).resolve().parents[2]
 LINE = """
 [nodes.a]
 [nodes.b]
@@ -118,3 +119,11 @@ def test_what_a_function_says_and_how_it_faults_is_shown(command: Command, topol
 def test_what_is_not_understood_is_said(command: Command, topology: Path, arguments: list[str], said: str) -> None:
     ended = command("lab", "run", topology, *arguments)
     assert (ended.status, said in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "lab").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_nodes_of_the_examples_reach_each_other(command: Command, path: Path) -> None:
+    found = command("lab", "run", path, "--json").documents
+    echoes = [each for each in found if "rtt_ns" in each]
+    assert echoes
+    assert [each for each in echoes if each["rtt_ns"] is None] == []
