@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import build_time, clang, codegen, delay_lab, files, links, machine, virtual_labs, vm_speed
+from benchmarks import build_time, clang, codegen, delay_lab, files, links, machine, probes, virtual_labs, vm_speed
 from benchmarks.report import Report
 from pybpfnf.kernel import features
 
@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
             delays=list(delay_lab.measure(delay_lab.PROBES if options.packets >= _PACKETS else options.packets))
             if options.what in (None, "delay") and lacking is None
             else [],
+            probes=list(probes.measure(40 * options.packets)) if options.what in (None, "delay") and lacking is None else [],
             missing=list(_missing(compiler, lacking)),
         )
     if options.json:

@@ -16,6 +16,7 @@ from benchmarks.delay_lab import DelayTruth
 from benchmarks.files import FileSpeed
 from benchmarks.links import FRAME, LinkSpeed
 from benchmarks.measure import Spread
+from benchmarks.probes import PAPER, ProbeSpeed
 from benchmarks.virtual_labs import LabSpeed
 from benchmarks.vm_speed import KERNEL, Speed
 
@@ -33,6 +34,7 @@ class Report:
     links: Sequence[LinkSpeed]
     labs: Sequence[LabSpeed]
     delays: Sequence[DelayTruth]
+    probes: Sequence[ProbeSpeed]
     missing: Sequence[str]
 
     def as_json(self) -> str:
@@ -58,6 +60,18 @@ class Report:
             console.print(_labs_table(self.labs))
         if self.delays:
             console.print(_delays_table(self.delays))
+        if self.probes:
+            console.print(_probes_table(self.probes))
+
+
+def _probes_table(rows: Sequence[ProbeSpeed]) -> Table:
+    title = f"delay monitoring: probes a second of one core's time, and in brackets as a multiple of the paper's daemon ({PAPER:,})"
+    table = Table("what", title=title, title_justify="left")
+    for name in ("datagrams", "lost", "a second"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(row.what, f"{row.sent:,}", f"{row.lost:,}", f"{row.rate:,.0f} ({row.rate / PAPER:.1f})")
+    return table
 
 
 def _build_table(rows: Sequence[BuildTime]) -> Table:

@@ -64,6 +64,14 @@ def test_files_have_their_figures() -> None:
 
 @pytest.mark.slow
 @pytest.mark.kernel
+def test_delay_monitoring_has_its_figures_and_loses_nothing() -> None:
+    rows = json.loads(_bench("delay", "--json"))["probes"]
+    assert [(row["what"], row["lost"]) for row in rows] == [("responder", 0), ("collector", 0)]
+    assert all(row["rate"] > 10_000 for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_labs_link_has_its_figures() -> None:
     (row,) = json.loads(_bench("link", "--json"))["links"]
     assert abs(row["sent"] - row["arrived"]) < 5  # what nodes say of themselves may be under way when frames are counted

@@ -59,9 +59,9 @@ class Path:
         """A delay in nanoseconds, negative where the clocks do not agree."""
         self._pending.append(delay)
         if len(self._pending) >= _PENDING:
-            self._settle()
+            self.settle()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Put what waits into the histogram."""
         pending, self._pending = self._pending, []
         if not pending:
@@ -80,7 +80,7 @@ class Path:
                 self._most = max(self._most, delay)
 
     def summary(self) -> Summary:
-        self._settle()
+        self.settle()
         count = int(self._histogram.total_count)
         if not count:
             return Summary(0, 0, 0, 0.0, (0,) * len(QUANTILES), self.negative, self.too_long, self.last)
@@ -89,7 +89,7 @@ class Path:
 
     def buckets(self, bounds: Sequence[int]) -> list[int]:
         """How many delays are not above each bound, which ascend."""
-        self._settle()
+        self.settle()
         counts, total = [], 0
         recorded = iter(self._histogram.get_recorded_iterator())
         step = next(recorded, None)
@@ -102,7 +102,7 @@ class Path:
 
     def encoded(self) -> str:
         """The histogram in HdrHistogram's own compressed form, which other tools read."""
-        self._settle()
+        self.settle()
         return str(self._histogram.encode().decode())
 
 
