@@ -1,25 +1,22 @@
 """Attachments: a program bound to a SID or a route that outlives the process, as pins under bpffs and that route. All or nothing.
 
-    <bpffs>/pybpfnf/<inode of the network namespace>/<destination>@<table>/   prog, record, map_<name> ...
-
 Everything here works in the network namespace of the calling thread.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias, final
 
 from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.image.model import ObjectImage, ProgramImage
-from pybpfnf.kernel import bpffs, routes
+from pybpfnf.kernel import bpffs, pins, routes
 from pybpfnf.kernel.binding import Where, parse_destination, plan, unbind
 from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.info import ProgramInfo, program_info
@@ -27,14 +24,11 @@ from pybpfnf.kernel.links import MAIN_TABLE, Network, family_of
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
 from pybpfnf.kernel.maps import Map, open_map
 from pybpfnf.kernel.netlink import Netlink
-from pybpfnf.kernel.netns import current_inode
-from pybpfnf.kernel.record import Record, keep, recall
+from pybpfnf.kernel.record import Record
 from pybpfnf.kernel.routes import Route, check_table, detach_command, sid_text
 from pybpfnf.records import dataclass
 
 Destination: TypeAlias = str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
-
-_PROGRAM, _RECORD = "prog", "record"
 
 
 @final
@@ -57,7 +51,7 @@ class Attachment:
     @property
     def can_be_opened(self) -> bool:
         """Whether its program and each of its maps are still pinned."""
-        return self.record is not None and all(bpffs.exists(self.directory / pin) for pin in (_PROGRAM, *self.record.pins.values()))
+        return self.record is not None and all(bpffs.exists(self.directory / pin) for pin in (pins.PROGRAM, *self.record.pins.values()))
 
     def open(self) -> OpenAttachment:
         """Its program and maps. Raises InputError where the pins are gone."""
@@ -77,7 +71,7 @@ class OpenAttachment:
                 hint=detach_command(attachment.destination, attachment.table),
             )
         with ExitStack() as stack:
-            self._program = stack.enter_context(bpffs.open_pin(attachment.directory / _PROGRAM, "program"))
+            self._program = stack.enter_context(bpffs.open_pin(attachment.directory / pins.PROGRAM, "program"))
             self.maps: Mapping[str, Map] = {
                 name: stack.enter_context(open_map(bpffs.open_pin(attachment.directory / pin, "map"), record.image.maps[name]))
                 for name, pin in record.pins.items()
@@ -119,12 +113,12 @@ def attach(
     route that was there is as it was. Raises InputError for a SID that is taken or no SID, a device that does not exist, a
     program of another hook; SystemLacksError; what `load_program` raises.
     """
-    prefix, number = _checked(destination, table)
+    prefix, number = checked(destination, table)
     row = program_type(program, type_name)
     with Netlink() as netlink, ExitStack() as undo:
         planned = plan(netlink, row.name, Where(prefix, number, device, via, headroom))
-        directory = _make_directory(prefix, number)
-        undo.callback(_remove, directory)
+        directory = pins.make_directory(prefix, number)
+        undo.callback(pins.remove, directory)
         with load_program(image, program, type_name=type_name, shared=bpffs.mount_point()) as loaded:
             undo.callback(bpffs.unpin, loaded.new_pins)
             if fill is not None:
@@ -137,11 +131,12 @@ def attach(
                 device=device or "",
                 attached_at=time.time(),
                 digest=digest,
-                pins={name: _pin_name(position, name) for position, name in enumerate(loaded.maps)},
+                pins={name: pins.pin_name(position, name) for position, name in enumerate(loaded.maps)},
                 image=replace(image, programs=()),
                 original=planned.original,
+                headroom=headroom,
             )
-            _pin_all(directory, loaded, record)
+            pins.pin_all(directory, loaded, record)
             program_id = loaded.info().id
             route = planned.bind(loaded.fd, program_id, program.name)
         undo.pop_all()
@@ -151,12 +146,14 @@ def attach(
 def detach(destination: Destination, table: int | None = None) -> None:
     """Remove our route for the SID, or put the route back that ours took the place of; then remove the pins. What is missing of them
     is fine. Raises InputError where nothing there is ours."""
-    prefix, number = _checked(destination, table)
-    directory = _directory(prefix, number)
+    prefix, number = checked(destination, table)
+    directory = pins.directory_of(prefix, number)
     with Netlink() as netlink:
         found = [route for route in routes.routes(netlink, table=number, family=family_of(prefix)) if route.prefix == prefix]
         route = next((route for route in found if route.is_ours), found[0] if found else None)
-        pinned = _pinned_program(directory)
+        pinned = pins.pinned_program(directory)
+        if route is not None and route.program_id == pins.pinned_program(pins.next_of(directory)):
+            pinned = route.program_id  # whoever replaced it was ended before its pins had their name
         if not bpffs.exists(directory) and (route is None or not route.is_ours):
             there = "nothing is attached" if route is None else f"it is {route.description()}, and not ours"
             raise InputError(f"cannot detach {sid_text(prefix)} in table {number}: {there}", hint="pybpfnf status")
@@ -166,15 +163,16 @@ def detach(destination: Destination, table: int | None = None) -> None:
                 hint=f"ip -{prefix.version} route del {prefix} table {number} proto {PROTOCOL}",
             )
         if route is not None and route.is_ours:
-            recorded = route.place is not None and bpffs.exists(directory / _RECORD)
-            unbind(netlink, route, known=recorded, original=_recalled(directory).original if recorded else None)
-    _remove(directory)
+            recorded = route.place is not None and bpffs.exists(directory / pins.RECORD)
+            unbind(netlink, route, known=recorded, original=pins.recalled(directory).original if recorded else None)
+    bpffs.remove_directory(pins.next_of(directory))
+    pins.remove(directory)
 
 
 def remove_pins() -> None:
     """All pins of this network namespace, which is about to end, and its routes with it. Fine where there is no bpffs."""
     try:
-        directory = _namespace_directory()
+        directory = pins.namespace_directory()
     except SystemLacksError:
         return
     for each in bpffs.entries(directory):
@@ -187,19 +185,24 @@ def attachments() -> list[Attachment]:
     """What is attached in this namespace, by SID; also where only the route or only the pins are left of it."""
     with Netlink() as netlink:
         bound = {(route.prefix, route.table): route for route in routes.our_routes(netlink)}
-    pinned = {_key(directory.name): directory for directory in _directories()}
+    pinned = {pins.key_of(directory.name): directory for directory in pins.directories()}
     keys = sorted({*bound, *pinned}, key=lambda key: (key[1], key[0].version, key[0].network_address.packed, key[0].prefixlen))
     return [_attachment(*key, bound.get(key), pinned.get(key)) for key in keys]
 
 
+def there(destination: Destination, table: int | None = None) -> Attachment | None:
+    """The attachment of a SID or a route, or what is left of it; None where there is none."""
+    key = checked(destination, table)
+    return next((each for each in attachments() if (each.destination, each.table) == key), None)
+
+
 def find(destination: Destination, table: int | None = None) -> Attachment:
     """The attachment of a SID. Raises InputError where there is none, with those that there are."""
-    prefix, number = _checked(destination, table)
-    everything = attachments()
-    for each in everything:
-        if (each.destination, each.table) == (prefix, number):
-            return each
-    others = ", ".join(each.destination_text for each in everything)
+    prefix, number = checked(destination, table)
+    found = there(destination, table)
+    if found is not None:
+        return found
+    others = ", ".join(each.destination_text for each in attachments())
     raise InputError(f"nothing is attached to {sid_text(prefix)} in table {number}", hint=f"there is: {others}" if others else None)
 
 
@@ -212,8 +215,8 @@ def _attachment(destination: Network, table: int, route: Route | None, directory
         problems.append("its pins are gone: its maps cannot be reached")
     else:
         try:
-            program = _pinned_program(directory)
-            record = _recalled(directory)
+            program = pins.pinned_program(directory)
+            record = pins.recalled(directory)
         except (InputError, KernelError) as error:
             problems.append(f"its pins are incomplete: {error}")
         if program is None:
@@ -223,78 +226,11 @@ def _attachment(destination: Network, table: int, route: Route | None, directory
     if route is not None and program not in (None, route.program_id):
         problems.append(f"its route leads to program {route.program_id}, and {program} is pinned")
     identity = program if program is not None or route is None else route.program_id
-    return Attachment(destination, table, record, route, identity, tuple(problems), directory or _directory(destination, table))
+    return Attachment(destination, table, record, route, identity, tuple(problems), directory or pins.directory_of(destination, table))
 
 
-def _recalled(directory: Path) -> Record:
-    path = directory / _RECORD
-    with bpffs.open_pin(path, "record") as fd:
-        return recall(fd, str(path))
-
-
-def _pinned_program(directory: Path) -> int | None:
-    """The id of the program that is pinned there, None where none is."""
-    path = directory / _PROGRAM
-    if not bpffs.exists(path):
-        return None
-    with bpffs.open_pin(path, "program") as fd:
-        return program_info(fd).id
-
-
-def _pin_all(directory: Path, loaded: LoadedProgram, record: Record) -> None:
-    bpffs.pin(loaded.fd, directory / _PROGRAM, "the program")
-    for name, pin in record.pins.items():
-        bpffs.pin(loaded.maps[name].fd, directory / pin, f"map {name}")
-    with keep(record) as kept:
-        bpffs.pin(kept.fd, directory / _RECORD, "the record")
-
-
-def _make_directory(destination: Network, table: int) -> Path:
-    """A directory for the pins, made by us alone: two that attach at once cannot both have it."""
-    directory = _directory(destination, table)
-    if not bpffs.make_directory(directory):
-        hint = f"remove what is left: {detach_command(destination, table)}"
-        raise InputError(f"there are pins for {sid_text(destination)} in table {table}, though no route", hint=hint)
-    return directory
-
-
-def _remove(directory: Path) -> None:
-    """The directory with its pins, and those above it that are empty then."""
-    bpffs.remove_directory(directory)
-    bpffs.remove_if_empty(directory.parent)
-    bpffs.remove_if_empty(directory.parent.parent)
-
-
-def _namespace_directory() -> Path:
-    return bpffs.mount_point() / "pybpfnf" / str(current_inode())
-
-
-def _directory(destination: Network, table: int) -> Path:
-    length = "" if destination.prefixlen == destination.max_prefixlen else f"-{destination.prefixlen}"
-    address = str(destination.network_address).replace(".", "_")  # bpffs takes no dots
-    return _namespace_directory() / f"{address}{length}@{table}"
-
-
-def _directories() -> list[Path]:
-    return [each for each in bpffs.entries(_namespace_directory()) if _NAME.fullmatch(each.name)]
-
-
-_NAME = re.compile(r"([0-9a-f:]+|\d+_\d+_\d+_\d+)(?:-(\d+))?@(\d+)")
-
-
-def _key(name: str) -> tuple[Network, int]:
-    match = _NAME.fullmatch(name)
-    assert match is not None  # `_directories` gives no others
-    length = "" if match[2] is None else f"/{match[2]}"
-    return ip_network(match[1].replace("_", ".") + length), int(match[3])
-
-
-def _pin_name(position: int, name: str) -> str:
-    """bpffs takes no dots; the position keeps names apart that differ in such characters alone."""
-    return f"map_{position}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
-
-
-def _checked(destination: Destination, table: int | None) -> tuple[Network, int]:
+def checked(destination: Destination, table: int | None) -> tuple[Network, int]:
+    """As a prefix and a table's number. Raises InputError."""
     prefix = parse_destination(str(destination))
     number = MAIN_TABLE if table is None else table
     check_table(number)

@@ -96,6 +96,14 @@ _PLANS: Mapping[str, Callable[[Netlink, str, Where], Plan]] = {HOOK: _plan_sid, 
 """By program type."""
 
 
+def rebind(netlink: Netlink, route: Route, hook: str, program: Fd, program_id: int, name: str, headroom: int | None) -> Route:
+    """Lead a route of ours to another program of the same hook in one step, and read it back. On failure it may lead to either."""
+    if route.place is None:
+        assert isinstance(route.prefix, IPv6Network)
+        return routes.rebind(netlink, route.prefix, route.device, program, program_id, name, table=route.table)
+    return lwt_routes.rebind(netlink, route, PLACES[hook], program, program_id, name, headroom=headroom)
+
+
 def unbind(netlink: Netlink, route: Route, *, known: bool, original: bytes | None) -> None:
     """Remove a route of ours; `known` and `original` as `lwt_routes.unbind` has them."""
     if route.place is None:

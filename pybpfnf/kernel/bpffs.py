@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,10 +11,12 @@ from pathlib import Path
 from pybpfnf.errors import KernelError, SystemLacksError
 from pybpfnf.kernel.attrs import ObjectPin
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
+from pybpfnf.kernel.libc import LIBC, checked
 from pybpfnf.kernel.maps import address_of
 
 VARIABLE = "PYBPFNF_BPFFS"
 _USUAL = "/sys/fs/bpf"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # include/uapi/linux/fcntl.h, include/uapi/linux/fs.h
 
 
 def mount_point() -> Path:
@@ -120,6 +123,20 @@ def remove_directory(path: Path) -> None:
         return
     except OSError as error:
         raise KernelError(f"cannot remove {path}: {error.strerror}", errno=error.errno or 0) from None
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Two directories take each other's names, at once (Linux 5.16 on); before that, one has none for a moment."""
+    names = os.fsencode(one), os.fsencode(other)
+    try:
+        checked(LIBC.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise KernelError(f"cannot exchange {one} and {other}: {error.strerror}", errno=error.errno or 0) from None
+        aside = one.parent / f"aside-{other.name}"
+        os.rename(other, aside)
+        os.rename(one, other)
+        os.rename(aside, one)
 
 
 def remove_if_empty(path: Path) -> None:

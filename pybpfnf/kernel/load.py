@@ -24,7 +24,7 @@ from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 from pybpfnf.kernel.clock import tai_offset
 from pybpfnf.kernel.info import ProgramInfo, program_info
 from pybpfnf.kernel.kfuncs import kfunc_ids, without_absent
-from pybpfnf.kernel.maps import Map, address_of, create_map, kernel_name
+from pybpfnf.kernel.maps import Map, address_of, create_map, kernel_name, open_map
 from pybpfnf.kernel.refuse import refuse_dangerous
 from pybpfnf.kernel.shared import open_or_pin
 from pybpfnf.kernel.verifier_log import diagnose
@@ -80,11 +80,18 @@ class LoadedProgram:
         self.close()
 
 
-def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | None = None, shared: Path | None = None) -> LoadedProgram:
+def load_program(
+    image: ObjectImage,
+    program: ProgramImage,
+    *,
+    type_name: str | None = None,
+    shared: Path | None = None,
+    existing: Mapping[str, Path] | None = None,
+) -> LoadedProgram:
     """Create the image's maps and load `program` (`type_name`: a row of abi.programs, where its section does not say it).
 
     Maps that the object wants pinned by name are looked up and pinned in the directory `shared`; without one, this load
-    has its own, and leaves no pin.
+    has its own, and leaves no pin. `existing`: pins of maps that are to be used in place of new ones, by name.
 
     Raises VerifierError with one diagnostic for a refusal, CompileError for what would be dangerous to load,
     InputError for an unknown type, SystemLacksError without the rights, KernelError for anything else.
@@ -101,7 +108,9 @@ def load_program(image: ObjectImage, program: ProgramImage, *, type_name: str | 
         with ExitStack() as kept:
             pins: list[Path] = []
             kept.callback(bpffs.unpin, pins)
-            maps = {name: kept.enter_context(_map(spec, btf, shared, pins)) for name, spec in image.maps.items()}
+            maps = {
+                name: kept.enter_context(_map(spec, btf, shared, pins, (existing or {}).get(name))) for name, spec in image.maps.items()
+            }
             fd = _load(image, program, row, maps, btf)
             kept.callback(fd.close)
             _fill_slots(image, reached, row, maps, btf)
@@ -123,8 +132,10 @@ def _fill_slots(image: ObjectImage, reached: Iterable[ProgramImage], row: Progra
                     array.update(slot.to_bytes(4, sys.byteorder), fds[program].number.to_bytes(4, sys.byteorder))
 
 
-def _map(spec: MapSpec, btf: Fd | None, shared: Path | None, pins: list[Path]) -> Map:
-    """The map; where it is one to share, and new, its pin goes into `pins`."""
+def _map(spec: MapSpec, btf: Fd | None, shared: Path | None, pins: list[Path], existing: Path | None) -> Map:
+    """The map, that of the pin `existing` where there is one; where it is one to share, and new, its pin goes into `pins`."""
+    if existing is not None:
+        return open_map(bpffs.open_pin(existing, f"map {spec.name}"), spec)
     if not spec.pin_by_name or shared is None:
         return create_map(spec, btf)
     opened, pin = open_or_pin(spec, btf, shared)

@@ -81,12 +81,34 @@ def bind(
 
     Nothing is left on failure, and the original is as it was.
     """
+    _put(netlink, base, CREATE | EXCL if original is None else REPLACE, place, program, program_id, name, headroom)
+    try:
+        return _read_back(netlink, base, program_id)
+    except BaseException:
+        restore(netlink, base, original)
+        raise
+
+
+def rebind(netlink: Netlink, route: Route, place: str, program: Fd, program_id: int, name: str, *, headroom: int | None = None) -> Route:
+    """Put another program at `place` of a route of ours, in one step: every packet comes to the one or to the other. Read back."""
+    for message in messages(netlink, route.prefix, route.table):
+        found = route_of(message)
+        if found.is_ours and found.metric == route.metric:
+            base = message.bare(PROTOCOL)
+            _put(netlink, base, REPLACE, place, program, program_id, name, headroom)
+            return _read_back(netlink, base, program_id)
+    raise InputError(f"the route {sid_text(route.prefix)} is gone", hint=detach_command(route.prefix, route.table))
+
+
+def _put(
+    netlink: Netlink, base: RouteMessage, flags: int, place: str, program: Fd, program_id: int, name: str, headroom: int | None
+) -> None:
+    """The route `base` with a program."""
     suffix = f"#{program_id}"
     encap = bpf_encap(place, program.number, name[: _LONGEST_NAME - len(suffix)] + suffix, headroom)
-    wanted = route_of(base)
-    attempt = f"put a program on the route {sid_text(wanted.prefix)}"
+    attempt = _attempt(base)
     try:
-        netlink.send(base.encapsulated(encap, PROTOCOL).encode(), NEWROUTE, CREATE | EXCL if original is None else REPLACE)
+        netlink.send(base.encapsulated(encap, PROTOCOL).encode(), NEWROUTE, flags)
     except NetlinkError as error:
         if error.errno == errno.ENETDOWN:
             raise InputError(f"cannot {attempt}: the device is down", hint="`ip link set DEVICE up` brings it up") from None
@@ -95,14 +117,18 @@ def bind(
                 f"cannot {attempt}: this kernel has no programs on routes", hint="it needs CONFIG_LWTUNNEL_BPF"
             ) from None
         raise explained(attempt, error) from None
-    try:
-        for route in routes(netlink, table=wanted.table, protocol=PROTOCOL, family=base.family):
-            if route.prefix == wanted.prefix and route.program_id == program_id:
-                return route
-        raise KernelError(f"cannot {attempt}: the kernel took the route, but does not have it", errno=errno.ENOENT)
-    except BaseException:
-        restore(netlink, base, original)
-        raise
+
+
+def _read_back(netlink: Netlink, base: RouteMessage, program_id: int) -> Route:
+    wanted = route_of(base)
+    for route in routes(netlink, table=wanted.table, protocol=PROTOCOL, family=base.family):
+        if route.prefix == wanted.prefix and route.program_id == program_id:
+            return route
+    raise KernelError(f"cannot {_attempt(base)}: the kernel took the route, but does not have it", errno=errno.ENOENT)
+
+
+def _attempt(base: RouteMessage) -> str:
+    return f"put a program on the route {sid_text(route_of(base).prefix)}"
 
 
 def restore(netlink: Netlink, ours: RouteMessage, original: RouteMessage | None) -> None:

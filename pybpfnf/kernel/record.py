@@ -36,6 +36,7 @@ class Record:
     pins: Mapping[str, str]
     image: ObjectImage  # without programs and without the maps' initial contents: names, types, variables, fault sites
     original: bytes | None = None  # the route that ours took the place of, as rtnetlink's message
+    headroom: int | None = None  # of lwt_xmit, as it was asked for: the kernel does not tell it
 
 
 def keep(record: Record) -> Map:
@@ -62,6 +63,7 @@ def _encode(record: Record) -> bytes:
         "type": record.type,
         "sid": str(record.sid),
         "original": None if record.original is None else record.original.hex(),
+        "headroom": record.headroom,
         "table": record.table,
         "device": record.device,
         "attached_at": record.attached_at,
@@ -105,6 +107,7 @@ def _decode(data: bytes) -> Record:
             faults=_faults(document["faults"]),
         ),
         original=bytes.fromhex(document["original"]) if document.get("original") is not None else None,
+        headroom=document.get("headroom"),
     )
 
 

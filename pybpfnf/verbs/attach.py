@@ -8,11 +8,14 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, final
 
+from pybpfnf.errors import InputError
 from pybpfnf.kernel import attach as attachments
 from pybpfnf.kernel.attach import Attachment, Destination, OpenAttachment
 from pybpfnf.kernel.events import with_readers
 from pybpfnf.kernel.info import ProgramInfo, statistics
 from pybpfnf.kernel.load import LoadedProgram
+from pybpfnf.kernel.replace import Keep
+from pybpfnf.kernel.replace import replace as replace_attached
 from pybpfnf.live import FaultCount, Live
 from pybpfnf.live.changes import without_entries
 from pybpfnf.records import dataclass
@@ -73,6 +76,8 @@ def attach(
     program: str | None = None,
     type: str | None = None,  # noqa: A002 the word of the command line
     config: Mapping[str, object] | None = None,
+    replace: bool = False,
+    keep_maps: bool = False,
     **values: object,
 ) -> Attachment:
     """Load a program, pin it, and bind a destination (an address or a prefix) to it in this network namespace (root).
@@ -81,16 +86,35 @@ def attach(
     hops and metric, and `detach` puts it back as it was; else `dev` or `via` say where packets go. `headroom`: bytes that an
     lwt_xmit program puts in front. When a step fails nothing is left of it. `table` is the main one unless given; the
     Config comes by name, in `config` or as keywords of their own, and so do first entries of maps (`allowed[fd00::1]`).
+
+    `replace`: what is attached there is replaced, if anything is, by a program of the same hook, with no moment at which a packet comes to
+    neither; the route stays as it is, and `dev`, where it is given, must be its device. `keep_maps`: maps that both objects have
+    are the same maps, with what is in them; State that both have keeps its value, unless it is given.
     """
+    if keep_maps and not replace:
+        raise InputError("maps are kept of what is replaced", hint="attach with --replace, too")
     variables, entries = without_entries({**(config or {}), **values})
     prepared = prepare(target, variables, program=program, type_name=type)
 
     def fill(loaded: LoadedProgram) -> None:
         Live(loaded.image, loaded.maps).update(entries)
 
+    before = attachments.there(destination, table) if replace else None
+    if before is not None:
+        _check_same_way(before, dev, via)
+        keep = Keep(tuple(variables)) if keep_maps else None
+        return replace_attached(prepared.image, prepared.program, before, headroom=headroom, digest=prepared.digest, fill=fill, keep=keep)
     return attachments.attach(
         prepared.image, prepared.program, destination, dev, via=via, headroom=headroom, table=table, digest=prepared.digest, fill=fill
     )
+
+
+def _check_same_way(before: Attachment, dev: str | None, via: str | None) -> None:
+    """Raises InputError where packets are to go another way than the route that is there sends them."""
+    device = before.route.device if before.route is not None else dev
+    if via is not None or dev not in (None, device):
+        hint = "leave out --dev and --via, or detach it and attach anew"
+        raise InputError(f"{before.destination_text} keeps its route, on {device}, when its program is replaced", hint=hint)
 
 
 def attached(destination: Destination, *, table: int | None = None) -> Attached:
