@@ -24,19 +24,22 @@ class Kernel:
     `map_errors_are_long`: helpers of maps give an error with all 64 bits; before Linux 6.4 the functions that stand in the place of a call
     give an int, whose high half is zero in r0 (include/linux/bpf.h, struct bpf_map_ops).
 
+    `knows_decap`: skb_adjust_room has flags for what an IP header that is taken off leaves, since Linux 6.3; -EINVAL before.
+
     `longest_metadata`: bytes before an XDP frame; 32 until Linux 6.8 (include/net/xdp.h, xdp_metalen_invalid).
     """
 
     name: str  # "6.1"
     csum_diff_folds: bool
     map_errors_are_long: bool
+    knows_decap: bool
     longest_metadata: int
 
 
 _ROWS = (
-    Kernel("6.1", csum_diff_folds=False, map_errors_are_long=False, longest_metadata=32),
-    Kernel("6.12", csum_diff_folds=False, map_errors_are_long=True, longest_metadata=252),
-    Kernel("6.18", csum_diff_folds=True, map_errors_are_long=True, longest_metadata=252),
+    Kernel("6.1", csum_diff_folds=False, map_errors_are_long=False, knows_decap=False, longest_metadata=32),
+    Kernel("6.12", csum_diff_folds=False, map_errors_are_long=True, knows_decap=True, longest_metadata=252),
+    Kernel("6.18", csum_diff_folds=True, map_errors_are_long=True, knows_decap=True, longest_metadata=252),
 )
 
 KERNELS: Mapping[str, Kernel] = {row.name: row for row in _ROWS}

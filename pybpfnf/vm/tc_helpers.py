@@ -103,7 +103,7 @@ _MOST = 0xFFF
 
 def skb_adjust_room(host: Host, skb: Skb, difference: int, mode: int, flags: int) -> int:
     change = signed(difference, 32)
-    error = _adjust_error(skb, change, mode & U32, flags)
+    error = _adjust_error(skb, change, mode & U32, flags, _KNOWN if host.kernel.knows_decap else _KNOWN & ~_DECAP_L3)
     if error:
         return error
     at = skb.link + (_HEADER[skb.protocol] if mode & U32 == _AFTER_IP else 0)
@@ -113,8 +113,8 @@ def skb_adjust_room(host: Host, skb: Skb, difference: int, mode: int, flags: int
     return error
 
 
-def _adjust_error(skb: Skb, change: int, mode: int, flags: int) -> int:
-    if flags & ~_KNOWN:
+def _adjust_error(skb: Skb, change: int, mode: int, flags: int, known: int) -> int:
+    if flags & ~known:
         return -errno.EINVAL
     if abs(change) > _MOST:
         return -errno.EFAULT
