@@ -30,6 +30,8 @@ from pybpfnf.runner import Environment, Session
 
 TOO_MANY_WAYS = pytest.mark.linux("6.8", "its verifier joins fewer ways through a function, and gives up on this one")
 
+ATOMIC_FRAGMENT = pytest.mark.linux("6.18", "an IPv4 packet that became one of IPv6 leaves with a fragment header")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("kernel")]

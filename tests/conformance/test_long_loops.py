@@ -200,7 +200,7 @@ def test_a_loop_with_branches_inside_one_that_is_counted_is_counted_too(runner: 
         pytest.param(
             "for i in range(5000):\n    if i % 1000 == tag:\n        pkt.srh.append(Note(number=u32(i)))\n        total += 1\n"
             "found = pkt.srh.find(Note)\nif found is not None:\n    total += found.number\nreturn OK",
-            7, 0, None, 12, id="appends",
+            7, 0, None, 12, id="appends", marks=pytest.mark.linux("6.18", "its verifier joins fewer ways, and gives up on this function"),
         ),
         pytest.param(
             "for i in range(5000):\n    if i == tag:\n        return NEXT[1](pkt)\n    total += 1\nreturn OK",

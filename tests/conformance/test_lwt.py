@@ -14,6 +14,7 @@ from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.runner import Environment, Outcome, Runner
 from pybpfnf.testing import packets
 from pybpfnf.testing.packets import ipv4, ipv6, pack, srh, udp
+from tests.kernel_support import ATOMIC_FRAGMENT
 
 LWT_IN, LWT_OUT, LWT_XMIT = "lwt_in", "lwt_out", "lwt_xmit"
 HOOKS = (LWT_IN, LWT_OUT, LWT_XMIT)
@@ -235,6 +236,7 @@ def test_inline_wants_an_ipv6_packet_after_a_right_srh(runner: Runner) -> None:
     assert run(runner, LWT_IN, push(INLINE, srh_bytes(EGRESS, routing_type=3), None), FOUR).verdict == EINVAL
 
 
+@ATOMIC_FRAGMENT
 def test_seg6_on_ipv4_calls_it_ipv6_and_breaks_the_outer_source(runner: Runner) -> None:
     """ip_forward takes the hop off byte 8, the first of the source, and adds to the "checksum" in bytes 10 and 11."""
     outcome = run(runner, LWT_IN, push(SEG6, HEADER), FOUR)
@@ -261,7 +263,7 @@ def outer_header(inner: bytes, destination: str = TRANSIT, payload_length: int |
     return fixed + bytes((number,)) + HEADER[1:]
 
 
-@pytest.mark.parametrize("packet", [SIX, FOUR], ids=["IPv6", "IPv4"])
+@pytest.mark.parametrize("packet", [SIX, pytest.param(FOUR, marks=ATOMIC_FRAGMENT)], ids=["IPv6", "IPv4"])
 @pytest.mark.parametrize("hook", [LWT_IN, LWT_XMIT])
 def test_the_ip_type_puts_the_header_in_front_as_it_is(runner: Runner, hook: str, packet: bytes) -> None:
     outcome = run(runner, hook, push(IP, outer_header(packet), REROUTE), packet)

@@ -15,6 +15,7 @@ from pybpfnf.image.settings import configure
 from pybpfnf.runner import Environment, Outcome, Runner
 from pybpfnf.testing.packets import destination_options, hop_by_hop, ipv4, ipv6, pack, srh, srv6, udp
 from tests.dsl.cases import HEADER
+from tests.kernel_support import ATOMIC_FRAGMENT
 
 ROUTER: Final = Environment(tunnel_source=IPv6Address("fc00:b::99"), unreachable=("2001:db8::/32",))
 SIX, FOUR = ipv6("fc00:a::1", payload=udp(), traffic_class=0xB8), ipv4("198.51.100.1", payload=udp(), dscp=46)
@@ -156,7 +157,7 @@ def test_a_path_that_leads_nowhere_is_a_fault(run: Run, call: str) -> None:
     assert (outcome.verdict, outcome.forwarded) == (2, False)
 
 
-@pytest.mark.parametrize("packet", [SIX, FOUR], ids=["IPv6", "IPv4"])
+@pytest.mark.parametrize("packet", [SIX, pytest.param(FOUR, marks=ATOMIC_FRAGMENT)], ids=["IPv6", "IPv4"])
 @pytest.mark.parametrize("hook", ["lwt_in", "lwt_xmit"])
 def test_push_ip_takes_both_versions(run: Run, hook: str, packet: bytes) -> None:
     body = "pkt.push_ip(Srh(path=[FIRST, SECOND]), source=IPv6Address('fc00:9::9'), hop_limit=33)\nreturn REROUTE"

@@ -47,7 +47,7 @@ def run(runner: Runner, tmp_path: Path) -> Run:
         (ipv6("fc00:a::1", payload=tcp(bytes(2900))), 3),
         (ipv6("fc00:a::1", payload=tcp(bytes(2000))), 2),
         (ipv4("198.51.100.1", payload=tcp(TEXT)), 6),
-        (ipv6("fc00:a::1", payload=udp(TEXT)), 6),
+        pytest.param(ipv6("fc00:a::1", payload=udp(TEXT)), 6, marks=pytest.mark.linux("6.2", "a packet socket sends no UDP for several")),
     ],
     ids=["TCP", "whole segments", "IPv4", "UDP"],
 )
