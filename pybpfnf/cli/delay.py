@@ -17,6 +17,7 @@ from rich.live import Live
 from pybpfnf.apps.delay.collector import Collector, open_socket
 from pybpfnf.apps.delay.exposition import MetricsServer
 from pybpfnf.apps.delay.paths import QUANTILES, Paths
+from pybpfnf.apps.delay.paths import Path as DelayPath
 from pybpfnf.apps.delay.protocol import LARGEST_SESSION
 from pybpfnf.apps.delay.query import Answers, Probe, own_address, query
 from pybpfnf.apps.delay.report import Courses, document, run_collector
@@ -135,12 +136,16 @@ def collector_command(bind: str, port: int, prometheus: int | None, count: int |
     """
     collector = Collector(Paths(paths))
 
-    def show() -> None:
-        if as_json:
-            for path in collector.paths:
+    def show() -> Iterator[None]:
+        rows = []
+        for path in collector.paths:
+            if as_json:
                 click.echo(json.dumps(document(path)))
-        elif len(collector.paths):
-            _print_paths(collector)
+            else:
+                rows.append(_cells(path))
+            yield
+        if rows:
+            print_table(_COLUMNS, rows)
 
     with ExitStack() as stack:
         stopping = stack.enter_context(Stopping())
@@ -153,16 +158,15 @@ def collector_command(bind: str, port: int, prometheus: int | None, count: int |
         click.echo(f"refused {times}: {reason}", err=True)
 
 
-def _print_paths(collector: Collector) -> None:
-    names = ("PROBES", "MIN", *(f"P{quantile:g}" for quantile in QUANTILES), "MAX", "NEGATIVE")
-    columns = (Column("SESSION", right=True), Column("PATH"), *(Column(name, right=True) for name in names))
-    rows = []
-    for path in collector.paths:
-        found = path.summary()
-        times = map(milliseconds, (found.least, *found.quantiles, found.most))
-        where = " ".join(map(str, path.key.segments))
-        rows.append((str(path.key.session), where, str(found.count), *times, str(found.negative)))
-    print_table(columns, rows)
+_NAMES = ("PROBES", "MIN", *(f"P{quantile:g}" for quantile in QUANTILES), "MAX", "NEGATIVE")
+_COLUMNS = (Column("SESSION", right=True), Column("PATH"), *(Column(name, right=True) for name in _NAMES))
+
+
+def _cells(path: DelayPath) -> tuple[str, ...]:
+    found = path.summary()
+    times = map(milliseconds, (found.least, *found.quantiles, found.most))
+    where = " ".join(map(str, path.key.segments))
+    return str(path.key.session), where, str(found.count), *times, str(found.negative)
 
 
 @delay_command.command("watch")
@@ -181,9 +185,10 @@ def watch_command(bind: str, port: int, prometheus: int | None, count: int | Non
         sock, metrics = _open(stack, bind, port, prometheus)
         screen = stack.enter_context(Live(chart(collector, courses), console=Console(), auto_refresh=False))
 
-        def show() -> None:
+        def show() -> Iterator[None]:
             courses.look()
-            screen.update(chart(collector, courses), refresh=True)
+            screen.update(chart(collector, courses, lambda: collector.drain(sock)), refresh=True)
+            yield
 
         run_collector(collector, sock, lambda: bool(stopping), show, every=1.0, most=count, metrics=metrics)
     if write_plot is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
@@ -27,8 +27,8 @@ def bars(values: Sequence[float]) -> str:
     return "".join(_BARS[min(len(_BARS) - 1, int(max(value, 0.0) / top * len(_BARS)))] for value in values)
 
 
-def chart(collector: Collector, courses: Courses) -> Table:
-    """What has been collected by now."""
+def chart(collector: Collector, courses: Courses, pause: Callable[[], object] = lambda: None) -> Table:
+    """What has been collected by now; `pause` is called after each path, which takes some milliseconds."""
     title = f"{collector.received} datagrams, {collector.refused.total()} refused"
     table = Table("SESSION", "PATH", title=title, title_justify="left", box=None)
     for name in ("PROBES", "LAST", "MEDIAN", "P99"):
@@ -39,4 +39,5 @@ def chart(collector: Collector, courses: Courses) -> Table:
         course = [point.mean for point in courses.points.get(path.key, [])][-_WIDTH:]
         times = (milliseconds(found.last), milliseconds(found.quantiles[0]), milliseconds(found.quantiles[2]))
         table.add_row(str(path.key.session), " ".join(map(str, path.key.segments)), str(found.count), *times, bars(course))
+        pause()
     return table

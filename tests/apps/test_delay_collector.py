@@ -18,7 +18,7 @@ from pybpfnf.apps.delay.collector import BATCH, LARGEST, Collector, open_socket
 from pybpfnf.apps.delay.exposition import MetricsServer, exposition
 from pybpfnf.apps.delay.paths import LONGEST, Path, PathKey, Paths
 from pybpfnf.apps.delay.protocol import Answer, DelayMeasurement, Reply
-from pybpfnf.apps.delay.report import Courses, document
+from pybpfnf.apps.delay.report import Courses, document, run_collector
 
 SECOND = protocol.SECOND
 T1 = 1_700_000_000 * SECOND
@@ -41,6 +41,9 @@ class Wire:
         self.socket = open_socket("::1", 0)
         self._sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self._sender.connect(self.socket.getsockname()[:2])
+
+    def post(self, datagram: bytes) -> None:
+        self._sender.send(datagram)
 
     def send(self, *datagrams: bytes) -> Collector:
         for start in range(0, len(datagrams), BATCH):
@@ -124,6 +127,21 @@ def test_more_paths_than_there_is_room_for_are_refused_and_known_ones_go_on() ->
     assert [path.summary().count for path in collector.paths] == [2, 1]
 
 
+def test_what_comes_while_paths_are_shown_is_taken_then(wire: Wire) -> None:
+    wire.send(answer(session=1), answer(session=2))
+    shown: list[int] = []
+
+    def show() -> Iterator[None]:
+        for path in wire.collector.paths:
+            shown.append(path.key.session)
+            wire.post(answer(session=10 + path.key.session))
+            yield
+
+    run_collector(wire.collector, wire.socket, lambda: len(shown) >= 2, show, every=0.01)
+    assert shown[:2] == [1, 2]
+    assert [path.key.session for path in wire.collector.paths][:4] == [1, 2, 11, 12]
+
+
 def check_mutations(wire: Wire, seed: int, count: int) -> None:
     """Whatever comes, the fast way of a known path and the long way say the same."""
     source = random.Random(seed)
@@ -164,9 +182,8 @@ def test_the_histogram_goes_to_other_tools(wire: Wire) -> None:
 
 
 def test_the_metrics_are_what_prometheus_reads(wire: Wire) -> None:
-    text = exposition(wire.send(answer(1_500), answer(30_000_000), answer(-1), b"nothing"))
+    lines = list(exposition(wire.send(answer(1_500), answer(30_000_000), answer(-1), b"nothing")))
     labels = 'session="7",path="fc00:2::2 fc00:3::3"'
-    lines = text.splitlines()
     assert f'pybpfnf_delay_seconds_bucket{{{labels},le="1e-06"}} 0' in lines
     assert f'pybpfnf_delay_seconds_bucket{{{labels},le="2e-06"}} 1' in lines
     assert f'pybpfnf_delay_seconds_bucket{{{labels},le="0.02"}} 1' in lines
@@ -175,7 +192,6 @@ def test_the_metrics_are_what_prometheus_reads(wire: Wire) -> None:
     assert f"pybpfnf_delay_seconds_sum{{{labels}}} 0.030001500" in lines
     assert f"pybpfnf_delay_negative_total{{{labels}}} 1" in lines
     assert 'pybpfnf_delay_refused_total{reason="too short for a DM TLV"} 1' in lines
-    assert text.endswith("\n")
 
 
 def test_the_metrics_server_gives_what_it_was_handed() -> None:

@@ -75,6 +75,13 @@ class Collector:
             at += LARGEST
         return len(lengths)
 
+    def drain(self, sock: socket.socket, most: int = 64 * BATCH) -> None:
+        """Take what waits in a socket, as often as there is more, up to so many: between two things that take long."""
+        taken = BATCH
+        while taken == BATCH and most > 0:
+            taken = self.receive(sock)
+            most -= taken
+
     def _take_slowly(self, datagram: bytes, *, cut_off: bool = False) -> None:
         """By the whole rules; a path that is found so is known from now on."""
         if cut_off:

@@ -16,19 +16,19 @@ _BOUNDS: Final = tuple(base * 10**power for power in range(3, 10) for base in (1
 _NANO: Final = 1e9
 
 
-def exposition(collector: Collector) -> str:
-    """All metrics. Delays are in seconds, of each path a histogram."""
-    lines = [
-        *_family("pybpfnf_delay_seconds", "histogram", "One-way delay (T2 - T1) by session and path."),
-        *(line for path in collector.paths for line in _histogram(path)),
-        *_family("pybpfnf_delay_negative_total", "counter", "Delays below zero, of clocks that do not agree."),
-        *(f"pybpfnf_delay_negative_total{{{_labels(path)}}} {path.summary().negative}" for path in collector.paths),
-        *_family("pybpfnf_delay_datagrams_total", "counter", "Datagrams received."),
-        f"pybpfnf_delay_datagrams_total {collector.received}",
-        *_family("pybpfnf_delay_refused_total", "counter", "Datagrams that are no sample, by the reason."),
-        *(f'pybpfnf_delay_refused_total{{reason="{_escaped(reason)}"}} {count}' for reason, count in sorted(collector.refused.items())),
-    ]
-    return "\n".join(lines) + "\n"
+def exposition(collector: Collector) -> Iterator[str]:
+    """All metrics, line by line. Delays are in seconds, of each path a histogram, which takes some milliseconds to read."""
+    yield from _family("pybpfnf_delay_seconds", "histogram", "One-way delay (T2 - T1) by session and path.")
+    for path in collector.paths:
+        yield from _histogram(path)
+    yield from _family("pybpfnf_delay_negative_total", "counter", "Delays below zero, of clocks that do not agree.")
+    for path in collector.paths:
+        yield f"pybpfnf_delay_negative_total{{{_labels(path)}}} {path.negative}"
+    yield from _family("pybpfnf_delay_datagrams_total", "counter", "Datagrams received.")
+    yield f"pybpfnf_delay_datagrams_total {collector.received}"
+    yield from _family("pybpfnf_delay_refused_total", "counter", "Datagrams that are no sample, by the reason.")
+    for reason, count in sorted(collector.refused.items()):
+        yield f'pybpfnf_delay_refused_total{{reason="{_escaped(reason)}"}} {count}'
 
 
 def _family(name: str, kind: str, text: str) -> Iterator[str]:
@@ -37,12 +37,12 @@ def _family(name: str, kind: str, text: str) -> Iterator[str]:
 
 
 def _histogram(path: Path) -> Iterator[str]:
-    summary, labels = path.summary(), _labels(path)
+    (count_of_all, total), labels = path.totals(), _labels(path)
     for bound, count in zip(_BOUNDS, path.buckets(_BOUNDS), strict=True):
         yield f'pybpfnf_delay_seconds_bucket{{{labels},le="{bound / _NANO:g}"}} {count}'
-    yield f'pybpfnf_delay_seconds_bucket{{{labels},le="+Inf"}} {summary.count}'
-    yield f"pybpfnf_delay_seconds_sum{{{labels}}} {summary.mean * summary.count / _NANO:.9f}"
-    yield f"pybpfnf_delay_seconds_count{{{labels}}} {summary.count}"
+    yield f'pybpfnf_delay_seconds_bucket{{{labels},le="+Inf"}} {count_of_all}'
+    yield f"pybpfnf_delay_seconds_sum{{{labels}}} {total / _NANO:.9f}"
+    yield f"pybpfnf_delay_seconds_count{{{labels}}} {count_of_all}"
 
 
 def _labels(path: Path) -> str:

@@ -84,8 +84,14 @@ class Path:
         count = int(self._histogram.total_count)
         if not count:
             return Summary(0, 0, 0, 0.0, (0,) * len(QUANTILES), self.negative, self.too_long, self.last)
-        found = tuple(min(int(self._histogram.get_value_at_percentile(quantile)), self._most) for quantile in QUANTILES)
+        values = self._histogram.get_percentile_to_value_dict(QUANTILES)  # one pass over 33,792 counters, some milliseconds
+        found = tuple(min(int(values[quantile]), self._most) for quantile in QUANTILES)
         return Summary(count, self._least, self._most, self._sum / count, found, self.negative, self.too_long, self.last)
+
+    def totals(self) -> tuple[int, int]:
+        """How many delays, and their sum: what costs nothing to know."""
+        self.settle()
+        return int(self._histogram.total_count), self._sum
 
     def buckets(self, bounds: Sequence[int]) -> list[int]:
         """How many delays are not above each bound, which ascend."""
@@ -122,7 +128,8 @@ class Paths:
         return found
 
     def __iter__(self) -> Iterator[Path]:
-        return iter(self._paths.values())
+        """The paths that there are now; others may come meanwhile."""
+        return iter(tuple(self._paths.values()))
 
     def __len__(self) -> int:
         return len(self._paths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import final
 
 from pybpfnf.apps.delay.collector import Collector, collect
@@ -17,13 +17,16 @@ def run_collector(
     collector: Collector,
     sock: socket.socket,
     stopped: Callable[[], bool],
-    show: Callable[[], None],
+    show: Callable[[], Iterable[object]],
     *,
     every: float,
     most: int | None = None,
     metrics: MetricsServer | None = None,
 ) -> None:
-    """Collect until `stopped` says so, or `most` datagrams have come; `show` each `every` seconds, and at the end."""
+    """Collect until `stopped` says so, or `most` datagrams have come; `show` each `every` seconds, and at the end.
+
+    `show` gives this its turn after each path, so that the socket does not overflow while many are shown.
+    """
     due = time.monotonic() + every
 
     def ended() -> bool:
@@ -33,10 +36,20 @@ def run_collector(
         if time.monotonic() < due:
             continue
         due += every
-        show()
+        for _ in show():
+            collector.drain(sock)
         if metrics is not None:
-            metrics.text = exposition(collector)
-    show()
+            metrics.text = "".join(_draining(collector, sock))
+    for _ in show():
+        pass
+
+
+def _draining(collector: Collector, sock: socket.socket) -> Iterator[str]:
+    """The lines of the metrics; what has come meanwhile is taken after each path's last."""
+    for line in exposition(collector):
+        yield line + "\n"
+        if line.startswith("pybpfnf_delay_seconds_count"):
+            collector.drain(sock)
 
 
 def document(path: Path) -> dict[str, object]:
@@ -71,15 +84,14 @@ class Courses:
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
-        self._before: dict[PathKey, tuple[int, float]] = {}
+        self._before: dict[PathKey, tuple[int, int]] = {}
         self.points: dict[PathKey, list[Point]] = {}
 
     def look(self) -> None:
         now = time.time()
         for path in self._collector.paths:
-            found = path.summary()
-            count, total = self._before.get(path.key, (0, 0.0))
-            if found.count > count:
-                whole = found.mean * found.count
-                self.points.setdefault(path.key, []).append(Point(now, (whole - total) / (found.count - count)))
-                self._before[path.key] = found.count, whole
+            count, total = path.totals()
+            before, sum_before = self._before.get(path.key, (0, 0))
+            if count > before:
+                self.points.setdefault(path.key, []).append(Point(now, (total - sum_before) / (count - before)))
+                self._before[path.key] = count, total
