@@ -7,6 +7,7 @@ from typing import final
 
 from pybpfnf.abi.maps import MAP_TYPES
 from pybpfnf.backend.debuginfo import DebugInfo
+from pybpfnf.backend.drops import drop_places
 from pybpfnf.backend.faults import FaultSites
 from pybpfnf.backend.frame import Shared
 from pybpfnf.backend.hide import grows
@@ -142,7 +143,10 @@ def _license(license_: str) -> str:
 
 def _meta(module: ir.Module, sites: FaultSites, counted: bool) -> Meta:
     return Meta(
-        programs={function.name: MetaProgram(function.hook.name, function.on_fault, function.doc) for function in module.functions},
+        programs={
+            function.name: MetaProgram(function.hook.name, function.on_fault, function.doc, drop_places(function))
+            for function in module.functions
+        },
         variables={variable.name: _meta_variable(variable) for variable in module.variables if variable.name not in LOADERS_SYMBOLS},
         maps={map_.name: MetaMap(str(map_.key), str(map_.value), _default(map_)) for map_ in module.maps},
         sites=tuple(sites.sites),

@@ -21,7 +21,7 @@ from typing import Any, final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.cli.passing import Pass
-from pybpfnf.cli.reports import JsonReport, Report, Tally, TextReport
+from pybpfnf.cli.reports import By, JsonReport, Report, Tally, TextReport
 from pybpfnf.cli.router import environment_of, runner_of
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
@@ -62,7 +62,9 @@ class Job:
     def report(self, simulation: Simulation) -> Report:
         program = simulation.program
         verdicts = PROGRAM_TYPES[program.type or ""].verdicts
-        return (JsonReport if self.as_json else TextReport)(program, verdicts, simulation.image.maps, "vm", quiet=self.quiet)
+        return (JsonReport if self.as_json else TextReport)(
+            program, verdicts, simulation.image.maps, By("vm", self.engine), quiet=self.quiet
+        )
 
 
 @final

@@ -1,6 +1,6 @@
 """What `pybpfnf run` prints: text for people, or JSON Lines for programs.
 
-JSON Lines: a header object (`program`, `type`, `engine`), an object for each packet and a summary object. A packet has
+JSON Lines: a header object (`program`, `type`, `runner`, `engine`), an object for each packet and a summary object. A packet has
 `index` (from 0), `verdict` (its name, the number where the hook has no name for it, null where the program gave none),
 `forwarded`, `packet` (hex, from the IPv6 header on as it leaves the hook, before forwarding takes one hop off; null when
 dropped), `reason` (why it did not leave, or null), `fault` (null or `file`, `line`, `message`), `instructions`,
@@ -22,11 +22,21 @@ from pybpfnf.cli.contents import Content, print_contents
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.cli.words import Words
 from pybpfnf.image.model import MapSpec, ProgramImage
+from pybpfnf.records import dataclass
 from pybpfnf.runner import Fault, Outcome
 from pybpfnf.testing.capture import Record
 
 _SAID_BY_THE_FAULT = ("the program returned ", "the program faulted")  # how reasons begin that add nothing to a fault
-_ENGINES = {"vm": "the VM", "kernel": "the kernel"}
+_RUNNERS = {"vm": "the VM", "kernel": "the kernel"}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class By:
+    """What runs the packets: `runner` is "vm" or "kernel", `engine` that of the VM as it was asked for, None of the kernel."""
+
+    runner: str
+    engine: str | None
 
 
 class Report(Protocol):
@@ -42,14 +52,12 @@ class Report(Protocol):
 
 @final
 class JsonReport:
-    def __init__(
-        self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], engine: str, *, quiet: bool
-    ) -> None:
+    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], by: By, *, quiet: bool) -> None:
         self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self.tally = Tally()
         self._quiet = quiet
-        self._head = {"program": program.name, "type": program.type, "engine": engine}
+        self._head = {"program": program.name, "type": program.type, "runner": by.runner, "engine": by.engine}
 
     def begin(self) -> None:
         _print_json(self._head)
@@ -87,15 +95,13 @@ class JsonReport:
 class TextReport:
     """A line for each packet, then the sums and a table of faults."""
 
-    def __init__(
-        self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], engine: str, *, quiet: bool
-    ) -> None:
+    def __init__(self, program: ProgramImage, verdicts: Mapping[str, int], maps: Mapping[str, MapSpec], by: By, *, quiet: bool) -> None:
         self._words = Words(maps)
         self._names = {number: name for name, number in verdicts.items()}
         self._width = max(map(len, verdicts))
         self.tally = Tally()
         self._quiet = quiet
-        self._head = f"{program.name} ({program.type}) in {_ENGINES[engine]}"
+        self._head = f"{program.name} ({program.type}) in {_RUNNERS[by.runner]}"
 
     def begin(self) -> None:
         click.echo(self._head)

@@ -18,7 +18,7 @@ from pybpfnf.cli.insight import Insight, insight_options
 from pybpfnf.cli.options import check_alone, json_option, output_option, perhaps_chosen, required
 from pybpfnf.cli.passing import Pass, clock_of
 from pybpfnf.cli.progress import progress
-from pybpfnf.cli.reports import JsonReport, Report, TextReport
+from pybpfnf.cli.reports import By, JsonReport, Report, TextReport
 from pybpfnf.cli.router import environment_of, router_options, runner_of
 from pybpfnf.errors import InputError
 from pybpfnf.lazy import load_module
@@ -85,7 +85,7 @@ def run_command(
     With --record, a file is written from which --replay runs the packets again: by the object that is in it, or by another build of the
     function. That says the first packet that becomes something else, and ends with status 1 then.
 
-    With --json, stdout is a header object (program, type, engine), an object for each packet (index, verdict, forwarded,
+    With --json, stdout is a header object (program, type, runner, engine), an object for each packet (index, verdict, forwarded,
     packet, reason, fault, instructions, events, log) and a summary (packets, forwarded, dropped, faults, contents). A verdict is its name,
     or the number where the hook has no name for it; packet is hex, from the IP header on (of xdp and sched_cls the whole
     frame), as it leaves the hook (lwt_out and lwt_xmit come after forwarding has taken one hop off, the others before); a fault is null
@@ -119,7 +119,8 @@ def run_command(
             clock_of(simulation)
         capture = read_capture(stack.enter_context(input_file(pcap)), str(pcap))
         verdicts = PROGRAM_TYPES[simulation.program.type or ""].verdicts
-        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, runner, quiet=quiet)
+        told = By(runner, None if runner == "kernel" else "reference" if trace or profile else engine)
+        report: Report = (JsonReport if as_json else TextReport)(simulation.program, verdicts, simulation.image.maps, told, quiet=quiet)
         parts: Any = load_module("pybpfnf.cli.jobs") if jobs > 1 else None  # processes cost an import
         if record is not None:
             stack.enter_context(simulation.record(record))

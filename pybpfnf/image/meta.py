@@ -29,9 +29,12 @@ Chain: TypeAlias = tuple[str, ...]  # calls as FILE:LINE:COLUMN, the innermost f
 @final
 @dataclass(frozen=True, slots=True)
 class MetaProgram:
+    """`drops`: where the source returns DROP, in words; "" where that is not known."""
+
     type: str
     on_fault: int
     doc: str
+    drops: str = ""
 
 
 @final
@@ -110,7 +113,7 @@ def decode_meta(data: bytes) -> Meta:
     if {"calls", *document} != {part.name for part in fields(Meta)}:
         raise ObjectError(f"section {SECTION} is malformed: it has {', '.join(sorted(document)) or 'nothing'}")
     return Meta(
-        programs=_rows(MetaProgram, document["programs"]),
+        programs={name: _program(row) for name, row in _checked(document["programs"], dict, "programs").items()},
         variables=_rows(MetaVariable, document["variables"]),
         maps=_rows(MetaMap, document["maps"]),
         sites=tuple(_site(row) for row in _checked(document["sites"], list, "sites")),
@@ -148,6 +151,13 @@ def _chain(row: object) -> Chain:
 
 def _rows(kind: type[Row], rows: object) -> dict[str, Row]:
     return {name: _row(kind, row) for name, row in _checked(rows, dict, kind.__name__).items()}
+
+
+def _program(row: object) -> MetaProgram:
+    """One without `drops` does not say it."""
+    if not isinstance(row, dict):
+        raise ObjectError(f"section {SECTION} is malformed: {row!r} is no MetaProgram")
+    return _row(MetaProgram, {"drops": "", **row})
 
 
 def _site(row: object) -> MetaSite:

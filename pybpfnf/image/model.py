@@ -126,8 +126,13 @@ class ProgramImage:
     lines: tuple[LineRecord, ...] = ()
     on_fault: int | None = None
     doc: str = ""
+    drops: str = ""  # where the source returns DROP, as FILE:LINE; "" where that is not known
     func_info: bytes = b""
     line_info: bytes = b""
+
+    def dropped(self, said: str) -> str:
+        """That the program returned DROP, in a sentence that begins so, with the lines where its source does."""
+        return f"{said} at {self.drops}" if self.drops else said
 
     @cached_property
     def slots(self) -> int:

@@ -76,6 +76,7 @@ def _program(function: Function, linker: Linker, records: Records, meta: Meta | 
         lines=placed.lines,
         on_fault=said.on_fault if said is not None else None,
         doc=said.doc if said is not None else "",
+        drops=said.drops if said is not None else "",
         func_info=placed.func_info,
         line_info=placed.line_info,
     )

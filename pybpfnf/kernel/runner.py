@@ -107,7 +107,7 @@ class KernelSession:
             verdict=verdict,
             packet=left,
             forwarded=left is not None,
-            reason=None if left is not None else _reason(runs, verdict, bool(redirected)),
+            reason=None if left is not None else _reason(self.program, runs, verdict, bool(redirected)),
             fault=fault,
             events=events,
             log=() if self._trace is None else tuple(self._trace.read()),
@@ -202,11 +202,11 @@ def _fault(counters: FaultCounters, before: bytes, after: bytes) -> Fault:
     return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number, callers=site.callers)
 
 
-def _reason(runs: int, verdict: int | None, redirected: bool) -> str:
+def _reason(program: ProgramImage, runs: int, verdict: int | None, redirected: bool) -> str:
     if runs == 0:
         return "the kernel dropped the packet before the program"
     if verdict == 2:
-        return "the program returned DROP"
+        return program.dropped("the program returned DROP")
     if verdict == _REDIRECT and redirected:
         return "the packet left by another device"
     return "the kernel dropped the packet after the program"

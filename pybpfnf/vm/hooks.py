@@ -13,6 +13,9 @@ from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.machine import Result
 from pybpfnf.vm.skb import Skb
 
+HANDED_OUT = "the program returned BPF_DROP"
+"""Why a packet is dropped that the program wanted dropped."""
+
 RunProgram: TypeAlias = Callable[[], Result]
 
 # lwtunnel_input and lwtunnel_xmit refuse a packet that comes back to them for the tenth time (dev_xmit_recursion,

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import Environment
 from pybpfnf.vm import ip, ipv4, ipv6
-from pybpfnf.vm.hooks import Hook, Passage, RunProgram, refuse_endless_return, run_with_clear_cb
+from pybpfnf.vm.hooks import HANDED_OUT, Hook, Passage, RunProgram, refuse_endless_return, run_with_clear_cb
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import ETH_P_IP, Address
 from pybpfnf.vm.ipv6 import Drop
@@ -115,7 +115,7 @@ def run_lwt_bpf(host: Host, skb: Skb, run_program: RunProgram, passage: Passage)
     host.map_packet()
     run_with_clear_cb(skb, run_program, passage)
     if passage.verdict not in _LEGAL:
-        raise Drop("the program returned BPF_DROP" if passage.verdict == _DROP else f"illegal return value {passage.verdict}")
+        raise Drop(HANDED_OUT if passage.verdict == _DROP else f"illegal return value {passage.verdict}")
 
 
 def _hook(way: _Way) -> Hook:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import Environment
 from pybpfnf.vm import ipv6, srh
-from pybpfnf.vm.hooks import Hook, Passage, RunProgram, refuse_endless_return, run_with_clear_cb
+from pybpfnf.vm.hooks import HANDED_OUT, Hook, Passage, RunProgram, refuse_endless_return, run_with_clear_cb
 from pybpfnf.vm.host import Host, SrhState
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
@@ -57,7 +57,7 @@ def input_action_end_bpf(host: Host, skb: Skb, run_program: RunProgram, passage:
     host.map_packet()
     run_with_clear_cb(skb, run_program, passage)
     if passage.verdict not in (_OK, _REDIRECT):
-        raise Drop("the program returned BPF_DROP" if passage.verdict == _DROP else f"illegal return value {passage.verdict}")
+        raise Drop(HANDED_OUT if passage.verdict == _DROP else f"illegal return value {passage.verdict}")
     if host.srh.offset is not None and not has_valid_srh(host):
         raise Drop("seg6_bpf_has_valid_srh: the SRH that the program left is invalid")
     if passage.verdict != _REDIRECT:

@@ -22,7 +22,7 @@ from pybpfnf.vm.chance import Chance
 from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
 from pybpfnf.vm.faults import GuestFault
-from pybpfnf.vm.hooks import Hook, InputPacket, RunProgram
+from pybpfnf.vm.hooks import HANDED_OUT, Hook, InputPacket, RunProgram
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
@@ -216,7 +216,7 @@ class VmSession:
             verdict=passage.verdict,
             packet=passage.packet,
             forwarded=passage.packet is not None,
-            reason=passage.reason if fault is None or passage.reason is None else self._why(passage.reason, fault),
+            reason=None if passage.reason is None else self._sentence(passage.reason, fault),
             fault=fault,
             events=self._events(),
             log=tuple(self._host.log),
@@ -245,6 +245,12 @@ class VmSession:
         result = self._engines.run((self._host.context.address,))
         self._executed += result.instructions
         return result
+
+    def _sentence(self, reason: str, fault: Fault | None) -> str:
+        """Why a packet did not leave, with what is known of the place."""
+        if fault is not None:
+            return self._why(reason, fault)
+        return self._program.dropped(reason) if reason == HANDED_OUT else reason
 
     def _why(self, reason: str, fault: Fault) -> str:
         """What the kernel said, where the fault is that a helper failed: such an exit follows the call at once."""

@@ -48,7 +48,7 @@ def test_run_encapsulates_the_ipv6_packets_of_a_capture(command: Command, captur
     out = tmp_path / "out.pcap"
     ended = command("run", "srv6_encap", capture_of(SIX, srv6(["fc00:a::1"])), *PATH, "-w", out, "--json")
     header, first, second, _ = ended.documents
-    assert header == {"program": "srv6_encap", "type": "lwt_in", "engine": "vm"}
+    assert header == {"program": "srv6_encap", "type": "lwt_in", "runner": "vm", "engine": "auto"}
     assert (first["verdict"], len(bytes.fromhex(first["packet"])) - len(SIX)) == ("OK", 40 + 8 + 32)
     assert bytes.fromhex(second["packet"]) == srv6(["fc00:a::1"])
     with out.open("rb") as stream:

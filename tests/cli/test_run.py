@@ -53,7 +53,7 @@ def test_json_is_a_header_a_line_for_each_packet_and_a_summary(command: Command,
     ended = command("run", "tag_increment", capture_of(TAGGED, LAST), "--json")
     header, first, second, summary = ended.documents
     assert (ended.status, ended.err) == (0, "")
-    assert header == {"program": "tag_increment", "type": "lwt_seg6local", "engine": "vm"}
+    assert header == {"program": "tag_increment", "type": "lwt_seg6local", "runner": "vm", "engine": "auto"}
     assert first.keys() == {"index", "verdict", "forwarded", "packet", "reason", "fault", "instructions", "events", "log"}
     assert (first["index"], first["verdict"], first["forwarded"], first["fault"], first["events"]) == (0, "OK", True, None, [])
     assert first["instructions"] > 0
@@ -337,7 +337,7 @@ def test_a_fault_of_the_language_blames_no_helper(command: Command, capture_of: 
 def test_a_table_that_is_named_has_a_default_route(command: Command, capture_of: CaptureOf, engine: str) -> None:
     ended = command("run", "end_t", capture_of(srv6(SEGMENTS)), *TABLE_100, "--table", 7, "--table", 100, "--runner", engine, "--json")
     header, first, _ = ended.documents
-    assert (header["engine"], first["verdict"], first["forwarded"], first["fault"]) == (engine, "REDIRECT", True, None)
+    assert (header["runner"], first["verdict"], first["forwarded"], first["fault"]) == (engine, "REDIRECT", True, None)
 
 
 @pytest.mark.parametrize("engine", ["vm", pytest.param("kernel", marks=pytest.mark.kernel)])

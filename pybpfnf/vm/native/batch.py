@@ -10,11 +10,12 @@ from typing import final
 
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.runner import Outcome
+from pybpfnf.vm.hooks import HANDED_OUT
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.memory import Region
 from pybpfnf.vm.native.fast_helpers import LONGEST
 from pybpfnf.vm.native.fast_path import END_BPF, FULL, REST, WHOLE
-from pybpfnf.vm.native.hook import HANDED_OUT, Begun, HookCode
+from pybpfnf.vm.native.hook import Begun, HookCode
 from pybpfnf.vm.native.layout import DROPPED, RESULT_WORDS, Word
 from pybpfnf.vm.native.regions import NativeMemory, bytes_address
 
@@ -27,6 +28,7 @@ class Batch:
         """As `HookCode`."""
         self._code = HookCode(program, host, memory, counters, END_BPF)
         self._batch = self._code.function("batch")
+        self._handed_out = program.dropped(HANDED_OUT)
         self._mark = host.environment.mark
         self._output = bytearray()
 
@@ -60,6 +62,6 @@ class Batch:
         for at in range(first * RESULT_WORDS, end * RESULT_WORDS, RESULT_WORDS):
             verdict, start, length, executed = results[at : at + RESULT_WORDS]
             if length == DROPPED:
-                yield Outcome(verdict, None, False, HANDED_OUT, None, (), (), executed, 1, mark)
+                yield Outcome(verdict, None, False, self._handed_out, None, (), (), executed, 1, mark)
             else:
                 yield Outcome(verdict, bytes(output[start : start + length]), True, None, None, (), (), executed, 1, mark)

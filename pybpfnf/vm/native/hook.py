@@ -22,7 +22,6 @@ from pybpfnf.vm.native.regions import NativeFrame, NativeMemory, bytes_address
 from pybpfnf.vm.routes import RT_TABLE_LOCAL
 from pybpfnf.vm.steps import Registers
 
-HANDED_OUT = "the program returned BPF_DROP"
 _WORK_AREA = LONGEST + 1024  # and a helper's write may be this much longer than what it found
 
 
