@@ -77,7 +77,9 @@ def test_the_object_says_what_the_language_knows() -> None:
     data = backend.build(tag_increment())
     (section,) = (raw for raw in _all_sections(data) if raw.startswith(b'{"counted"'))
     document = json.loads(section)
-    assert document["programs"] == {"tag_increment": {"type": "lwt_seg6local", "on_fault": 2, "doc": "The function tag_increment."}}
+    assert document["programs"] == {
+        "tag_increment": {"type": "lwt_seg6local", "on_fault": 2, "doc": "The function tag_increment.", "drops": ""}
+    }
     assert {site["message"] for site in document["sites"]} == {"no SRH in the packet", "the kernel refused to change the SRH"}
     assert {(site["file"], site["function"]) for site in document["sites"]} == {(FILE, "tag_increment")}
 
