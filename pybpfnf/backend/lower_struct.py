@@ -17,7 +17,20 @@ from pybpfnf.backend.lower_memory import atomic_update, is_atomic, load_value, s
 from pybpfnf.backend.pulling import can_pull
 from pybpfnf.backend.values import literal, place_alignment
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.types import U8, AddressType, ArrayType, FieldType, IntType, OctetsType, StructField, StructType, Type, ViewType, struct_of
+from pybpfnf.dsl.types import (
+    U8,
+    AddressType,
+    ArrayType,
+    BoolType,
+    FieldType,
+    IntType,
+    OctetsType,
+    StructField,
+    StructType,
+    Type,
+    ViewType,
+    struct_of,
+)
 from pybpfnf.errors import InternalError
 from pybpfnf.records import dataclass
 
@@ -230,10 +243,8 @@ def load_field(frame: Frame, pointer: str, alignment: int, type_: Type) -> str:
             return pointer
         case AddressType() if alignment < _WORD:
             return _load_pieces(frame, pointer, type_.size)
-        case IntType() | AddressType():
+        case IntType() | AddressType() | BoolType():
             return load_value(frame, pointer, type_)
-        case _ if not isinstance(type_, ViewType) and hasattr(type_, "size"):
-            return load_value(frame, pointer, type_)  # type: ignore[arg-type]
     raise InternalError(f"a field of type {type_}")
 
 
@@ -243,8 +254,10 @@ def store_field(frame: Frame, pointer: str, alignment: int, type_: Type, value: 
             copy(frame, value, pointer, type_.size, min(alignment, type_.alignment))
         case AddressType() if alignment < _WORD:
             _store_pieces(frame, pointer, type_.size, value)
+        case IntType() | AddressType() | BoolType():
+            store_value(frame, pointer, type_, value)
         case _:
-            store_value(frame, pointer, type_, value)  # type: ignore[arg-type]
+            raise InternalError(f"a field of type {type_}")
 
 
 def _load_pieces(frame: Frame, pointer: str, size: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Network
-from typing import final
+from typing import TypeAlias, TypeGuard, final
 
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.build_map import contains
@@ -26,6 +26,7 @@ ORDER_OPS: Mapping[type[ast.cmpop], ir.CompareOp] = {
     ast.Gt: ir.CompareOp.GT,
     ast.GtE: ir.CompareOp.GE,
 }
+_Plain: TypeAlias = Typed | Literal | Choice
 _EQUALITY = frozenset({ir.CompareOp.EQ, ir.CompareOp.NE})
 _FOLDS: Mapping[ir.CompareOp, Callable[[int, int], bool]] = {
     ir.CompareOp.EQ: lambda a, b: a == b,
@@ -94,13 +95,13 @@ def _is_compared_whole(one: Type, other: Type) -> bool:
     )
 
 
-def _is_plain(value: Value) -> bool:
+def _is_plain(value: Value) -> TypeGuard[_Plain]:
     return isinstance(value, Typed | Literal | Choice)
 
 
-def _differ(b: Builder, left: Value, right: Value, message: str, whole: ast.expr) -> ir.Expr | None:
+def _differ(b: Builder, left: _Plain, right: _Plain, message: str, whole: ast.expr) -> ir.Expr | None:
     """Report two values that are never equal because their types differ; None where both are integers."""
-    kinds = [None if isinstance(v, Literal | Choice) or isinstance(v.expr.type, IntType) else v.expr.type for v in (left, right)]  # type: ignore[union-attr]
+    kinds = [None if isinstance(v, Literal | Choice) or isinstance(v.expr.type, IntType) else v.expr.type for v in (left, right)]
     if kinds == [None, None]:
         return None
     b.error("type", f"two types are compared: {message}", whole, "compare values of one type")

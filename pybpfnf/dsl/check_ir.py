@@ -79,8 +79,7 @@ def _check_body(function: ir.Function | ir.Subprogram) -> None:
     if len({local.number for local in known}) != len(function.locals):
         raise InternalError(f"{function.name}: two locals have one number")
     for node in walk(function.body):
-        check = _CHECKS.get(type(node))
-        if check is not None and not check(node):
+        if not CHECKS[type(node)](node):
             raise InternalError(f"{function.name}: inconsistent IR: {node!r}")
         if isinstance(node, ir.LocalRead | ir.Assign | ir.Let | ir.ForRange | ir.Reserve | ir.Release) and node.local not in known:
             raise InternalError(f"{function.name}: an unknown local: {node!r}")
@@ -316,8 +315,15 @@ def _srh(node: ir.SrhValue) -> bool:
     return all(address.type == ADDRESS for address in node.path) and node.tag.type == U16 and node.flags.type == U8
 
 
-# What must hold of a node, beyond its Python types; the nodes that are not here have nothing more to hold.
-_CHECKS: Mapping[type, Callable[[Any], bool]] = {
+def _anything(_node: object) -> bool:
+    """Of a node that has nothing more to hold."""
+    return True
+
+
+# What must hold of a node, beyond its Python types.
+CHECKS: Mapping[type, Callable[[Any], bool]] = {
+    **dict.fromkeys((ir.HasHeader, ir.SegmentCount, ir.Absent, ir.AppendTlv, ir.Log, ir.Locked, ir.Evaluate), _anything),
+    **dict.fromkeys((ir.Break, ir.Exhausted, ir.Continue, ir.Leave), _anything),
     ir.Const: _const,
     ir.LocalRead: _local_read,
     ir.VariableRead: lambda node: node.type == node.variable.type,

@@ -6,7 +6,8 @@ puts elsewhere (`backend.spare`), where it can.
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
 
 from pybpfnf.abi.headers import HEADERS, SEGMENT_SIZE
 from pybpfnf.diagnostics import Diagnostic
@@ -38,7 +39,7 @@ def has_tail_call(function: ir.Function | ir.Subprogram) -> bool:
 
 def stack_size(function: ir.Function | ir.Subprogram) -> int:
     """Bytes: each local and each new struct in slots of 8, and the largest buffer that a statement writes from."""
-    buffers = max((_buffer(node) for node in walk(function.body)), default=0)
+    buffers = max((_slots(BUFFERS[type(node)](node)) for node in walk(function.body)), default=0)
     in_a_ring = [node.record for node in walk(function.body) if isinstance(node, ir.Emit) and node.buffer.kind == "ringbuf"]
     made = sum(_slots(node.type.size) for node in walk(function.body) if isinstance(node, ir.StructValue))
     made -= sum(_slots(node.type.size) for node in in_a_ring if isinstance(node, ir.StructValue))  # built there
@@ -70,32 +71,57 @@ def _slots(size: int) -> int:
     return (size + _SLOT - 1) // _SLOT * _SLOT
 
 
-def _buffer(node: object) -> int:
-    match node:
-        case ir.PushEncap(kind=ir.EncapKind.IP, srh=srh):
-            return _slots(HEADERS["ipv6"].size + srh_size(srh))
-        case ir.PushEncap(kind=ir.EncapKind.SEG6_INLINE, srh=srh):
-            return _slots(SEGMENT_SIZE + srh_size(srh))  # the packet's destination gets an entry too
-        case ir.SrhValue():
-            return _slots(srh_size(node))
-        case ir.SetTlv(place):
-            return _slots(place.type.size)
-        case ir.AppendTlv(tlv) | ir.InsertTlv(tlv):
-            return _slots(padded(tlv.size))
-        case ir.MapGet(map_) | ir.MapContains(map_) | ir.DeleteMap(map_):
-            return _slots(map_.key.size)
-        case ir.MapRead(map_, type=ViewType()) if map_.default is None:
-            return _slots(map_.key.size)  # the entry itself is read where it is
-        case ir.Emit(ir.EventBuffer(kind="perf_event_array", record=record), ir.Member() | ir.MapRead() | ir.Unwrap()):
-            return _slots(record.size)  # a view's copy
-        case ir.QueuePush(queue):
-            return _slots(queue.value.size)
-        case ir.QueueTake(queue):
-            return _slots(queue.value.size) + _SLOT
-        case ir.MapRead(map_) | ir.SetMap(map_) | ir.UpdateMap(map_):
-            return _slots(map_.key.size) + _slots(map_.value.size)
-        case ir.Log(parts):
-            shown = [part.value.type for part in parts if isinstance(part, ir.Shown)]
-            return sum(_slots(type_.size) for type_ in shown if isinstance(type_, AddressType)) + _SLOT * len(shown)
-        case _:
-            return 0
+def _encapsulation(node: ir.PushEncap) -> int:
+    if node.kind is ir.EncapKind.IP:
+        return HEADERS["ipv6"].size + srh_size(node.srh)
+    # Inline, the packet's destination gets an entry too.
+    return srh_size(node.srh) + (SEGMENT_SIZE if node.kind is ir.EncapKind.SEG6_INLINE else 0)
+
+
+def _key(node: ir.MapGet | ir.MapContains | ir.DeleteMap) -> int:
+    return node.map.key.size
+
+
+def _key_and_value(node: ir.MapRead | ir.SetMap | ir.UpdateMap) -> int:
+    if isinstance(node, ir.MapRead) and isinstance(node.type, ViewType) and node.map.default is None:
+        return node.map.key.size  # the entry itself is read where it is
+    return _slots(node.map.key.size) + node.map.value.size
+
+
+def _emitted(node: ir.Emit) -> int:
+    is_copy = node.buffer.kind == "perf_event_array" and isinstance(node.record, ir.Member | ir.MapRead | ir.Unwrap)
+    return node.buffer.record.size if is_copy else 0  # of a view
+
+
+def _words(node: ir.Log) -> int:
+    shown = [part.value.type for part in node.parts if isinstance(part, ir.Shown)]
+    return sum(_slots(type_.size) for type_ in shown if isinstance(type_, AddressType)) + _SLOT * len(shown)
+
+
+def _nothing(_node: object) -> int:
+    return 0
+
+
+# Bytes that a node writes from, or has written to, not counting what is below it.
+BUFFERS: Mapping[type, Callable[[Any], int]] = {
+    ir.PushEncap: _encapsulation,
+    ir.SrhValue: srh_size,
+    ir.SetTlv: lambda node: node.place.type.size,
+    **dict.fromkeys((ir.AppendTlv, ir.InsertTlv), lambda node: padded(node.tlv.size)),
+    **dict.fromkeys((ir.MapGet, ir.MapContains, ir.DeleteMap), _key),
+    **dict.fromkeys((ir.MapRead, ir.SetMap, ir.UpdateMap), _key_and_value),
+    ir.Emit: _emitted,
+    ir.QueuePush: lambda node: node.queue.value.size,
+    ir.QueueTake: lambda node: node.queue.value.size + _SLOT,
+    ir.Log: _words,
+    **dict.fromkeys((ir.Const, ir.LocalRead, ir.VariableRead, ir.HeaderRead, ir.ContextRead, ir.ReceiveTime, ir.Convert), _nothing),
+    **dict.fromkeys((ir.Binary, ir.Unary, ir.Compare, ir.InPrefix, ir.Logical, ir.Not, ir.Let), _nothing),
+    **dict.fromkeys((ir.Conditional, ir.IsNone, ir.Unwrap, ir.HelperCall, ir.Seg6ActionCall, ir.HasHeader, ir.Redirect), _nothing),
+    **dict.fromkeys((ir.CloneRedirect, ir.StructValue, ir.ArrayValue, ir.Member, ir.Item, ir.SegmentCount, ir.SegmentRead), _nothing),
+    **dict.fromkeys((ir.FindTlv, ir.NextTlv, ir.IsTlv, ir.TlvAs, ir.TlvRead, ir.TlvItem, ir.TlvLength), _nothing),
+    **dict.fromkeys((ir.ViewAt, ir.FindHeader, ir.WireRead, ir.WireItem, ir.InlinedCall, ir.SubprogramCall, ir.Absent), _nothing),
+    **dict.fromkeys((ir.Present, ir.Assign, ir.SetState, ir.UpdateState, ir.SetHeader, ir.SetContext, ir.SetPlace), _nothing),
+    **dict.fromkeys((ir.UpdatePlace, ir.SetWire, ir.RemoveTlv, ir.Reserve, ir.Release, ir.If, ir.ForRange), _nothing),
+    **dict.fromkeys((ir.Locked, ir.Break, ir.Exhausted, ir.Continue, ir.Return, ir.TailCall, ir.Leave), _nothing),
+    **dict.fromkeys((ir.Assert, ir.Evaluate, ir.TlvValue, ir.Shown), _nothing),
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
-from typing import get_args
+from typing import TypeVar, get_args
 
 from pybpfnf.dsl import ir
 
@@ -54,35 +54,35 @@ def called_subprograms(functions: Iterable[ir.Function | ir.Subprogram]) -> tupl
 
 def used_names(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[tuple[ir.Map, ...], tuple[ir.Variable, ...]]:
     """The maps and variables that functions use, in the order of first use."""
-    maps: dict[str, ir.Map] = {}
-    variables: dict[str, ir.Variable] = {}
-    for function in functions:
-        for node in walk(function.body):
-            if isinstance(node, ir.MapRead | ir.MapGet | ir.MapContains | ir.SetMap | ir.UpdateMap | ir.DeleteMap):
-                maps.setdefault(node.map.name, node.map)
-            elif isinstance(node, ir.VariableRead):
-                variables.setdefault(node.variable.name, node.variable)
-            elif isinstance(node, ir.SetState | ir.UpdateState):
-                variables.setdefault(node.state.name, node.state)
-    return tuple(maps.values()), tuple(variables.values())
+    bodies = tuple(functions)
+    return _used(bodies, ir.Map), _used(bodies, ir.Config, ir.State)
 
 
 def used_queues(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[ir.Queue, ...]:
     """The queues and stacks that functions use, in the order of first use."""
-    nodes = (node for function in functions for node in walk(function.body))
-    found = {node.queue.name: node.queue for node in nodes if isinstance(node, ir.QueuePush | ir.QueueTake)}
-    return tuple(found.values())
+    return _used(functions, ir.Queue)
 
 
 def used_programs(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[ir.ProgArray, ...]:
     """The program arrays that functions go on in, in the order of first use."""
-    nodes = (node for function in functions for node in walk(function.body))
-    found = {node.array.name: node.array for node in nodes if isinstance(node, ir.TailCall)}
-    return tuple(found.values())
+    return _used(functions, ir.ProgArray)
 
 
 def used_events(functions: Iterable[ir.Function | ir.Subprogram]) -> tuple[ir.EventBuffer, ...]:
     """The ring buffers and perf event arrays that functions use, in the order of first use."""
-    nodes = (node for function in functions for node in walk(function.body))
-    found = {node.buffer.name: node.buffer for node in nodes if isinstance(node, ir.Emit | ir.Reserve | ir.Release)}
+    return _used(functions, ir.EventBuffer)
+
+
+_Named = TypeVar("_Named", ir.Map, ir.Variable, ir.Queue, ir.ProgArray, ir.EventBuffer)
+
+
+def _used(functions: Iterable[ir.Function | ir.Subprogram], *kinds: type[_Named]) -> tuple[_Named, ...]:
+    """What any field of any node names of these kinds: so that no node can be forgotten here."""
+    found: dict[str, _Named] = {}
+    for function in functions:
+        for node in walk(function.body):
+            assert is_dataclass(node)
+            for thing in (getattr(node, field.name) for field in fields(node)):
+                if isinstance(thing, kinds):
+                    found.setdefault(thing.name, thing)
     return tuple(found.values())

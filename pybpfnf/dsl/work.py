@@ -28,8 +28,14 @@ _MOST_DONE = 4_000_000
 _ALL = 1 << 64
 _LOWER = "lower the bound, as in `range(min(n, 16))`, or do less in the body"
 
-# Branches whose outcome the verifier does not know, at most, for one node. A node that is not here has one.
-_FORKS: Mapping[type, int] = {
+# Branches whose outcome the verifier does not know, at most, for one node.
+FORKS: Mapping[type, int] = {
+    **dict.fromkeys((ir.Binary, ir.InPrefix, ir.Logical, ir.Conditional, ir.If, ir.ForRange, ir.Assert), 1),
+    **dict.fromkeys((ir.MapRead, ir.MapGet, ir.MapContains, ir.SetMap, ir.DeleteMap, ir.QueuePush, ir.QueueTake, ir.Emit), 1),
+    **dict.fromkeys((ir.StructValue, ir.ArrayValue, ir.Member, ir.Item, ir.SetPlace, ir.UpdatePlace), 1),
+    **dict.fromkeys((ir.HelperCall, ir.PushEncap, ir.Redirect, ir.CloneRedirect, ir.HasHeader, ir.SegmentCount, ir.SegmentRead), 1),
+    **dict.fromkeys((ir.TlvValue, ir.SrhValue, ir.IsTlv, ir.TlvRead, ir.TlvItem, ir.TlvLength, ir.SetTlv), 1),
+    **dict.fromkeys((ir.ViewAt, ir.WireItem, ir.SetWire), 1),
     **dict.fromkeys((ir.Const, ir.LocalRead, ir.VariableRead, ir.ContextRead, ir.ReceiveTime, ir.Convert, ir.Unary, ir.Not, ir.Let), 0),
     **dict.fromkeys((ir.Unwrap, ir.IsNone), 0),
     **dict.fromkeys(
@@ -151,5 +157,5 @@ def _forks(node: object) -> int:
     if isinstance(node, ir.Binary):
         return int(node.op in _DIVISIONS)
     if isinstance(node, ir.SetHeader) and node.value.type == ADDRESS:
-        return _FORKS[ir.FindHeader]  # of the header whose checksum has the address
-    return _FORKS.get(type(node), 1)
+        return FORKS[ir.FindHeader]  # of the header whose checksum has the address
+    return FORKS[type(node)]
