@@ -198,13 +198,24 @@ def member(b: Builder, holder: Constant, node: ast.Attribute) -> Value:
     try:
         found = getattr(thing, node.attr)
     except AttributeError:
-        return unknown_name(b, node, node.attr, dir(thing), f"in `{b.text(node.value)}`")
+        return unknown_name(b, node, node.attr, dir(thing), f"in `{b.text(node.value)}`", _offered(b, thing, node.attr))
     return from_object(b, found, node, node.attr)
 
 
-def unknown_name(b: Builder, node: ast.expr, name: str, known: Iterable[str], where: str) -> Value:
+def _offered(b: Builder, thing: ModuleType | EnumMeta | Helpers, name: str) -> str:
+    """What there is instead, where no name is near."""
+    if isinstance(thing, EnumMeta):
+        return f"there is {', '.join(name for name in thing.__members__ if thing is not Verdict or name in b.hook.verdicts)}"
+    if isinstance(thing, ModuleType):
+        return "look at its spelling"
+    words = name.split("_")
+    alike = [each for each in dir(thing) if each in b.hook.helpers and any(len(word) > 2 and word in each for word in words)]
+    return f"there is {', '.join(alike[:4])}" if alike else "`dir(helpers)` lists them, and the reference says what each does"
+
+
+def unknown_name(
+    b: Builder, node: ast.expr, name: str, known: Iterable[str], where: str, otherwise: str = "look at its spelling, or import it"
+) -> Value:
     """Report a name that is not there, with the nearest one that is."""
     near = get_close_matches(name, [other for other in known if other.isidentifier() and not hasattr(builtins, other)], n=1)
-    return b.error(
-        "name", f"`{name}` is not known {where}", node, f"did you mean `{near[0]}`?" if near else "look at its spelling, or import it"
-    )
+    return b.error("name", f"`{name}` is not known {where}", node, f"did you mean `{near[0]}`?" if near else otherwise)

@@ -115,7 +115,8 @@ def describe(value: Value) -> str:
         case Constant(HelperFunction() as helper):
             return f"the helper `{helper.row.name}`, not called"
         case Constant(thing):
-            return f"a {type(thing).__name__}"
+            name = type(thing).__name__
+            return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
         case Listed():
             return "a list"
         case Nothing() | Appended() | Effect():
