@@ -20,7 +20,7 @@ from pybpfnf.kernel.datagrams import Batch
 
 BATCH: Final = 512  # datagrams a system call
 LARGEST: Final = 2304  # bytes that are read of one: DM, IPv6 header and the longest SRH
-SOCKET_BUFFER: Final = 1 << 25  # bytes asked for: what comes while Python is at something else
+SOCKET_BUFFER: Final = 1 << 26  # bytes asked for: about a second of 100,000 datagrams, while Python is at something else or has no core
 _SO_RCVBUFFORCE: Final = 33  # include/uapi/asm-generic/socket.h: beyond net.core.rmem_max, for root
 
 # Type to control code and reserved as one number; formats to reserved; session and class; T1 and T2 as seconds and nanoseconds; T3, T4.
