@@ -69,4 +69,6 @@ def test_the_stack_of_built_code_is_what_the_kernel_says(tmp_path: Path, own_bpf
     depths = re.search(r"^stack depth ([0-9+]+)$", said.stdout + said.stderr, re.MULTILINE)
     assert depths is not None
     frames = stack_frames(image.read(file.read_bytes()).program())
-    assert [frame.size for frame in frames] == [int(depth) for depth in depths[1].split("+")]
+    first, *others = (int(depth) for depth in depths[1].split("+"))
+    assert frames[0].size == first
+    assert sorted(frame.size for frame in frames[1:]) == sorted(others)  # libbpf puts subprograms in an order of its own
