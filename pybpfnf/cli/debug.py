@@ -55,7 +55,9 @@ def debug_command(
     sid: IPv4Address | IPv6Address | None,
     mark: int,
 ) -> int:
-    """Step through a function's run on packets, in the VM: by line or by instruction, forwards and back, with breakpoints.
+    """Step through a function's run on packets, forwards and back.
+
+    It runs in the VM; steps are statements or instructions, and there are breakpoints.
 
     Packets come from PCAP, or are given with --packet. A function whose source is at hand is built with its lines and local integers kept,
     as for `run --trace`; that adds instructions of its own. An object, and with --optimised any function, has the lines that its
