@@ -98,14 +98,15 @@ class Forwarder:
         with self._namespace.entered():
             return self._stack.enter_context(LiveSource(mix, _FEED)), self._stack.enter_context(LiveSource(mix, 0))
 
-    def nanoseconds(self, sources: tuple[LiveSource, LiveSource], count: int) -> float:
-        """Processor time a packet, from the driver's receive to the driver's transmit. Raises KernelError if one did not leave."""
+    def nanoseconds(self, sources: tuple[LiveSource, LiveSource], count: int) -> tuple[float, float]:
+        """Processor time a packet, from its making to the driver's transmit, and that of its making alone. Raises KernelError if one
+        did not leave."""
         sending, making = sources
         with self._namespace.entered():
             left = _packets_sent("out0")
             whole = self._time(sending, count)
             self._until_left("out0", left + count)
-            return (whole - self._time(making, count)) / count
+            return whole / count, self._time(making, count) / count
 
     def _time(self, source: LiveSource, count: int) -> int:
         began = time.thread_time_ns() + self._in_ksoftirqd()

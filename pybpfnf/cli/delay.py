@@ -37,10 +37,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group("delay")
 def delay_command() -> None:
-    """Measure delays along SRv6 paths, on real traffic and with probes of our own.
+    """Measure delays along SRv6 paths: responder, collector, query, watch.
 
-    `pybpfnf attach delay_probe` makes probes of packets, `responder` answers for those that come to a SID, `collector` and `watch` take the
-    answers, `query` sends probes itself.
+    On real traffic, and with probes of our own: `pybpfnf attach delay_probe` makes probes of packets, `responder` answers for those that
+    come to a SID, `collector` and `watch` take the answers, `query` sends probes itself.
     """
 
 

@@ -55,7 +55,8 @@ def test_each_frame_is_made_anew() -> None:
     sid = packets.srv6([_SINK, _SID], payload=_PAYLOAD)
     with Forwarder(REACHABLE) as forwarder:
         forwarder.bind(_SID, pybpfnf.read(pybpfnf.build("add_tlv")))
-        assert forwarder.nanoseconds(forwarder.sources(Mix(frame(sid))), 1000) > 0
+        whole, making = forwarder.nanoseconds(forwarder.sources(Mix(frame(sid))), 1000)
+        assert whole > making > 0
 
 
 @pytest.mark.kernel
