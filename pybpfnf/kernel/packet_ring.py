@@ -24,8 +24,8 @@ _HEADER = struct.Struct("=IIIHHIIHH")  # struct tpacket2_hdr
 _ROOM = 128  # for that header, the socket address behind it, and what aligns the frame
 _ETHERNET = 14
 _VLAN = 4
-_SIZE = 8 << 20  # of the ring, in bytes
-_BLOCK = 1 << 20
+_FRAMES, _MOST = 512, 8 << 20  # of a ring: so many frames, unless they are so large that these would be more bytes
+_BLOCK = 1 << 17  # bytes, unless a frame is larger
 _SECOND = 10**9
 
 
@@ -36,15 +36,17 @@ class PacketRing:
     def __init__(self, device: str, mtu: int) -> None:
         self.device = device
         self._frame_size = 1 << (mtu + _ETHERNET + _VLAN + _ROOM - 1).bit_length()
-        self._frames = _SIZE // self._frame_size
+        size = min(_FRAMES * self._frame_size, _MOST)
+        self._frames = size // self._frame_size
         self._next = 0
         with ExitStack() as stack:
             self.socket = stack.enter_context(packet_socket(socket.SOCK_RAW))
             self._set(_VERSION, _TPACKET_V2)
             self._set(_IGNORE_OUTGOING, 1)
             self._set(_QDISC_BYPASS, 1)
-            self.socket.setsockopt(_SOL_PACKET, _RX_RING, struct.pack("=IIII", _BLOCK, _SIZE // _BLOCK, self._frame_size, self._frames))
-            self._memory = stack.enter_context(mmap.mmap(self.socket.fileno(), _SIZE))
+            block = max(_BLOCK, self._frame_size)
+            self.socket.setsockopt(_SOL_PACKET, _RX_RING, struct.pack("=IIII", block, size // block, self._frame_size, self._frames))
+            self._memory = stack.enter_context(mmap.mmap(self.socket.fileno(), size))
             self.socket.bind((device, _ETH_P_ALL))
             stack.pop_all()
 

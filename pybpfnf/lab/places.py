@@ -6,6 +6,7 @@ Only for text that `tomllib` has accepted: nothing is checked again here.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from typing import TypeAlias, final
 
@@ -106,7 +107,7 @@ class _Scanner:
             bare = _BARE_KEY.match(self._text, start)
             if bare is None:
                 self._string()
-                text = self._text[start + 1 : self._at - 1]
+                text = next(iter(tomllib.loads(f"{self._text[start : self._at]} = 0")))  # its escapes are TOML's business
             else:
                 self._at = bare.end()
                 text = bare[0]

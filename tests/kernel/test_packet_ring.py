@@ -45,10 +45,10 @@ def test_frames_keep_their_order_over_the_end_of_the_ring() -> None:
     sent = [PLAIN + number.to_bytes(4, "big") for number in range(10_000)]
     found: list[bytes] = []
     with PacketRing("b0", 1500) as ring, sender() as other:
-        for start in range(0, len(sent), 1000):
-            for frame in sent[start : start + 1000]:
+        for start in range(0, len(sent), 250):
+            for frame in sent[start : start + 250]:
                 other.send(frame)
-            found += [frame for _, frame in arrived(ring, 1000)]
+            found += [frame for _, frame in arrived(ring, 250)]
         assert ring.overruns() == 0
     assert found == sent
 
