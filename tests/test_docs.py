@@ -11,12 +11,15 @@ of `functions/`.
 from __future__ import annotations
 
 import doctest
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +30,8 @@ from pybpfnf.errors import CompileError
 from pybpfnf.image import read
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.kernel.load import load_program
+from pybpfnf.lab.names import namespaces_of
+from pybpfnf.lab.stop import down
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,6 +39,7 @@ _FENCE = re.compile(r"^```(\w+)?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = {"python", "console", "seg"}
 _PROGRAM = re.compile(r"^@(seg6local|lwt_in|lwt_out|lwt_xmit)\b", re.MULTILINE)
 # Languages that only show something; any other fence is an error, so that no block escapes by a typing mistake.
+_LABS = ("two-nodes", "documented")  # that documents make
 _SHOWN = {"text", "toml", "bash", "asm"}
 
 
@@ -143,9 +149,26 @@ def test_the_blocks_of_a_document_run_and_print_what_it_says(document: Path, tmp
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if any(b.root for b in _blocks(d))], ids=lambda path: path.name)
 def test_the_root_blocks_of_a_document_run_in_a_namespace(document: Path, tmp_path: Path) -> None:
     where = _directory(tmp_path)
-    for block in _blocks(document):
-        if block.root or block.mark.endswith(".py"):
-            _run_block(block, where)
+    with _labs_of_this_run():
+        for block in _blocks(document):
+            if block.root or block.mark.endswith(".py"):
+                _run_block(block, where)
+
+
+@contextmanager
+def _labs_of_this_run() -> Iterator[None]:
+    """Labs have names of the whole machine: other runs of these tests wait, and what one left that was broken off is removed."""
+    with (Path(tempfile.gettempdir()) / "pybpfnf-documents.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _remove_labs()
+        yield
+        _remove_labs()
+
+
+def _remove_labs() -> None:
+    for name in _LABS:
+        if namespaces_of(name):
+            down(name)
 
 
 @pytest.mark.kernel

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.forms import FORMS, Insn, Kind
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm import call_steps
 from pybpfnf.vm.alu import ALU, ATOMICS, SWAPS, TESTS, U64, signed
@@ -25,7 +25,7 @@ def decode_steps(insns: Sequence[Insn], calls: Calls) -> list[Step]:
     steps: list[Step] = []
     for insn in insns:
         steps.append(_build(insn, len(steps), calls))
-        if insn.slots == 2:
+        if insn.form.kind is _TWO_SLOTS:
             steps.append(faulting(FaultKind.INSTRUCTION, "a jump into the middle of a 64-bit load"))
     steps.append(faulting(FaultKind.INSTRUCTION, "the program runs past its last instruction"))
     _check_targets(insns, steps)
@@ -35,30 +35,23 @@ def decode_steps(insns: Sequence[Insn], calls: Calls) -> list[Step]:
 def _build(insn: Insn, slot: int, calls: Calls) -> Step:
     if insn.dst == 10 and insn.form.kind not in NEVER_WRITES_DST:
         return faulting(FaultKind.INSTRUCTION, "r10 is the frame pointer and cannot be written")
-    return _BUILDERS[insn.form.kind](insn, slot, calls)
+    return _BUILDER_OF[insn.form.name](insn, slot, calls)
 
 
 def _check_targets(insns: Sequence[Insn], steps: list[Step]) -> None:
     """Jumps and calls that leave the program fault where they are."""
-    slot = 0
+    slot, end = 0, len(steps) - 1
     for insn in insns:
-        target = _target(insn, slot)
-        if target is not None and not 0 <= target < len(steps) - 1:
-            steps[slot] = faulting(FaultKind.INSTRUCTION, f"a jump to slot {target}, outside the program")
-        slot += insn.slots
+        kind = insn.form.kind
+        if kind is _JUMPS or kind is _GOTOS or kind is _CALLS:
+            target = slot + 1 + (insn.off if kind is _JUMPS or insn.form.name == "ja" else insn.imm)
+            if not 0 <= target < end:
+                steps[slot] = faulting(FaultKind.INSTRUCTION, f"a jump to slot {target}, outside the program")
+        slot += 2 if kind is _TWO_SLOTS else 1
 
 
 # By names of their own: an enumeration's members are slow to get, and these are asked for each instruction.
-_JUMPS, _GOTOS, _CALLS = Kind.JUMP, Kind.GOTO, Kind.CALL_LOCAL
-
-
-def _target(insn: Insn, slot: int) -> int | None:
-    kind = insn.form.kind
-    if kind is _JUMPS or (kind is _GOTOS and insn.form.name == "ja"):
-        return slot + 1 + insn.off
-    if kind is _CALLS or kind is _GOTOS:
-        return slot + 1 + insn.imm
-    return None
+_JUMPS, _GOTOS, _CALLS, _TWO_SLOTS = Kind.JUMP, Kind.GOTO, Kind.CALL_LOCAL, Kind.LOAD_IMM64
 
 
 # ------------------------------------------------------------------------------------------------- computation
@@ -289,3 +282,5 @@ _BUILDERS: Mapping[Kind, Callable[[Insn, int, Calls], Step]] = {
     Kind.LOAD_IMM64: _load_imm64,
     Kind.PACKET_LOAD: _packet_load,
 }
+_BUILDER_OF = {form.name: _BUILDERS[form.kind] for form in FORMS.values()}
+"""By the form's name: an enumeration's member is slow to look up."""
