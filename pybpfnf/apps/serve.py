@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import final
 
@@ -25,6 +26,8 @@ from pybpfnf.runner import Environment
 from pybpfnf.targets import Target
 from pybpfnf.verbs.attach import attach, detach
 from pybpfnf.verbs.run import Simulation, simulate
+
+_OURS = Path(__file__).resolve().parents[1]  # a control's mistake is in the file that calls something here
 
 
 def serve(
@@ -130,7 +133,9 @@ class _OfTheAuthor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
         if not isinstance(error, Exception) or kind is None:
             return
-        last = traceback.extract_tb(trace)[-1]
+        frames = traceback.extract_tb(trace)
+        of_the_author = [frame for frame in frames if not Path(frame.filename).is_relative_to(_OURS)]
+        last = (of_the_author or frames)[-1]
         self._log("failed", error=kind.__name__, message=str(error), file=last.filename, line=last.lineno)
         hint = error.hint if isinstance(error, Error) else None
         raise ControlError(f"control failed: {kind.__name__}: {error} ({last.filename}:{last.lineno})", hint=hint) from error

@@ -29,7 +29,7 @@ from pybpfnf.cli.files import input_file
 from pybpfnf.cli.options import json_option, set_option, table_option
 from pybpfnf.cli.serve import packets_of
 from pybpfnf.cli.tables import Column, print_table
-from pybpfnf.errors import KernelError
+from pybpfnf.errors import InputError, KernelError
 from pybpfnf.lazy import load_module
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -178,6 +178,8 @@ def watch_command(bind: str, port: int, prometheus: int | None, count: int | Non
     The bars are the mean of each second. --plot needs matplotlib: pip install 'pybpfnf[plot]'.
     """
     write_plot = None if plot is None else load_module("pybpfnf.apps.delay.plot").write_plot  # it is missed now, not at the end
+    if plot is not None and not plot.absolute().parent.is_dir():
+        raise InputError(f"{plot}: there is no directory {plot.parent}", hint="the picture is written at the end, and would be lost")
     collector = Collector(Paths(paths))
     courses = Courses(collector)
     with ExitStack() as stack:

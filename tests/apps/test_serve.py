@@ -129,6 +129,14 @@ def test_a_failure_of_the_control_is_named_with_its_line_and_is_no_bug_of_ours(w
     assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
+def test_a_mistake_that_we_find_is_in_the_controls_own_line(write: Callable[..., str]) -> None:
+    source = FUNCTION + "\n\ndef control(nf: Served) -> None:\n    nf['no such map']\n"
+    path = write(source)
+    line = source.splitlines().index("    nf['no such map']") + 1
+    with pytest.raises(ControlError, match=rf"\({path}:{line}\)"):
+        served(path, packet(1))
+
+
 def test_a_control_may_stand_in_a_file_beside(write: Callable[..., str]) -> None:
     path = write(FUNCTION)
     write("from watch import events\n" + LOOP.replace(": Served", ""), "watch_control.py")

@@ -88,6 +88,11 @@ def test_the_collector_prints_a_table_until_it_is_stopped(start: Start) -> None:
     assert (process.returncode, err) == (0, "refused 1: too short for a DM TLV\n")
 
 
+def test_a_picture_that_could_not_be_written_at_the_end_is_refused_at_the_beginning(command: Command, tmp_path: Path) -> None:
+    ended = command("delay", "watch", "--plot", tmp_path / "nowhere" / "p.png")
+    assert (ended.status, "there is no directory" in ended.err) == (2, True)
+
+
 def test_watch_shows_a_chart_and_draws_it(start: Start, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     port = free_port()

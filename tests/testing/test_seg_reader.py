@@ -194,6 +194,10 @@ def test_a_program_is_named_by_today_s_spelling_and_by_the_first_one() -> None:
     assert today.route.hops[0].device == "dum0"
 
 
+def test_a_device_is_added_with_backticks_and_without() -> None:
+    assert actions("if add dum1\n`if add dum2`\n") == [AddDevice("dum1"), AddDevice("dum2")]
+
+
 def test_a_program_s_variables_are_set_behind_it() -> None:
     route = route_of("ip -6 route add fd00::1 encap seg6local action End.BPF obj end_t set TABLE=100 set NAME=a=b dev dum0").route
     assert route.encap == Seg6Local("End.BPF", program=ProgramRef("end_t", values=(("TABLE", "100"), ("NAME", "a=b"))))

@@ -14,6 +14,7 @@ from pybpfnf.testing.seg.text import packet_text
 from pybpfnf.testing.seg.words import Line
 
 _LONGEST_DEVICE = 15  # IFNAMSIZ, without its final zero
+_ADD_DEVICE = re.compile(r"\s*if\s+add\s+([\w.-]+)\s*")
 _LONGEST_NAME = 90
 _TITLE = re.compile(r"\w.*[^\W\d_]{2}|[^\W\d_]{2}")  # words, no drawing
 
@@ -96,6 +97,8 @@ class _Reader:
             raise self.cursor.error("a command has no closing backtick", start=start)
         if not found[1].strip():
             raise self.cursor.error("a command is empty", start=start)
+        if (device := _ADD_DEVICE.fullmatch(found[1])) is not None and len(device[1]) <= _LONGEST_DEVICE:
+            return self._command(start, AddDevice(device[1]))  # segway has it with backticks and without
         return self._command(start, read_command(Line(self.cursor, start + 1, found[1])) or Shell(found[1].strip()))
 
     def _command(self, start: int, action: Action) -> Command:
