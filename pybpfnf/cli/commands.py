@@ -40,7 +40,7 @@ COMMANDS: Mapping[str, Row] = {
     "set": Row("live", "Change States and map entries while packets flow (root)."),
     "unset": Row("live", "Take map entries away while packets flow (root)."),
     "status": Row("status", "Show what is attached, with fault counts (root)."),
-    "lab": Row("lab", "Make a network of namespaces from a topology (root)."),
+    "lab": Row("lab", "Make a network for experiments from a topology."),
     "detach": Row("attach", "Remove a binding made by attach (root)."),
 }
 

@@ -82,6 +82,5 @@ def check_alone(context: click.Context, option: str, beside: Collection[str]) ->
     for param in context.command.params:
         name = param.name or ""
         if name not in (own, *beside) and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(
-                f"{option} does not go with {param.opts[-1] if param.opts[-1].startswith('-') else param.make_metavar(context)}"
-            )
+            last = param.opts[-1]
+            raise click.UsageError(f"{option} does not go with {last if last.startswith('-') else (param.metavar or name).upper()}")

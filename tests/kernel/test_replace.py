@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -288,6 +289,6 @@ def test_what_cannot_be_replaced_is_refused(
 
 
 def test_the_command_replaces_and_says_what_runs(own_bpffs: Path, namespace: Namespace) -> None:
-    run_tool("pybpfnf", "attach", "end", SID, "--dev", "b0")
-    assert "runs tag_increment" in run_tool("pybpfnf", "attach", "tag_increment", SID, "--replace")
+    run_tool(sys.executable, "-m", "pybpfnf", "attach", "end", SID, "--dev", "b0")
+    assert "runs tag_increment" in run_tool(sys.executable, "-m", "pybpfnf", "attach", "tag_increment", SID, "--replace")
     assert read(build("tag_increment")).program().name == (find(SID).record or pytest.fail("no record")).program
