@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self, final
+from typing import Self, final
 
 from pybpfnf.abi.text import parse
 from pybpfnf.errors import InputError
@@ -28,7 +28,7 @@ _WORD = 4
 class _LiveRun(ctypes.Structure):
     """The BPF_PROG_TEST_RUN part of union bpf_attr, up to the size of a batch (include/uapi/linux/bpf.h)."""
 
-    _fields_: Final = [*TestRun._fields_, ("flags", ctypes.c_uint32), ("cpu", ctypes.c_uint32), ("batch_size", ctypes.c_uint32)]
+    _fields_ = [*TestRun._fields_, ("flags", ctypes.c_uint32), ("cpu", ctypes.c_uint32), ("batch_size", ctypes.c_uint32)]
 
 
 @final
