@@ -48,7 +48,7 @@ class Host:
         self.kernel = kernel
         self.maps = maps
         self.environment = environment
-        self.network: Network = Described()
+        self.network: Network = Described(environment)
         self.program_type = program_type
         self.random = Chance(environment.seed)
         self.call: Callable[[int, tuple[int, ...]], int] = _no_machine

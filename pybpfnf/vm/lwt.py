@@ -18,7 +18,7 @@ from pybpfnf.vm.ip import ETH_P_IP, Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.offload import offload
 from pybpfnf.vm.redirect import follow
-from pybpfnf.vm.routes import Route
+from pybpfnf.vm.route import Route
 from pybpfnf.vm.skb import Skb
 
 _VERDICTS = PROGRAM_TYPES["lwt_xmit"].verdicts
@@ -107,7 +107,7 @@ def _forward(host: Host, skb: Skb) -> Route:
 
 
 def _lookup(host: Host, skb: Skb) -> Route:
-    return host.network.lookup(host, skb, ip.destination(skb.data, skb.protocol), 0)
+    return host.network.lookup(skb, host.sid, ip.destination(skb.data, skb.protocol), 0)
 
 
 def run_lwt_bpf(host: Host, skb: Skb, run_program: RunProgram, passage: Passage) -> None:

@@ -8,42 +8,27 @@ from __future__ import annotations
 
 import errno
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Protocol, final
+from typing import Protocol, final
 
-from pybpfnf.records import dataclass
 from pybpfnf.runner import Environment
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv4 import is_forwardable
-
-if TYPE_CHECKING:
-    from pybpfnf.vm.host import Host
-    from pybpfnf.vm.skb import Skb
+from pybpfnf.vm.route import Route
+from pybpfnf.vm.skb import Skb
 
 # RT_TABLE_*, include/uapi/linux/rtnetlink.h. Table 0 stands for a look-up by the ordinary rules.
 _ORDINARY, _MAIN, RT_TABLE_LOCAL = 0, 254, 255
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What a look-up installed on the packet (`skb_dst`). `error` is `dst->error`: 0 or negative; `reason` says why a
-    packet that takes it does not leave. `to_function`: it leads into the function's own SID again."""
-
-    error: int = 0
-    reason: str | None = None
-    to_function: bool = False
-    entry: int = 0  # of a router's FIB, where there is one
-
-
 class Network(Protocol):
     """The router that a packet is in, as the seg6 and tunnel code asks about it."""
 
-    def lookup(self, host: Host, skb: Skb, address: Address, table: int, oif: str | None = None) -> Route:
+    def lookup(self, skb: Skb, sid: Address, address: Address, table: int, oif: str | None = None) -> Route:
         """`seg6_lookup_nexthop`: where `address` leads by a table, 0 for the ordinary rules; never to the router itself. With `oif`, by
-        that device alone, as for a packet of the router's own."""
+        that device alone, as for a packet of the router's own. `sid` is the one that the packet is at."""
         ...
 
-    def tunnel_source(self, host: Host, skb: Skb, destination: IPv6Address) -> IPv6Address:
+    def tunnel_source(self, skb: Skb, destination: IPv6Address) -> IPv6Address:
         """`set_tun_src` (net/ipv6/seg6_iptunnel.c): the source of an outer header to `destination`."""
         ...
 
@@ -52,11 +37,14 @@ class Network(Protocol):
 class Described:
     """The router that an Environment describes."""
 
-    def lookup(self, host: Host, skb: Skb, address: Address, table: int, oif: str | None = None) -> Route:
-        return lookup(host.environment, host.sid, address, table)
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
 
-    def tunnel_source(self, host: Host, skb: Skb, destination: IPv6Address) -> IPv6Address:
-        environment = host.environment
+    def lookup(self, skb: Skb, sid: Address, address: Address, table: int, oif: str | None = None) -> Route:
+        return lookup(self._environment, sid, address, table)
+
+    def tunnel_source(self, skb: Skb, destination: IPv6Address) -> IPv6Address:
+        environment = self._environment
         return environment.tunnel_source if int(environment.tunnel_source) else environment.device_address
 
 

@@ -13,7 +13,7 @@ from pybpfnf.vm.host import Host, SrhState
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.offload import offload
-from pybpfnf.vm.routes import Route
+from pybpfnf.vm.route import Route
 from pybpfnf.vm.seg6_helpers import has_valid_srh
 from pybpfnf.vm.skb import Skb
 
@@ -32,7 +32,7 @@ def receive(packet: bytes, environment: Environment) -> tuple[Skb, Address]:
 def input_packet(host: Host, skb: Skb, run_program: RunProgram) -> Passage:
     """`ip6_rcv_finish` to `dst_input`: run the function as often as routes lead the packet into it."""
     passage = Passage()
-    route = host.network.lookup(host, skb, ipv6.destination(skb.data), 0)
+    route = host.network.lookup(skb, host.sid, ipv6.destination(skb.data), 0)
     try:
         while route.to_function:
             refuse_endless_return(passage)
@@ -61,7 +61,7 @@ def input_action_end_bpf(host: Host, skb: Skb, run_program: RunProgram, passage:
     if host.srh.offset is not None and not has_valid_srh(host):
         raise Drop("seg6_bpf_has_valid_srh: the SRH that the program left is invalid")
     if passage.verdict != _REDIRECT:
-        skb.dst = host.network.lookup(host, skb, ipv6.destination(skb.data), 0)
+        skb.dst = host.network.lookup(skb, host.sid, ipv6.destination(skb.data), 0)
     assert skb.dst is not None
     return skb.dst
 

@@ -202,7 +202,7 @@ def encapsulate(host: Host, skb: Skb, header: bytes) -> int:
     inserted = bytearray(header)
     inserted[0] = ipv6.IPV6
     destination = _first_segment(inserted)
-    tunnel_source = host.network.tunnel_source(host, skb, IPv6Address(destination))
+    tunnel_source = host.network.tunnel_source(skb, IPv6Address(destination))
     is_ipv6 = skb.protocol == ETH_P_IPV6
     traffic_class = int.from_bytes(skb.data[0:2], "big") >> 4 & 0xFF if is_ipv6 else 0
     hop_limit = skb.data[7] if is_ipv6 else _DEFAULT_HOP_LIMIT
@@ -254,7 +254,7 @@ def _update_srh_state(host: Host, skb: Skb) -> None:
 
 
 def _lookup_nexthop(host: Host, skb: Skb, address: IPv6Address, table: int) -> int:
-    skb.dst = host.network.lookup(host, skb, address, table)
+    skb.dst = host.network.lookup(skb, host.sid, address, table)
     return skb.dst.error
 
 

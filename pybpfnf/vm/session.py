@@ -31,7 +31,8 @@ from pybpfnf.vm.map_types import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Region, StackFrame
 from pybpfnf.vm.native.files import FileBatch
 from pybpfnf.vm.native.hook import Begun
-from pybpfnf.vm.routes import Network, Route
+from pybpfnf.vm.route import Route
+from pybpfnf.vm.routes import Network
 from pybpfnf.vm.skb import TSTAMP_OFFSET, Skb
 from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer

@@ -12,7 +12,7 @@ from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.records import dataclass
 from pybpfnf.vm.memory import Region, memory_fault
-from pybpfnf.vm.routes import Route
+from pybpfnf.vm.route import Route
 
 
 @final

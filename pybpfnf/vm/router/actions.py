@@ -35,7 +35,7 @@ def _end(host: Host, skb: Skb, encap: Seg6Local) -> None:
 def _end_x(host: Host, skb: Skb, encap: Seg6Local) -> None:
     assert encap.nh6 is not None
     (_advance_csid if NEXT_CSID in encap.flavors else _advance)(host, skb)
-    skb.dst = host.network.lookup(host, skb, encap.nh6, 0, encap.oif)
+    skb.dst = host.network.lookup(skb, host.sid, encap.nh6, 0, encap.oif)
 
 
 def _end_t(host: Host, skb: Skb, encap: Seg6Local) -> None:
@@ -105,7 +105,7 @@ def _advance_and_pop(host: Host, skb: Skb) -> None:
 
 
 def _lookup(host: Host, skb: Skb, address: IPv6Address, table: int = 0) -> None:
-    skb.dst = host.network.lookup(host, skb, address, table)
+    skb.dst = host.network.lookup(skb, host.sid, address, table)
 
 
 def decapsulate(host: Host, skb: Skb) -> None:

@@ -20,6 +20,7 @@ from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import ETH_P_IPV6, Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.redirect import follow
+from pybpfnf.vm.route import Route as Dst
 from pybpfnf.vm.router import headers
 from pybpfnf.vm.router.actions import STATIC_ACTIONS, decapsulate
 from pybpfnf.vm.router.delivery import Onwards, Segments, Upper, deliver
@@ -27,7 +28,6 @@ from pybpfnf.vm.router.fib import Entry, Key
 from pybpfnf.vm.router.hashing import flow_hash
 from pybpfnf.vm.router.state import LOOPBACK, State
 from pybpfnf.vm.router.upper import Answer, receive_upper
-from pybpfnf.vm.routes import Route as Dst
 from pybpfnf.vm.seg6 import input_action_end_bpf
 from pybpfnf.vm.session import VmSession
 from pybpfnf.vm.skb import Skb
@@ -267,7 +267,7 @@ class Visit:
 
     # ---------------------------------------------------------------------------------------- look-ups (vm.routes.Network)
 
-    def lookup(self, host: Host, skb: Skb, address: Address, table: int, oif: str | None = None) -> Dst:
+    def lookup(self, skb: Skb, sid: Address, address: Address, table: int, oif: str | None = None) -> Dst:
         found = self._lookup_any(skb, address, table, oif)
         if not found.error and found.entry and self._entries[found.entry - 1].hop.device == LOOPBACK:
             return Dst(-errno.EINVAL, f"{address} is the router's own: the seg6 look-up does not deliver locally")
@@ -275,7 +275,7 @@ class Visit:
             self._next_hops[found.entry] = int(address)
         return found
 
-    def tunnel_source(self, host: Host, skb: Skb, destination: IPv6Address) -> IPv6Address:
+    def tunnel_source(self, skb: Skb, destination: IPv6Address) -> IPv6Address:
         source = self.state.settings.tunnel_source
         if not source.is_unspecified:
             return source
