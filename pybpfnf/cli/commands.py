@@ -1,26 +1,15 @@
-"""The table of commands: a module for each group, imported when one of them is named."""
+"""The table of commands, and running one of them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any
 
 import click
 
+from pybpfnf.cli.command_table import Row, TableGroup
 from pybpfnf.cli.failures import ReportFailures
-from pybpfnf.lazy import load_module
-from pybpfnf.records import dataclass
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One command: its function is `NAME_command` in `module`. The summary is here so that `--help` imports nothing."""
-
-    module: str
-    summary: str
-
 
 COMMANDS: Mapping[str, Row] = {
     "list": Row("catalogue", "Show the functions that come with pybpfnf."),
@@ -45,24 +34,6 @@ COMMANDS: Mapping[str, Row] = {
 }
 
 
-class _Commands(click.Group):
-    """The commands of the table above, in its order."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = COMMANDS.get(cmd_name)
-        if row is None:
-            return None
-        command: click.Command = getattr(load_module(f"pybpfnf.cli.{row.module}"), f"{cmd_name}_command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
-
-
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if not wanted:
         return
@@ -76,7 +47,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
     context.exit()
 
 
-@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=TableGroup, rows=COMMANDS, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version and exit.")
 @click.pass_context
 def commands(context: click.Context) -> int:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from pybpfnf.cli.commands import Row
-from pybpfnf.lazy import load_module
+from pybpfnf.cli.command_table import Row, TableGroup
 
 _COMMANDS: Mapping[str, Row] = {
     "run": Row("lab_run", "Run a topology in this process, on a clock of its own."),
@@ -18,25 +17,7 @@ _COMMANDS: Mapping[str, Row] = {
 }
 
 
-class _Commands(click.Group):
-    """The commands of the table above, in its order."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = _COMMANDS.get(cmd_name)
-        if row is None:
-            return None
-        command: click.Command = getattr(load_module(f"pybpfnf.cli.{row.module}"), f"{cmd_name}_command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, row.summary) for name, row in _COMMANDS.items()])
-
-
-@click.group("lab", cls=_Commands, invoke_without_command=True)
+@click.group("lab", cls=TableGroup, rows=_COMMANDS, invoke_without_command=True)
 @click.pass_context
 def lab_command(context: click.Context) -> int:
     """Make a network for experiments from a topology.
