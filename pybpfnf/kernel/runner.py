@@ -7,7 +7,7 @@ is how the kernel runs one packet and shows what became of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from types import TracebackType
@@ -17,11 +17,9 @@ from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import InternalError
 from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
-from pybpfnf.image.tails import reached_programs
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.cpus import checked_cpu, on_cpu
-from pybpfnf.kernel.events import event_maps
 from pybpfnf.kernel.hook_routes import HOOK_ROUTES, RouteOf
 from pybpfnf.kernel.info import statistics
 from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
@@ -29,9 +27,9 @@ from pybpfnf.kernel.load import program_type
 from pybpfnf.kernel.netlink import CREATE, EXCL, NetlinkError, explained
 from pybpfnf.kernel.router import Router
 from pybpfnf.kernel.stamps import receive_stamps
-from pybpfnf.kernel.trace import Trace, speaks
 from pybpfnf.kernel.trial_session import TrialSession
-from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome, Session
+from pybpfnf.kernel.watched import watched
+from pybpfnf.runner import Environment, Fault, FaultKind, Outcome, Session
 
 _REDIRECT = PROGRAM_TYPES["lwt_xmit"].verdicts["REDIRECT"]
 _COUNTER_SIZE = 8
@@ -64,24 +62,17 @@ class KernelSession:
         self._hook = HOOK_ROUTES[program_type(program).name]
         self.image = image
         self.program = program
-        self._exact = exact
         self._cpu = checked_cpu(environment.cpu)
         self._mark = environment.mark
         with ExitStack() as stack:
-            self._loaded = stack.enter_context(wrapper.load_wrapped(image, program, exact=exact))
-            maps = {name: each for name, each in self._loaded.maps.items() if name != wrapper.RESULTS_MAP}
-            self._events = event_maps(maps.values())
-            for each in self._events.values():
-                stack.enter_context(each)
-                each.start()
-            self.maps: Mapping[str, MapAccess] = {**maps, **self._events}
-            self._trace = stack.enter_context(Trace()) if any(map(speaks, (program, *reached_programs(image, program)))) else None
+            self._watched = stack.enter_context(watched(image, program, exact=exact, fields=("mark",)))
+            self.maps = self._watched.maps
             self._router = stack.enter_context(Router(environment))
             if exact:
                 stack.enter_context(statistics())
             if environment.received is not None:
                 stack.enter_context(receive_stamps())
-            self._binding = _Binding(self._router, self._hook.route_of, self._loaded.fd, program.name)
+            self._binding = _Binding(self._router, self._hook.route_of, self._watched.loaded.fd, program.name)
             self._follow_destination = environment.sid is None
             if environment.sid is not None:
                 self._binding.bind(environment.sid)
@@ -100,7 +91,6 @@ class KernelSession:
         if len(arrived) > 1:
             raise InternalError(f"{len(arrived)} packets left the router for one that came in")
         fault = self._fault_since(counts)
-        events = tuple(Event(name, data) for name, each in self._events.items() for data in each.read_records())
         redirected = self._router.devices.redirected()
         left = self._hook.restore(packet, arrived[0], verdict) if arrived else None
         return Outcome(
@@ -109,8 +99,8 @@ class KernelSession:
             forwarded=left is not None,
             reason=None if left is not None else _reason(self.program, runs, verdict, bool(redirected)),
             fault=fault,
-            events=events,
-            log=() if self._trace is None else tuple(self._trace.read()),
+            events=self._watched.take_events(),
+            log=self._watched.take_log(),
             runs=runs,
             mark=mark,
             redirected=redirected,
@@ -121,16 +111,16 @@ class KernelSession:
 
     def _start(self) -> int:
         """How often the program had run before, where that is what is counted."""
-        if self._exact:
-            return self._loaded.info().run_count
-        wrapper.reset(self._loaded.maps[wrapper.RESULTS_MAP])
+        if self._watched.results is None:
+            return self._watched.loaded.info().run_count
+        wrapper.reset(self._watched.results)
         return 0
 
     def _finish(self, runs_before: int) -> tuple[int | None, int, int]:
         """The verdict, the number of runs and the mark."""
-        if self._exact:
-            return None, self._loaded.info().run_count - runs_before, self._mark
-        results = wrapper.read_results(self._loaded.maps[wrapper.RESULTS_MAP])
+        if self._watched.results is None:
+            return None, self._watched.loaded.info().run_count - runs_before, self._mark
+        results = wrapper.read_results(self._watched.results)
         return (results.verdict, results.runs, results.mark) if results.runs else (None, 0, self._mark)
 
     def _fault_counts(self) -> bytes:

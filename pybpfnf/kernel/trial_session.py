@@ -6,7 +6,7 @@ A test run shows the verdict and the frame, and sends nothing: where a redirecte
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self, final
@@ -17,19 +17,17 @@ from pybpfnf.abi.headers import ETHER_TYPES, HEADERS
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.errors import SystemLacksError
 from pybpfnf.image.model import ObjectImage, ProgramImage
-from pybpfnf.image.tails import reached_programs
 from pybpfnf.kernel import links, wrapper
 from pybpfnf.kernel.attrs import LinkCreate
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 from pybpfnf.kernel.cpus import checked_cpu, on_cpu
-from pybpfnf.kernel.events import event_maps
 from pybpfnf.kernel.links import IFF_UP
 from pybpfnf.kernel.load import load_program, program_type
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.netns import Namespace
-from pybpfnf.kernel.trace import Trace, speaks
 from pybpfnf.kernel.trial import TrialRun, trial_run
-from pybpfnf.runner import Environment, Event, MapAccess, Outcome
+from pybpfnf.kernel.watched import watched
+from pybpfnf.runner import Environment, Outcome
 
 _MAC, _PEER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 _ETHERNET, _MACS = 14, 12
@@ -54,16 +52,9 @@ class TrialSession:
         self._type = program_type(program)
         self._environment = environment
         self._cpu = checked_cpu(environment.cpu)
-        self._wrapped = self._type is _TC and not exact
         with ExitStack() as stack:
-            self._loaded = stack.enter_context(wrapper.load_wrapped(image, program, exact=not self._wrapped, fields=_TAG))
-            maps = {name: each for name, each in self._loaded.maps.items() if name != wrapper.RESULTS_MAP}
-            self._events = event_maps(maps.values())
-            for each in self._events.values():
-                stack.enter_context(each)
-                each.start()
-            self.maps: Mapping[str, MapAccess] = {**maps, **self._events}
-            self._trace = stack.enter_context(Trace()) if any(map(speaks, (program, *reached_programs(image, program)))) else None
+            self._watched = stack.enter_context(watched(image, program, exact=exact or self._type is _XDP, fields=_TAG))
+            self.maps = self._watched.maps
             self._device = stack.enter_context(_device(environment.ifindex))
             self._stack = stack.pop_all()
 
@@ -83,8 +74,8 @@ class TrialSession:
             packet=frame if goes_on else None,
             forwarded=goes_on,
             reason=None if goes_on else self._reason(result.value),
-            events=tuple(Event(name, data) for name, each in self._events.items() for data in each.read_records()),
-            log=() if self._trace is None else tuple(self._trace.read()),
+            events=self._watched.take_events(),
+            log=self._watched.take_log(),
             mark=mark,
         )
 
@@ -102,16 +93,16 @@ class TrialSession:
         fields = self._type.context.fields
         _put(context, fields["ingress_ifindex"].offset, self._environment.ifindex)
         with self._device.namespace.entered(), on_cpu(self._cpu):
-            return trial_run(self._loaded, packet, context=bytes(context))
+            return trial_run(self._watched.loaded, packet, context=bytes(context))
 
     def _left(self, result: TrialRun) -> tuple[bytes, int]:
         """The frame, with the VLAN tag that is beside it, and the mark."""
         if self._type is _XDP:
             return result.data[_get(result.context, XDP_MD.fields["data"].offset) :], 0
         mark = _get(result.context, SK_BUFF.fields["mark"].offset)
-        if not self._wrapped:
+        if self._watched.results is None:
             return result.data, mark
-        _, present, tci, protocol = wrapper.read_results(self._loaded.maps[wrapper.RESULTS_MAP]).fields
+        _, present, tci, protocol = wrapper.read_results(self._watched.results).fields
         tag = protocol.to_bytes(4, "little")[:2] + tci.to_bytes(2, "big") if present else b""
         return result.data[:_MACS] + tag + result.data[_MACS:], mark
 

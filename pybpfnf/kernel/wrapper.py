@@ -99,7 +99,7 @@ def read_results(results: Map) -> Results:
     return Results(verdict & 0xFFFFFFFF, runs, tuple(fields))
 
 
-def load_wrapped(image: ObjectImage, program: ProgramImage, *, exact: bool, fields: Sequence[str] = ("mark",)) -> LoadedProgram:
+def load_wrapped(image: ObjectImage, program: ProgramImage, *, exact: bool, fields: Sequence[str]) -> LoadedProgram:
     """The program in its wrapper, in the kernel; as it is, where that is wanted."""
     if exact:
         return load_program(image, program)
