@@ -177,11 +177,12 @@ def end_dm(pkt: Seg6Packet) -> Verdict:
         answer(probe, Code.SUCCESS, t2)
         seen[Seen.TWO_WAY] += 1
         return OK
+    inner = DECAPSULATE and pkt.srh.segments_left == 0 and pkt.find(Ipv6) is not None  # first: a packet cut off in there leaves no record
     if to is not None and probe.control == DM_OUT_OF_BAND:
         report(pkt, probe, to, t2, stamped)
     else:
         seen[Seen.SILENT] += 1
-    if DECAPSULATE and pkt.srh.segments_left == 0 and pkt.find(Ipv6) is not None:
+    if inner:
         return pkt.end_dt6(table=TABLE)
     probe.t2 = t2
     return OK

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -24,7 +25,7 @@ T1: Final = 1_700_000_000 * SECOND + 123_456_789
 INNER: Final = ipv6("2001:db8:9::1", payload=udp(), hop_limit=33)
 IPV6_INSIDE: Final = packets.inner(INNER)
 SUCCESS, GENERIC, VERSION, CONTROL = 0x01, 0x10, 0x11, 0x12
-ONE_WAY, TWO_WAY, SILENT, ANSWERED_WRONG, DROPPED_WRONG, _, TOO_LONG = range(7)
+ONE_WAY, TWO_WAY, SILENT, ANSWERED_WRONG, DROPPED_WRONG, UNHEARD, TOO_LONG = range(7)
 DROP = 2
 
 
@@ -111,6 +112,30 @@ def test_the_record_has_the_segments_of_a_long_path_and_a_longer_one_is_counted(
         assert len(found) == records
         assert all(record.segments == [IPv6Address(each) for each in (*hops[:15], SID)] for record in found)
     assert counted(nf) == {ONE_WAY: 1, TOO_LONG: 1}
+
+
+def test_without_room_for_its_record_a_probe_goes_on_and_is_counted(runner: Runner, tmp_path: Path) -> None:
+    # Runners take records out after each packet, so the ring is one into which none fits.
+    source = (Path(pybpfnf.__file__).parent.parent / "functions/delay/end_dm.py").read_text()
+    longer = tmp_path / "end_dm.py"
+    longer.write_text(source.replace("MOST_SEGMENTS = 16", "MOST_SEGMENTS = 250"))
+    image = pybpfnf.read(longer)
+    small = replace(image.maps["measured"], max_entries=4096)
+    with pybpfnf.simulate(replace(image, maps={**image.maps, "measured": small}), environment=ROUTER, runner=runner) as nf:
+        outcome = nf.run(one_way())
+        assert (outcome.verdict, outcome.fault, outcome.packet) == (7, None, INNER)
+        assert list(nf["measured"]) == []
+        assert counted(nf) == {UNHEARD: 1}
+
+
+@pytest.mark.parametrize("size", [0, 1, 39])
+def test_a_probe_that_ends_within_the_header_inside_leaves_no_record(nf: Simulation, size: int) -> None:
+    outcome = nf.run(one_way(payload=Payload(41, INNER[:size])))
+    assert (outcome.verdict, outcome.packet) == (DROP, None)
+    assert outcome.fault is not None
+    assert outcome.fault.message == "past the end of the packet"
+    assert list(nf["measured"]) == []
+    assert counted(nf) == {}
 
 
 def test_after_destination_options_the_record_is_of_the_same_srh(nf: Simulation) -> None:
