@@ -7,6 +7,7 @@ no decorator makes it a network function, so it is not compiled.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from types import ModuleType
 from typing import TypeAlias, final
 
@@ -57,6 +58,16 @@ def controlled(path: str, program: str | None = None) -> Controlled:
     if len(having) > 1:
         raise InputError(f"{path} has a control, and {beside.name} has another", hint="remove one of them")
     return Controlled(target, having[0].control, _place(path, having[0]))
+
+
+def check_control(control: Control) -> None:
+    """Raises InputError for one that cannot be called with the function alone: before anything is attached."""
+    try:
+        signature(control).bind(object())
+    except TypeError as error:
+        code = getattr(control, "__code__", None)
+        where = "" if code is None else f"{code.co_filename}:{code.co_firstlineno}: "
+        raise InputError(f"{where}control cannot be called as control(nf): {error}", hint="write `def control(nf):`") from None
 
 
 def _program(path: str, module: ModuleType, name: str | None) -> Target:

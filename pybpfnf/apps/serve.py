@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import final
 
-from pybpfnf.apps.control import Control
+from pybpfnf.apps.control import Control, check_control
 from pybpfnf.apps.log import Log
 from pybpfnf.apps.served import OfCapture, OfKernel, Served
 from pybpfnf.apps.stopping import Stopping
@@ -48,8 +48,10 @@ def serve(
     """Attach a function (root), run its control with it, and detach it when the control returns or `stopping` says so.
 
     The arguments of the binding are those of `attach`; until it ends, `pybpfnf status`, `get` and `set` see it as any other. In the main
-    thread SIGTERM and SIGINT stop it. Raises ControlError where the control fails, and what `attach` raises.
+    thread SIGTERM and SIGINT stop it. Raises ControlError where the control fails, InputError where it cannot be called, and what
+    `attach` raises.
     """
+    check_control(control)
     log = log or Log(sys.stderr)
     with ExitStack() as stack:
         stop = stack.enter_context(Stopping()) if stopping is None else stopping
@@ -77,6 +79,7 @@ def serve_packets(
 ) -> None:
     """As `serve`, in the VM and without root: packets (from the IP header on) are run as the control asks for their records, and the
     function is served until the last one."""
+    check_control(control)
     log = log or Log(sys.stderr)
     with ExitStack() as stack:
         stop = stack.enter_context(Stopping()) if stopping is None else stopping

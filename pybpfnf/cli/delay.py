@@ -19,7 +19,7 @@ from pybpfnf.apps.delay.exposition import MetricsServer
 from pybpfnf.apps.delay.paths import QUANTILES, Paths
 from pybpfnf.apps.delay.paths import Path as DelayPath
 from pybpfnf.apps.delay.protocol import LARGEST_SESSION
-from pybpfnf.apps.delay.query import Answers, Probe, own_address, query
+from pybpfnf.apps.delay.query import Answers, Probe, is_own, own_address, query
 from pybpfnf.apps.delay.report import Courses, document, run_collector
 from pybpfnf.apps.delay.responder import FUNCTION, PUBLIC, Responder
 from pybpfnf.apps.serve import serve, serve_packets
@@ -50,8 +50,8 @@ def delay_command() -> None:
 def _networks(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[IPv6Network, ...]:
     try:
         return tuple(map(IPv6Network, given)) or PUBLIC
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=parameter) from None
+    except ValueError:
+        raise click.BadParameter(f"{' '.join(given)}: expected IPv6 prefixes, as fd00::/8", param=parameter) from None
 
 
 @delay_command.command("responder")
@@ -204,8 +204,8 @@ def _addresses(_context: click.Context, parameter: click.Parameter, given: Any) 
     texts = given if isinstance(given, tuple) else (given,) if given else ()
     try:
         found = tuple(map(IPv6Address, texts))
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=parameter) from None
+    except ValueError:
+        raise click.BadParameter(f"{' '.join(texts)}: expected IPv6 addresses, as fc00:2::d", param=parameter) from None
     return found if isinstance(given, tuple) else found[0] if found else None
 
 
@@ -231,11 +231,12 @@ def query_command(
     """Send probes along segments (in travel order), and print how long they took (root).
 
     A two-way probe gets its times at each segment that runs end_dm first, and comes back to us: (T4 - T1) - (T3 - T2), by our clock and the
-    responder's, each taken from itself alone. With --one-way the last segment runs end_dm with a responder, which tells us T2 - T1.
+    responder's, each taken from itself alone. The way back is added, unless the last segment is an address of ours. With --one-way the
+    last segment runs end_dm with a responder, which tells us T2 - T1.
 
     With --json, an object: sent, lost, errors (how many, by the responder's word), delays (nanoseconds, as they came). Status 3: no answer.
     """
-    ours = own_address(segments[0]) if source is None else source
+    segments, ours = _way(segments, source, one_way)
     number = random.randrange(LARGEST_SESSION + 1) if session is None else session
     answers = query(Probe(segments, ours, not one_way, number), count=count, interval=interval, timeout=timeout)
     if as_json:
@@ -244,7 +245,29 @@ def query_command(
         for line in _lines(answers):
             click.echo(line)
     if not answers.delays:
-        raise KernelError("no probe came back with its times", errno=0, hint="does the SID run end_dm, and does a route lead back to us?")
+        raise KernelError("no probe came back with its times", errno=0, hint=_look_at(segments[-1 if one_way else 0], ours, one_way))
+
+
+def _way(segments: tuple[IPv6Address, ...], source: IPv6Address | None, one_way: bool) -> tuple[tuple[IPv6Address, ...], IPv6Address]:
+    """The segments without the way back, and our address. Who writes the way back of a two-way probe down ends it with that address."""
+    *others, last = segments
+    if one_way or not is_own(last):
+        return segments, own_address(segments[0]) if source is None else source
+    if not others:
+        raise InputError(f"{last} is this host's own address", hint="name the SID that runs end_dm; the way back is added by itself")
+    if source not in (None, last):
+        raise InputError(f"the way back ends at {last}, and answers are to come to {source}", hint=f"leave {last} out, or --source")
+    return tuple(others), last
+
+
+def _look_at(sid: IPv6Address, ours: IPv6Address, one_way: bool) -> str:
+    """Where to look when nothing came back, the likeliest first."""
+    if one_way:
+        return (
+            f"is there a responder at {sid} (`pybpfnf delay responder {sid} --dev DEV` on its router)? does it send to {ours} (--to), and"
+            f" do routes lead there and back (`ip -6 route get {sid}`)?"
+        )
+    return f"does {sid} run end_dm (`pybpfnf status` on its router)? do routes lead there and back to {ours} (`ip -6 route get {sid}`)?"
 
 
 def _lines(answers: Answers) -> Iterator[str]:

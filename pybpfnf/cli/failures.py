@@ -43,6 +43,9 @@ class ReportFailures:
         return True
 
 
+_PLAINER = {"a valid integer range": "a whole number", "a valid float range": "a number"}  # click's names of its types
+
+
 @singledispatch
 def explain(error: BaseException) -> int:
     """Say on stderr what went wrong, and return the exit status. What is not registered below is a bug of ours."""
@@ -89,6 +92,8 @@ def _(error: VerifierError) -> int:
 @explain.register
 def _(error: click.ClickException) -> int:
     message = error.format_message()
+    for theirs, ours in _PLAINER.items():
+        message = message.replace(theirs, ours)
     _say(f"error: {message[:1].lower()}{message[1:].rstrip('.')}")
     if isinstance(error, click.UsageError) and error.ctx is not None:
         _say(f"hint: `{error.ctx.command_path} --help` says how it is used")

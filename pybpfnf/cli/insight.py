@@ -16,7 +16,7 @@ from pybpfnf.errors import InputError
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Runner
-from pybpfnf.testing.coverage import report, write_data
+from pybpfnf.testing.coverage import check_data, report, write_data
 from pybpfnf.testing.profile import Profile
 from pybpfnf.testing.trace import Trace
 from pybpfnf.verbs.coverage import Counting, counting
@@ -58,6 +58,10 @@ class Insight:
         """Raises InputError where the target has no source and coverage is asked for."""
         if trace and profile:
             raise click.UsageError("--trace and --profile are of runs of their own: give one of them")
+        if coverage is not None:
+            check_data(coverage)
+        if html is not None and html.exists() and not html.is_dir():
+            raise InputError(f"cannot write pages to {html}: it is no directory")
         wanted = trace or coverage is not None or html is not None
         counted = counting(target, values=trace) if wanted else None
         tracing = counted.trace() if counted is not None and trace else None

@@ -57,7 +57,7 @@ def run_command(file: str, pings: tuple[str, ...], sends: tuple[str, ...], until
 
 
 def _ping(lab: VirtualLab, text: str) -> Ping:
-    node, target = _split(text, "NODE:TARGET")
+    node, target = _split(text, "NODE:TARGET", "r1:r2 or r1:fd00::2")
     if target in lab.plan.nodes:
         addresses = lab.plan.nodes[target].addresses
         if not addresses:
@@ -71,7 +71,7 @@ def _ping(lab: VirtualLab, text: str) -> Ping:
 
 def _send(lab: VirtualLab, text: str) -> None:
     """The IPv6 packets of a capture, each as long after the first as there."""
-    node, path = _split(text, "NODE:PCAP")
+    node, path = _split(text, "NODE:PCAP", "r1:probes.pcap")
     lab.node(node)
     try:
         stream = open(path, "rb")  # noqa: SIM115 (below)
@@ -85,10 +85,10 @@ def _send(lab: VirtualLab, text: str) -> None:
                 lab.send(node, record.packet, at=max(lab.now, record.timestamp - first))
 
 
-def _split(text: str, form: str) -> tuple[str, str]:
+def _split(text: str, form: str, example: str) -> tuple[str, str]:
     node, colon, rest = text.partition(":")
     if not colon or not rest:
-        raise click.UsageError(f"{text!r} is not {form}")
+        raise click.UsageError(f"{text!r} is not {form}, as {example}")
     return node, rest
 
 

@@ -77,10 +77,9 @@ def run_command(
     """Run a program on the packets of a capture.
 
     PCAP is a pcap or pcapng file (`-`: stdin) of Ethernet, raw IP or Linux cooked frames, for xdp and sched_cls of Ethernet. Each packet
-    is taken to come in at a device
-    and, unless --sid says another destination, to be for the program's route. It runs in this process; with --runner kernel the
-    packets cross such a route in a network namespace of their own (root), which vanishes afterwards. The router has the tables main and
-    local, and those of --table.
+    is taken to come in at a device and, unless --sid says another destination, to be for the program's route. It runs in this process;
+    with --runner kernel the packets cross such a route in a network namespace of their own (root), which vanishes afterwards. The router
+    has the tables main and local, and those of --table.
 
     With --record, a file is written from which --replay runs the packets again: by the object that is in it, or by another build of the
     function. That says the first packet that becomes something else, and ends with status 1 then.

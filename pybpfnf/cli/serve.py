@@ -55,9 +55,13 @@ def serve_command(
     if given["sid"] is not None or given["route"] is not None:
         sid, route = given["sid"], given["route"]  # one from here, and not the other from the file beside it
     destination = sid if route is None else route
-    if destination is None or (sid is not None and route is not None):
+    if destination is None:
         raise InputError(
-            "a function is bound to one place", hint=f"give --sid or --route, or SERVE in the file; or --vm PCAP for none: {target}"
+            f"nothing says where {target} is to be bound", hint="give --sid or --route, or SERVE in the control's file; or --vm PCAP"
+        )
+    if sid is not None and route is not None:
+        raise InputError(
+            f"{target} is bound to a SID or to a route, and both are given", hint="leave out --sid or --route, or one in SERVE"
         )
     binding: dict[str, Any] = place
     serve(found.target, found.control, destination, **binding, program=program, type=type_name, config=config)

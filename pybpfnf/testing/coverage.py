@@ -167,8 +167,7 @@ _NO_DATA_FILE = "name a data file of coverage.py, or a new one"
 def write_data(path: Path, files: Mapping[str, FileCoverage]) -> None:
     """Add to coverage.py's data file, made where it is not there: arcs, or lines where it has lines. Raises InputError for another file."""
     coverage = _coverage()
-    if path.is_file() and path.read_bytes()[: len(_SQLITE)] not in (b"", _SQLITE):
-        raise InputError(f"cannot add to {path}: it is no data file", hint=_NO_DATA_FILE)
+    check_data(path)
     data = coverage.CoverageData(basename=str(path))
     try:
         data.read()
@@ -182,6 +181,23 @@ def write_data(path: Path, files: Mapping[str, FileCoverage]) -> None:
         raise InputError(f"cannot add to {path}: {error}", hint=_NO_DATA_FILE) from None
     finally:
         data.close()
+
+
+def check_data(path: Path) -> None:
+    """Raises InputError where `write_data` could not add to this file: to find out before a long run."""
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no directory {path.parent}")
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a directory")
+    try:
+        with path.open("rb") as stream:
+            begins = stream.read(len(_SQLITE))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"cannot add to {path}: {(error.strerror or str(error)).lower()}") from None
+    if begins not in (b"", _SQLITE):
+        raise InputError(f"cannot add to {path}: it is no data file", hint=_NO_DATA_FILE)
 
 
 def report(path: Path, files: Sequence[str], html: Path | None = None) -> str:

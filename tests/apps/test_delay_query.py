@@ -147,4 +147,37 @@ def test_without_an_answer_it_says_what_to_look_at(hosts: tuple[Namespace, Names
         asked = ask("--count", "2", "--timeout", "0.1")
     assert asked.returncode == 3
     assert "2 probes, 0 answers, 2 lost" in asked.stdout
-    assert "does the SID run end_dm" in asked.stderr
+    assert f"does {SID} run end_dm" in asked.stderr
+
+
+@pytest.mark.kernel
+def test_without_a_responder_a_one_way_query_names_it(hosts: tuple[Namespace, Namespace]) -> None:
+    with hosts[0].entered():
+        asked = ask("--one-way", "--count", "2", "--timeout", "0.1")
+    assert asked.returncode == 3
+    assert f"`pybpfnf delay responder {SID} --dev DEV`" in asked.stderr
+
+
+@pytest.mark.kernel
+def test_the_way_back_may_be_written_down(hosts: tuple[Namespace, Namespace]) -> None:
+    host, router = hosts
+    with router.entered():
+        pybpfnf.attach("end_dm", SID, dev="r0")
+    with host.entered():
+        assert "3 probes, 3 answers, 0 lost" in ask(HOST, "--count", "3").stdout
+        assert "3 probes, 3 answers, 0 lost" in ask(HOST, "--count", "3", "--source", HOST).stdout
+        other = ask(HOST, "--source", "::1")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert f"the way back ends at {HOST}, and answers are to come to ::1" in other.stderr
+
+
+def test_a_way_of_our_own_address_alone_is_refused() -> None:
+    asked = subprocess.run([sys.executable, "-m", "pybpfnf", "delay", "query", "::1"], capture_output=True, text=True)
+    assert asked.returncode == 2
+    assert "::1 is this host's own address" in asked.stderr
+
+
+def test_a_segment_that_is_no_ipv6_address_is_refused() -> None:
+    asked = subprocess.run([sys.executable, "-m", "pybpfnf", "delay", "query", "10.0.0.1"], capture_output=True, text=True)
+    assert asked.returncode == 2
+    assert "10.0.0.1: expected IPv6 addresses" in asked.stderr

@@ -170,6 +170,25 @@ def test_what_cannot_be_served_says_what_to_do(write: Callable[..., str], files:
     assert hint in str(raised.value.hint)
 
 
+def test_a_control_that_cannot_be_called_is_found_before_anything_runs(write: Callable[..., str]) -> None:
+    found = controlled(write(FUNCTION + "\n\ndef control(nf, other):\n    pass\n"))
+    lines = StringIO()
+    with pytest.raises(InputError, match=r"watch\.py:\d+: control cannot be called as control\(nf\): missing .* 'other'"):
+        pybpfnf.serve_packets(found.target, found.control, [packet(1)], log=Log(lines))
+    assert lines.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [((), "nothing says where"), (("--sid", "fc00::1", "--route", "fd00::/64"), "both are given")],
+)
+def test_a_function_is_bound_to_one_place(write: Callable[..., str], given: tuple[str, ...], message: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "pybpfnf", "serve", write(FUNCTION + LOOP), *given], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "--sid or --route" in done.stderr
+
+
 def test_of_several_functions_one_is_named(write: Callable[..., str]) -> None:
     path = write(FUNCTION + "\n\n@seg6local\ndef other(pkt: Seg6Packet) -> Verdict:\n    return OK\n" + LOOP)
     with pytest.raises(InputError, match="several network functions"):

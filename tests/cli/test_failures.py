@@ -84,6 +84,18 @@ def test_wrong_usage_is_status_2_with_nothing_on_stdout(arguments: list[str], ca
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "end", "x.pcap", "--jobs", "many"], "error: invalid value for '--jobs': 'many' is not a whole number\n"),
+        (["delay", "query", "fc00::1", "--interval", "soon"], "error: invalid value for '--interval': 'soon' is not a number\n"),
+    ],
+)
+def test_numbers_are_called_numbers(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_status(arguments) == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
 # ------------------------------------------------------------------------------------------- processes around it
 
 COMMAND = [sys.executable, "-m", "pybpfnf"]

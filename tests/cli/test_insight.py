@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from pybpfnf.testing.packets import srv6
 from tests.cli.conftest import CaptureOf, Command
 
@@ -32,6 +34,24 @@ def test_an_object_has_no_source(command: Command, capture_of: CaptureOf, tmp_pa
     assert ended.status == 2
     assert "coverage needs the source" in ended.err
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "message"),
+    [
+        ("--coverage", "none/data", "there is no directory"),
+        ("--coverage", ".", "it is a directory"),
+        ("--coverage", "text", "it is no data file"),
+        ("--html", "text", "it is no directory"),
+    ],
+)
+def test_what_cannot_be_written_at_the_end_is_said_before_the_run(
+    command: Command, capture_of: CaptureOf, tmp_path: Path, option: str, name: str, message: str
+) -> None:
+    (tmp_path / "text").write_text("not of coverage.py")
+    ended = command("run", "end", capture_of(TAGGED), option, tmp_path / name)
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err
 
 
 def test_a_profile_is_of_the_vm(command: Command, capture_of: CaptureOf) -> None:

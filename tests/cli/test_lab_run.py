@@ -108,7 +108,7 @@ def test_what_a_function_says_and_how_it_faults_is_shown(command: Command, topol
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--ping", "a"], "'a' is not NODE:TARGET"),
+        (["--ping", "a"], "'a' is not NODE:TARGET, as r1:r2"),
         (["--ping", "z:a"], "there is no node 'z'"),
         (["--ping", "a:nobody"], "'nobody' is no node and no IPv6 address"),
         (["--send", "a:missing.pcap"], "cannot read missing.pcap: no such file or directory"),

@@ -33,7 +33,7 @@ _PACKET_OUTGOING: Final = 4  # include/uapi/linux/if_packet.h
 @final
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How probes look: along `segments` (in travel order), from `source`, two-way or one-way."""
+    """How probes look: along `segments` (in travel order, without the way back to `source`), two-way or one-way."""
 
     segments: tuple[IPv6Address, ...]
     source: IPv6Address
@@ -111,6 +111,16 @@ def own_address(destination: IPv6Address) -> IPv6Address:
         except OSError as error:
             raise KernelError(f"no route leads to {destination}: {error.strerror}", errno=error.errno or 0) from None
         return IPv6Address(sock.getsockname()[0].partition("%")[0])
+
+
+def is_own(address: IPv6Address) -> bool:
+    """Whether an address is this host's: a socket can have it."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((str(address), 0))
+        except OSError:
+            return False
+        return not address.is_unspecified
 
 
 @final
