@@ -13,6 +13,7 @@ from pybpfnf.lazy import load_module
 
 if TYPE_CHECKING:
     from pybpfnf.apps.serve import serve as serve
+    from pybpfnf.apps.serve import serve_attached as serve_attached
     from pybpfnf.apps.serve import serve_packets as serve_packets
     from pybpfnf.apps.served import Served as Served
     from pybpfnf.diagnostics import Diagnostic as Diagnostic
@@ -121,7 +122,7 @@ _NAMES: Mapping[str, str] = {  # module: the public names that it has
         "Seg6Packet SpinLock Srh Stack State Struct Tlv Verdict XmitIpv4 XmitIpv6 array bits cpu func helpers log lwt_in "
         "lwt_out lwt_xmit monotonic octets random_u32 realtime s16 s32 s64 s8 seg6local u16 u32 u64 u8"
     ),
-    "pybpfnf.apps.serve": "serve serve_packets",
+    "pybpfnf.apps.serve": "serve serve_attached serve_packets",
     "pybpfnf.apps.served": "Served",
     "pybpfnf.diagnostics": "Diagnostic Span",
     "pybpfnf.errors": "CompileError ControlError Error InputError InternalError KernelError ObjectError SystemLacksError VerifierError",
@@ -235,6 +236,7 @@ __all__ = [
     "s8",
     "seg6local",
     "serve",
+    "serve_attached",
     "serve_packets",
     "simulate",
     "status",

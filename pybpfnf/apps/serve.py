@@ -20,10 +20,10 @@ from pybpfnf.apps.log import Log
 from pybpfnf.apps.served import OfCapture, OfKernel, Served
 from pybpfnf.apps.stopping import Stopping
 from pybpfnf.errors import ControlError, Error, InputError
-from pybpfnf.kernel.attach import Destination, find
+from pybpfnf.kernel.attach import Attachment, Destination, find, there
 from pybpfnf.kernel.events import with_readers
 from pybpfnf.runner import Environment
-from pybpfnf.targets import Target
+from pybpfnf.targets import Target, prepare
 from pybpfnf.verbs.attach import attach, detach
 from pybpfnf.verbs.run import Simulation, simulate
 
@@ -55,14 +55,37 @@ def serve(
     log = log or Log(sys.stderr)
     with ExitStack() as stack:
         stop = stack.enter_context(Stopping()) if stopping is None else stopping
-        made = attach(target, destination, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type, config=config)
+        try:
+            made = attach(target, destination, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type, config=config)
+        except InputError as error:
+            if there(destination, table) is None:
+                raise
+            raise InputError(error.message, hint=f"{error.hint}; or use what is there, with --attached") from None
         stack.callback(_detach, destination, table, log)
-        assert made.route is not None  # it was read back
-        opened = stack.enter_context(find(destination, table).open())
-        maps = with_readers(opened.maps, stack)
-        log("attached", destination=made.destination_text, table=made.table, program=made.route.program_name, id=made.program_id)
-        nf = Served(opened.image, maps, OfKernel(lambda: bool(stop)), log)
-        _run(control, nf, stop, log)
+        _control(control, made, "attached", stop, log)
+
+
+def serve_attached(
+    target: Target,
+    control: Control,
+    destination: Destination,
+    *,
+    table: int | None = None,
+    program: str | None = None,
+    log: Log | None = None,
+    stopping: Stopping | None = None,
+) -> None:
+    """As `serve`, with the function that is attached there already, as it is: it stays attached. Raises InputError where nothing is, or
+    another function than the target."""
+    check_control(control)
+    log = log or Log(sys.stderr)
+    with ExitStack() as stack:
+        stop = stack.enter_context(Stopping()) if stopping is None else stopping
+        wanted = prepare(target, {}, program=program).program.name
+        found = find(destination, table)
+        if found.record is not None and found.record.program != wanted:
+            raise InputError(f"{found.destination_text} has {found.record.program} attached, not {wanted}")
+        _control(control, found, "found", stop, log)
 
 
 def serve_packets(
@@ -91,6 +114,17 @@ def serve_packets(
         while not stop and runs.run_next():  # packets that the control did not wait for
             pass
         log("unloaded", packets=runs.packets, forwarded=runs.forwarded)
+
+
+def _control(control: Control, attachment: Attachment, event: str, stop: Stopping, log: Log) -> None:
+    """Open what is attached, say so, and run the control with it."""
+    with ExitStack() as stack:
+        opened = stack.enter_context(attachment.open())
+        maps = with_readers(opened.maps, stack)
+        assert attachment.record is not None  # it could be opened
+        name = attachment.record.program
+        log(event, destination=attachment.destination_text, table=attachment.table, program=name, id=attachment.program_id)
+        _run(control, Served(opened.image, maps, OfKernel(lambda: bool(stop)), log), stop, log)
 
 
 @final

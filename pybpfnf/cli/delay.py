@@ -22,11 +22,11 @@ from pybpfnf.apps.delay.protocol import LARGEST_SESSION
 from pybpfnf.apps.delay.query import Answers, Probe, is_own, own_address, query
 from pybpfnf.apps.delay.report import Courses, document, run_collector
 from pybpfnf.apps.delay.responder import FUNCTION, PUBLIC, Responder
-from pybpfnf.apps.serve import serve, serve_packets
+from pybpfnf.apps.serve import serve, serve_attached, serve_packets
 from pybpfnf.apps.stopping import Stopping
 from pybpfnf.cli.delay_watch import chart, milliseconds
 from pybpfnf.cli.files import input_file
-from pybpfnf.cli.options import json_option, set_option, table_option
+from pybpfnf.cli.options import attached_option, check_alone, json_option, set_option, table_option
 from pybpfnf.cli.serve import packets_of
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.errors import InputError, KernelError
@@ -50,8 +50,8 @@ def delay_command() -> None:
 def _networks(_context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[IPv6Network, ...]:
     try:
         return tuple(map(IPv6Network, given)) or PUBLIC
-    except ValueError:
-        raise click.BadParameter(f"{' '.join(given)}: expected IPv6 prefixes, as fd00::/8", param=parameter) from None
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: expected IPv6 prefixes, as fd00::/8", param=parameter) from None
 
 
 @delay_command.command("responder")
@@ -62,6 +62,7 @@ def _networks(_context: click.Context, parameter: click.Parameter, given: tuple[
 @click.option("--to", "allowed", metavar="PREFIX", multiple=True, callback=_networks, help="Where collectors may be; may be repeated.")
 @click.option("--source", metavar="ADDRESS", default="::", help="The address that answers come from.")
 @click.option("--stamps/--no-stamps", default=True, help="Have the kernel stamp what comes in, for T2 (default: yes).")
+@attached_option
 @click.option("--vm", "pcap", metavar="PCAP", type=click.Path(path_type=Path), help="Answer for the packets of a capture instead.")
 def responder_command(
     sid: str | None,
@@ -71,13 +72,17 @@ def responder_command(
     allowed: tuple[IPv6Network, ...],
     source: str,
     stamps: bool,
+    attached: bool,
     pcap: Path | None,
 ) -> None:
     """Run end_dm at a SID, and answer its one-way probes by UDP (root).
 
     Answers go to the address that a probe's URO TLV names, where that is within --to (unless given, global and unique local addresses). The
-    SID is free again at the end: see `pybpfnf serve`. With --vm the probes come from a capture, in this process and without root.
+    SID is free again at the end: see `pybpfnf serve`. With --attached, end_dm is at the SID already, and stays. With --vm the probes come
+    from a capture, in this process and without root.
     """
+    if attached:
+        check_alone(click.get_current_context(), "--attached", ("sid", "table", "allowed", "source", "stamps"))
     if pcap is None and sid is None:
         raise click.UsageError("a SID is needed, where the probes come to")
     try:
@@ -88,6 +93,9 @@ def responder_command(
         if pcap is not None:
             with input_file(pcap) as stream:
                 serve_packets(FUNCTION, responder.control, packets_of(stream, str(pcap)), config=config)
+        elif attached:
+            assert sid is not None
+            serve_attached(FUNCTION, responder.control, sid, table=table)
         else:
             assert sid is not None
             serve(FUNCTION, responder.control, sid, dev=dev, table=table, config=config)

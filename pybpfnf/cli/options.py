@@ -57,6 +57,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON L
 table_option = click.option("--table", type=click.IntRange(1, 0xFFFFFFFF), help="The routing table (default: main).")
 
 
+attached_option = click.option("--attached", is_flag=True, help="Use what is attached there already, as it is, and leave it there.")
+
+
 def output_option(help_text: str, *names: str, required: bool = False) -> Callable[[F], F]:
     return click.option(*names, "output", metavar="FILE", type=click.Path(path_type=Path), required=required, help=help_text)
 

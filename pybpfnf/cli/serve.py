@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from pybpfnf.apps.control import PLACE_KEYS, controlled
-from pybpfnf.apps.serve import serve, serve_packets
+from pybpfnf.apps.serve import serve, serve_attached, serve_packets
 from pybpfnf.cli.files import input_file
-from pybpfnf.cli.options import chosen, table_option
+from pybpfnf.cli.options import attached_option, check_alone, chosen, table_option
 from pybpfnf.errors import InputError
 from pybpfnf.testing.pcap import read_capture
 
@@ -24,6 +24,7 @@ from pybpfnf.testing.pcap import read_capture
 @click.option("--via", metavar="ADDRESS", help="The next hop, for a program that is not bound to a SID.")
 @click.option("--headroom", type=click.IntRange(0, 256), metavar="BYTES", help="What an lwt_xmit program puts in front of packets.")
 @table_option
+@attached_option
 @click.option("--vm", "pcap", metavar="PCAP", type=click.Path(path_type=Path), help="Run the packets of a capture in the VM instead.")
 def serve_command(
     target: str,
@@ -31,6 +32,7 @@ def serve_command(
     type_name: str | None,
     config: Mapping[str, str],
     pcap: Path | None,
+    attached: bool,
     **given: Any,
 ) -> None:
     """Attach a function and run its control with it, until either ends (root).
@@ -41,17 +43,19 @@ def serve_command(
     (`for record in nf.feed(events)`) and a log (`nf.log("slow", delay=delay)`), which goes to stderr as JSON Lines.
 
     When the control returns or fails, and on SIGTERM and SIGINT, the function is detached. With --vm the packets of a capture are run in
-    this process, without root, as the control asks for records, and nothing is attached.
+    this process, without root, as the control asks for records, and nothing is attached. With --attached the function is there already,
+    and stays.
     """
+    if attached:
+        check_alone(click.get_current_context(), "--attached", ("target", "program", "sid", "route", "table"))
     found = controlled(target, program)
     if pcap is not None:
         with input_file(pcap) as stream:
             packets = packets_of(stream, str(pcap))
             serve_packets(found.target, found.control, packets, program=program, type=type_name, config=config)
         return
-    place = {key: found.place.get(key) if given[key] is None else given[key] for key in PLACE_KEYS}
-    sid: Any = place.pop("sid")
-    route: Any = place.pop("route")
+    place: dict[str, Any] = {key: found.place.get(key) if given[key] is None else given[key] for key in PLACE_KEYS}
+    sid, route = place.pop("sid"), place.pop("route")
     if given["sid"] is not None or given["route"] is not None:
         sid, route = given["sid"], given["route"]  # one from here, and not the other from the file beside it
     destination = sid if route is None else route
@@ -63,8 +67,10 @@ def serve_command(
         raise InputError(
             f"{target} is bound to a SID or to a route, and both are given", hint="leave out --sid or --route, or one in SERVE"
         )
-    binding: dict[str, Any] = place
-    serve(found.target, found.control, destination, **binding, program=program, type=type_name, config=config)
+    if attached:
+        serve_attached(found.target, found.control, destination, table=place["table"], program=program)
+        return
+    serve(found.target, found.control, destination, **place, program=program, type=type_name, config=config)
 
 
 def packets_of(stream: Any, name: str) -> Iterator[bytes]:

@@ -269,6 +269,44 @@ def test_while_it_is_served_other_commands_see_and_set_it(daemon: Callable[..., 
 
 @pytest.mark.kernel
 @pytest.mark.usefixtures("namespace")
+def test_what_is_attached_already_is_served_as_it_is_and_stays(
+    daemon: Callable[..., subprocess.Popen[str]], write: Callable[..., str]
+) -> None:
+    path = write(FUNCTION + LOOP)
+    pybpfnf.attach(path, SID, dev="b0")
+    refused = daemon(path, "--sid", SID, "--dev", "b0")
+    assert refused.stderr is not None
+    assert "or use what is there, with --attached" in refused.stderr.read()
+    process = daemon(path, "--sid", SID, "--attached")
+    assert event(process, "found")["destination"] == SID
+    send(packet(5))
+    assert event(process, "seen")["tag"] == 5
+    process.terminate()
+    assert process.wait(10) == 0
+    with pybpfnf.attached(SID) as nf:
+        assert nf["MARK"] == 0
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("namespace", "own_bpffs")
+def test_another_function_that_is_attached_is_not_served(write: Callable[..., str]) -> None:
+    found = controlled(write(FUNCTION + LOOP))
+    with pytest.raises(InputError, match=f"nothing is attached to {SID}"):
+        pybpfnf.serve_attached(found.target, found.control, SID, log=Log(StringIO()))
+    pybpfnf.attach("end", SID, dev="b0")
+    with pytest.raises(InputError, match=f"{SID} has end attached, not watch"):
+        pybpfnf.serve_attached(found.target, found.control, SID, log=Log(StringIO()))
+
+
+def test_what_is_attached_already_is_bound_as_it_is(write: Callable[..., str]) -> None:
+    command = [sys.executable, "-m", "pybpfnf", "serve", write(FUNCTION + LOOP), "--sid", SID, "--attached", "--dev", "b0"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--attached does not go with --dev" in done.stderr
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("namespace")
 def test_a_control_that_does_not_listen_is_interrupted(daemon: Callable[..., subprocess.Popen[str]], write: Callable[..., str]) -> None:
     process = daemon(write(FUNCTION + DEAF), "--sid", SID, "--dev", "b0")
     event(process, "attached")
