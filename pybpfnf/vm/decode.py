@@ -16,8 +16,9 @@ from pybpfnf.vm.alu import ALU, ATOMICS, SWAPS, TESTS, U64, signed
 from pybpfnf.vm.arguments import Subprogram
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import ArrayMap
-from pybpfnf.vm.memory import Handle
+from pybpfnf.vm.memory import OFFSET, Handle
 from pybpfnf.vm.steps import NEVER_WRITES_DST, Calls, Registers, Step, faulting
+from pybpfnf.vm.written_out import COMPUTED, JUMPS
 
 
 def decode_steps(insns: Sequence[Insn], calls: Calls) -> list[Step]:
@@ -61,6 +62,9 @@ def _alu(insn: Insn, slot: int, calls: Calls) -> Step:
     operation = ALU[insn.form.op, insn.form.width]
     dst, src, following = insn.dst, insn.src, slot + 1
     immediate = insn.imm & U64
+    written_out = COMPUTED.get(insn.form.name)
+    if written_out is not None:
+        return written_out(dst, immediate if insn.form.uses_imm else src, following)
     if insn.form.op.startswith("mov"):
         # The old dst does not matter, and may be unset.
         if insn.form.uses_imm:
@@ -108,30 +112,41 @@ def _swap(insn: Insn, slot: int, calls: Calls) -> Step:
 
 
 def _load(insn: Insn, slot: int, calls: Calls) -> Step:
-    load, size = calls.host.memory.load, insn.form.width // 8
+    memory, size = calls.host.memory, insn.form.width // 8
     dst, src, off, following = insn.dst, insn.src, insn.off, slot + 1
     if insn.form.op == "ldxs":
         width = insn.form.width
 
         def signed_step(registers: Registers) -> int:
-            registers[dst] = signed(load(registers[src] + off, size), width) & U64
+            registers[dst] = signed(memory.load(registers[src] + off, size), width) & U64
             return following
 
         return signed_step
 
-    def step(registers: Registers) -> int:
-        registers[dst] = load(registers[src] + off, size)
+    regions, bad_address = memory.regions, memory.bad_address
+
+    def step(registers: Registers) -> int:  # memory.load, without the call
+        address = registers[src] + off
+        region = regions.get(address >> 32)
+        if region is None:
+            bad_address("read", address, size)
+        registers[dst] = region.load(address & OFFSET, size)
         return following
 
     return step
 
 
 def _store_register(insn: Insn, slot: int, calls: Calls) -> Step:
-    store, size, mask = calls.host.memory.store, insn.form.width // 8, (1 << insn.form.width) - 1
+    memory, size, mask = calls.host.memory, insn.form.width // 8, (1 << insn.form.width) - 1
     dst, src, off, following = insn.dst, insn.src, insn.off, slot + 1
+    regions, bad_address = memory.regions, memory.bad_address
 
-    def step(registers: Registers) -> int:
-        store(registers[dst] + off, size, registers[src] & mask)
+    def step(registers: Registers) -> int:  # memory.store, without the call
+        address = registers[dst] + off
+        region = regions.get(address >> 32)
+        if region is None:
+            bad_address("write", address, size)
+        region.store(address & OFFSET, size, registers[src] & mask)
         return following
 
     return step
@@ -246,8 +261,11 @@ def _packet_load(insn: Insn, slot: int, calls: Calls) -> Step:
 def _jump(insn: Insn, slot: int, calls: Calls) -> Step:
     test = TESTS[insn.form.op, insn.form.width]
     dst, src, following, target = insn.dst, insn.src, slot + 1, slot + 1 + insn.off
+    immediate = insn.imm & U64
+    written_out = JUMPS.get(insn.form.name)
+    if written_out is not None:
+        return written_out(dst, immediate if insn.form.uses_imm else src, following, target)
     if insn.form.uses_imm:
-        immediate = insn.imm & U64
 
         def with_immediate(registers: Registers) -> int:
             return target if test(registers[dst], immediate) else following

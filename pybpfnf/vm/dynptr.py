@@ -70,7 +70,7 @@ class Dynptrs:
     @property
     def held(self) -> bool:
         """Whether a reservation is to be given back."""
-        return any(each.reference for each in self._at.values())
+        return bool(self._at) and any(each.reference for each in self._at.values())
 
     def clear(self) -> None:
         self._at.clear()

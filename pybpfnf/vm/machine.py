@@ -13,7 +13,7 @@ from pybpfnf.vm.decode import decode_steps
 from pybpfnf.vm.faults import AFTER_CALL, UNWRITTEN, GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.memory import STACK_SIZE, StackFrame
-from pybpfnf.vm.steps import Registers
+from pybpfnf.vm.steps import Registers, Step
 from pybpfnf.vm.trace import Tracer
 
 MAX_FRAMES = 8  # MAX_CALL_FRAMES, include/linux/bpf_verifier.h
@@ -31,7 +31,7 @@ class Result:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would cost as much as the rest of a call
 class _Frame:
     """A function that is running: where it returns to, and what its caller gets back then."""
 
@@ -46,11 +46,11 @@ class Machine:
     def __init__(self, program: ProgramImage, host: Host, tracer: Tracer | None = None) -> None:
         self.host = host
         self._program = program
-        self._tracer = tracer
         self._frames: list[_Frame] = []
         self._executed = 0
         self._fault_slot: int | None = None
-        self._steps = decode_steps(program.insns, self)
+        steps = decode_steps(program.insns, self)
+        self._steps = steps if tracer is None else [_watched(step, slot, tracer) for slot, step in enumerate(steps)]
         host.call = self._call
 
     @property
@@ -100,13 +100,11 @@ class Machine:
         return registers[0]
 
     def _loop(self, slot: int, registers: Registers) -> None:
-        steps, tracer = self._steps, self._tracer
+        steps = self._steps
         executed = 0
         budget = self.host.environment.fuel - self._executed
         try:
             for executed in range(1, budget + 1):  # noqa: B007 (the count is wanted after the loop)
-                if tracer is not None:
-                    tracer.step(slot, registers)
                 slot = steps[slot](registers)
                 if slot < 0:
                     return
@@ -176,3 +174,13 @@ class Machine:
         before = [(start, name) for name, start in self.host.starts.items() if start <= (self._fault_slot or 0)]
         start, name = max(before, default=(0, None))
         return name, start
+
+
+def _watched(step: Step, slot: int, tracer: Tracer) -> Step:
+    """A step that tells the tracer before it is taken."""
+
+    def told(registers: Registers) -> int:
+        tracer.step(slot, registers)
+        return step(registers)
+
+    return told

@@ -7,13 +7,14 @@ that returned), is found out where it is used. Byte order is little-endian, as o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NoReturn, final
 
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm.faults import GuestFault
 
 STACK_SIZE = 512  # MAX_BPF_STACK, include/linux/filter.h
-_OFFSET = 0xFFFFFFFF
+OFFSET = 0xFFFFFFFF  # of an address: its low half
 # Far from zero and from what programs compute, so that a number taken for a pointer finds no region.
 _FIRST_NUMBER = 0x4000_0000
 
@@ -163,28 +164,27 @@ class Memory:
         self._at_end.clear()
         self._retired.clear()
 
+    @property
+    def regions(self) -> Mapping[int, Region]:
+        """By number, which is an address' high half: for who looks there so often that a call counts."""
+        return self._regions
+
     def load(self, address: int, size: int) -> int:
-        region = self._regions.get(address >> 32)
-        if region is None:
-            self._bad_address("read", address, size)
-        return region.load(address & _OFFSET, size)
+        return self.region(address, "read", size).load(address & OFFSET, size)
 
     def store(self, address: int, size: int, value: int) -> None:
-        region = self._regions.get(address >> 32)
-        if region is None:
-            self._bad_address("write", address, size)
-        region.store(address & _OFFSET, size, value)
+        self.region(address, "write", size).store(address & OFFSET, size, value)
 
     def read(self, address: int, size: int) -> bytes:
         region = self.region(address, "read", size)
-        return region.read(address & _OFFSET, size)
+        return region.read(address & OFFSET, size)
 
     def write(self, address: int, data: bytes) -> None:
         region = self.region(address, "write", len(data))
-        region.write(address & _OFFSET, data)
+        region.write(address & OFFSET, data)
 
     def check_writable(self, address: int, size: int) -> None:
-        self.region(address, "write", size).check_writable(address & _OFFSET, size)
+        self.region(address, "write", size).check_writable(address & OFFSET, size)
 
     def holds(self, region: Region) -> bool:
         """Whether the region is there still."""
@@ -194,16 +194,16 @@ class Memory:
         """The region that an address is in, whatever its offset; a fault where there is none."""
         region = self._regions.get(address >> 32)
         if region is None:
-            self._bad_address(verb, address, size)
+            self.bad_address(verb, address, size)
         return region
 
-    def _bad_address(self, verb: str, address: int, size: int) -> NoReturn:
-        number = (address >> 32) & _OFFSET
+    def bad_address(self, verb: str, address: int, size: int) -> NoReturn:
+        number = (address >> 32) & OFFSET
         if number in self._retired:
             raise memory_fault(f"{verb} of {_count(size)} through a stale pointer: {self._retired[number]}")
         above = self._regions.get(number + 1)
-        if above is not None and address & _OFFSET >= _OFFSET - 0xFFFF:
-            above.out_of_bounds(verb, (address & _OFFSET) - (_OFFSET + 1), size)
+        if above is not None and address & OFFSET >= OFFSET - 0xFFFF:
+            above.out_of_bounds(verb, (address & OFFSET) - (OFFSET + 1), size)
         if address == 0:
             raise memory_fault(f"{verb} of {_count(size)} through a null pointer")
         raise memory_fault(f"{verb} of {_count(size)} at {address:#x}, which is a number and no pointer")
