@@ -26,17 +26,20 @@ Linux 7.3 adds a report with sections (kernel/bpf/diagnostics.c):
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from typing import final
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.kernel.expressions import end_of_expression
 from pybpfnf.kernel.verifier_frames import calls_at_the_end
+from pybpfnf.kernel.verifier_origins import Chain, origins
 from pybpfnf.kernel.verifier_states import Note, notes
 from pybpfnf.kernel.verifier_words import TOO_LARGE, advice
 from pybpfnf.records import dataclass
 
+_LONGEST_STATEMENT = 60  # characters of one that is shown within a message
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\) ")
 # What the verifier prints beside instructions and messages (kernel/bpf/verifier.c and log.c): states, statistics, notes.
 _NOISE = re.compile(
@@ -58,13 +61,15 @@ _INVALIDATED = re.compile(r"\^-- invalidated: (.*(?:\n +\| {5,}\S.*)*)")
 @dataclass(frozen=True, slots=True)
 class Reading:
     """`slot` of the instruction that the verifier refused, None where the log names none; `suggestion` from Linux 7.3 on.
-    `notes`: what led there; `calls`: the slots of the calls of subprograms that led there, the innermost first."""
+    `notes`: what led there; `calls`: the slots of the calls of subprograms that led there, the innermost first; `origins`: which
+    instructions made the values of the registers that it names."""
 
     slot: int | None
     message: str
     suggestion: str | None = None
     notes: tuple[Note, ...] = ()
     calls: tuple[int, ...] = ()
+    origins: Mapping[str, Chain] = field(default_factory=dict)
 
 
 def read_log(log: str) -> Reading:
@@ -82,7 +87,9 @@ def _read_report(text: str, problem: str, before: str) -> Reading:
     focus = [*_INSN_LINE.findall(place), *_FOCUS.findall(place.partition("Instruction context:")[2])]
     slot = int(focus[-1]) if focus else None
     message = f"{problem}: {reason.rstrip('.')}" if reason else problem
-    return Reading(slot, message, suggestion or None, _causes(text), calls_at_the_end(before.splitlines()))
+    lines = before.splitlines()
+    made = origins(lines, f"{_read_lines(before).message} {message}")
+    return Reading(slot, message, suggestion or None, _causes(text), calls_at_the_end(lines), made)
 
 
 def _causes(text: str) -> tuple[Note, ...]:
@@ -112,13 +119,14 @@ def _read_lines(log: str) -> Reading:
         # Structural refusals ("unreachable insn 5") come before the walk and name their instruction in words.
         slot = int(named[1])
     lines = log.splitlines()
-    return Reading(slot, text, notes=notes(lines, text), calls=calls_at_the_end(lines))
+    return Reading(slot, text, notes=notes(lines, text), calls=calls_at_the_end(lines), origins=origins(lines, text))
 
 
 def diagnose(log: str, program: ProgramImage) -> Diagnostic:
     """The one diagnostic for a refusal, at the source line where the object has line records, else at the instruction."""
     reading = read_log(log)
     message = f"the kernel refused {program.name}: {reading.message or 'it gave no reason'}{_told(reading.notes, program)}"
+    message += "".join(_named(reading, program))
     # Without an instruction the refusal is of the whole program: its first line stands for it.
     record = program.line_at(reading.slot or 0)
     hint = _hint(reading, program)
@@ -157,6 +165,24 @@ def _hint(reading: Reading, program: ProgramImage) -> str | None:
     if program.on_fault is not None and not TOO_LARGE.search(reading.message):
         return "the compiler has accepted this, so it is a bug of pybpfnf: please report it with the log"
     return reading.suggestion or advice(reading.message)
+
+
+def _named(reading: Reading, program: ProgramImage) -> Iterator[str]:
+    """The last statement before the refused one that made each register's value, where the object has its line: it names the variable."""
+    refused = program.line_at(reading.slot or 0)
+    for register, chain in reading.origins.items():
+        for record in map(program.line_at, reversed(chain)):
+            if (
+                record is not None
+                and record.text.strip()
+                and (refused is None or (record.file, record.line) != (refused.file, refused.line))
+            ):
+                yield f"; {register} is from `{_shortened(record.text.strip())}` in line {record.line}"
+                break
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_STATEMENT else f"{text[: _LONGEST_STATEMENT - 3]}..."
 
 
 def _told(found: tuple[Note, ...], program: ProgramImage) -> str:

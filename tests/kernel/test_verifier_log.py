@@ -75,7 +75,9 @@ processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
     [
         (
             PACKET_ACCESS,
-            Reading(1, "invalid access to packet, off=5 size=1, R2(id=0,off=5,r=0); R2 offset is outside of the packet"),
+            Reading(
+                1, "invalid access to packet, off=5 size=1, R2(id=0,off=5,r=0); R2 offset is outside of the packet", origins={"R2": (0,)}
+            ),
         ),
         (BRANCHES, Reading(3, "R7 !read_ok")),
         ("unreachable insn 5\nprocessed 0 insns (limit 1000000)\n", Reading(5, "unreachable insn 5")),
@@ -88,6 +90,7 @@ processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
                 "Memory Safety: Packet access is not proven in bounds: The program reads 1 byte at offset 5 of the packet, "
                 "and no check on this path shows that the packet is that long",
                 "Compare the end of the access with data_end before it.",
+                origins={"R2": (0,)},
             ),
         ),
         (
@@ -105,8 +108,18 @@ def test_a_diagnostic_stands_at_the_source_line_of_the_refused_instruction() -> 
     lines = (LineRecord(0, "probe.py", 13, 5, "    data = pkt.data"), LineRecord(1, "probe.py", 14, 11, "    tag = data[5]"))
     diagnostic = diagnose(REPORT, ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", (), lines=lines))
     assert diagnostic.render().splitlines()[0].startswith("probe.py:14:11: error: the kernel refused probe: Memory Safety: Packet access")
+    assert diagnostic.message.endswith("; R2 is from `data = pkt.data` in line 13")
     assert diagnostic.source_line == "    tag = data[5]"
     assert diagnostic.hint == "Compare the end of the access with data_end before it."
+
+
+def test_a_statement_is_shown_as_long_as_it_fits_and_never_the_refused_one() -> None:
+    long = LineRecord(0, "probe.py", 13, 5, f"data = {'x' * 70}")
+    same = (LineRecord(0, "probe.py", 14, 5, "tag = pkt.data[5]"), LineRecord(1, "probe.py", 14, 11, "tag = pkt.data[5]"))
+    found = diagnose(PACKET_ACCESS, ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", (), lines=(long, same[1])))
+    assert found.message.endswith(f"; R2 is from `data = {'x' * 50}...` in line 13")
+    found = diagnose(PACKET_ACCESS, ProgramImage("probe", "lwt_seg6local", "lwt_seg6local", (), lines=same))
+    assert found.message.endswith("R2 offset is outside of the packet")
 
 
 def test_without_line_records_a_diagnostic_names_the_instruction() -> None:
