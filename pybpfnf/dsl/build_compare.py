@@ -14,7 +14,19 @@ from pybpfnf.dsl.build_packet import fresh
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.hooks import HOOKS
 from pybpfnf.dsl.operands import article, as_number, describe, present, same_type, zero
-from pybpfnf.dsl.types import ADDRESS, BOOL, VERDICT, IntType, OctetsType, OptionalType, Type, struct_of
+from pybpfnf.dsl.types import (
+    ADDRESS,
+    BOOL,
+    VERDICT,
+    ArrayType,
+    IntType,
+    OctetsType,
+    OptionalType,
+    PacketViewType,
+    Type,
+    WireArrayType,
+    struct_of,
+)
 from pybpfnf.dsl.values import POISON, Choice, Constant, HeaderView, Literal, Nothing, Poison, Typed, Value
 from pybpfnf.records import dataclass
 
@@ -57,6 +69,12 @@ def compare(b: Builder, op: ir.CompareOp, values: tuple[Value, Value], nodes: tu
         b.error("type", "None is asked for with `is`", whole, f"write `{other} {word} None`")
         return zero(BOOL, whole, b)
     left, right = present(b, left, nodes[0]), present(b, right, nodes[1])
+    for value, node in ((left, nodes[0]), (right, nodes[1])):
+        if isinstance(value, Typed) and (items := _items(value.expr.type)) is not None:
+            text = b.text(node)
+            hint = f"compare its items: `for i in range({items}):`, and `{text}[i]`"
+            b.error("type", f"`{text}` is {describe(value)}, which is compared item by item", whole, hint)
+            return zero(BOOL, whole, b)
     left, right = as_octets(b, left, right, nodes[0]), as_octets(b, right, left, nodes[1])
     if (lengths := lengths_differ(left, right)) is not None:
         message = f"{lengths[0]} bytes are compared with {lengths[1]}: they are never equal"
@@ -70,6 +88,12 @@ def compare(b: Builder, op: ir.CompareOp, values: tuple[Value, Value], nodes: tu
         message = f"`{b.text(nodes[0])}` is {describe(left)}, and `{b.text(nodes[1])}` is {describe(right)}"
         return _differ(b, left, right, message, whole) or _compare_numbers(b, op, left, right, nodes, whole)
     return _compare_numbers(b, op, left, right, nodes, whole)
+
+
+def _items(type_: Type) -> int | None:
+    """How many items a value has; None for one that is no array."""
+    within = type_.of if isinstance(type_, PacketViewType) else type_
+    return within.count if isinstance(within, ArrayType | WireArrayType) else None
 
 
 def _is_address(value: Value) -> bool:
