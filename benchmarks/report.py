@@ -17,6 +17,7 @@ from benchmarks.files import FileSpeed
 from benchmarks.links import FRAME, LinkSpeed
 from benchmarks.measure import Spread
 from benchmarks.probes import PAPER, ProbeSpeed
+from benchmarks.sustained import RATE, Sustained
 from benchmarks.virtual_labs import LabSpeed
 from benchmarks.vm_speed import KERNEL, Speed
 
@@ -27,15 +28,16 @@ class Report:
     """One run. `setting` says on what; `missing` what could not be measured, and why."""
 
     setting: dict[str, str]
-    build: Sequence[BuildTime]
-    codegen: Sequence[CodeFigures]
-    vm: Sequence[Speed]
-    files: Sequence[FileSpeed]
-    links: Sequence[LinkSpeed]
-    labs: Sequence[LabSpeed]
-    delays: Sequence[DelayTruth]
-    probes: Sequence[ProbeSpeed]
     missing: Sequence[str]
+    build: Sequence[BuildTime] = ()
+    codegen: Sequence[CodeFigures] = ()
+    vm: Sequence[Speed] = ()
+    files: Sequence[FileSpeed] = ()
+    links: Sequence[LinkSpeed] = ()
+    labs: Sequence[LabSpeed] = ()
+    delays: Sequence[DelayTruth] = ()
+    probes: Sequence[ProbeSpeed] = ()
+    sustained: Sequence[Sustained] = ()
 
     def as_json(self) -> str:
         """Times in milliseconds (`build`) and nanoseconds (`codegen`, `vm`), in seconds of `files` and `labs`; `links` says its own."""
@@ -46,22 +48,30 @@ class Report:
             console.print(f"{name}: {value}", highlight=False)
         for line in self.missing:
             console.print(f"missing: {line}", highlight=False)
-        if self.build:
-            console.print(_build_table(self.build))
-        if self.codegen:
-            console.print(_code_table(self.codegen))
-        if self.vm:
-            console.print(_vm_table(self.vm))
-        if self.files:
-            console.print(_files_table(self.files))
-        if self.links:
-            console.print(_links_table(self.links))
-        if self.labs:
-            console.print(_labs_table(self.labs))
-        if self.delays:
-            console.print(_delays_table(self.delays))
-        if self.probes:
-            console.print(_probes_table(self.probes))
+        for rows, table in (
+            (self.build, _build_table),
+            (self.codegen, _code_table),
+            (self.vm, _vm_table),
+            (self.files, _files_table),
+            (self.links, _links_table),
+            (self.labs, _labs_table),
+            (self.delays, _delays_table),
+            (self.probes, _probes_table),
+            (self.sustained, _sustained_table),
+        ):
+            if rows:
+                console.print(table(rows))
+
+
+def _sustained_table(rows: Sequence[Sustained]) -> Table:
+    title = f"delay monitoring: {RATE:,} probes a second, at a responder with a processor of its own and a collector on that of the source"
+    table = Table("s", title=title, title_justify="left")
+    for name in ("sent", "heard", "answered", "collected", "responder, of a processor", "collector"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        counts = [f"{count:,}" for count in (row.sent, row.heard, row.answered, row.collected)]
+        table.add_row(f"{row.seconds:.1f}", *counts, *(f"{each / row.seconds * 100:.0f} %" for each in (row.responder, row.collector)))
+    return table
 
 
 def _probes_table(rows: Sequence[ProbeSpeed]) -> Table:
@@ -158,10 +168,6 @@ def _delays_table(rows: Sequence[DelayTruth]) -> Table:
         times = (row.known, row.median, row.median - row.known, row.spread)
         table.add_row(row.ways, str(row.sent), str(row.answered), *(f"{time / 1e6:.3f}" for time in times))
     return table
-
-
-def _late(median: float, most: float) -> str:
-    return f"{median / 1e6:.3f} ({most / 1e6:.3f})"
 
 
 def _against(row: CodeFigures, yardsticks: Sequence[CodeFigures]) -> Iterator[str]:

@@ -143,14 +143,14 @@ def _build(netlink: Netlink) -> None:
     for name in ("feed0", "sink0"):
         set_sysctl(f"ipv6/conf/{name}/disable_ipv6", 1)
     set_sysctl("ipv6/conf/all/forwarding", 1)
-    _receive_by_napi("in0")
+    receive_by_napi("in0")
     for index in (_LOOPBACK, _IN, _SINK, _FEED, _OUT):
         links.set_flags(netlink, index, IFF_UP, IFF_UP)
     links.add_address(netlink, _OUT, _ADDRESS, 128)
     wait_for_address(netlink, _ADDRESS)
 
 
-def _receive_by_napi(device: str) -> None:
+def receive_by_napi(device: str) -> None:
     """A veth polls like a network card's driver, and takes XDP frames, where GRO is on (drivers/net/veth.c)."""
     value = ctypes.create_string_buffer(struct.pack("II", _ETHTOOL_SGRO, 1), 8)
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:

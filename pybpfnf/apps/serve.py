@@ -58,7 +58,8 @@ def serve(
         try:
             made = attach(target, destination, dev=dev, via=via, headroom=headroom, table=table, program=program, type=type, config=config)
         except InputError as error:
-            if there(destination, table) is None:
+            found = there(destination, table)
+            if found is None or found.problems:
                 raise
             raise InputError(error.message, hint=f"{error.hint}; or use what is there, with --attached") from None
         stack.callback(_detach, destination, table, log)

@@ -39,6 +39,7 @@ from pybpfnf.dsl.check_ir import check_module
 from pybpfnf.dsl.layout import check_stack
 from pybpfnf.dsl.locals import Inferred, Locals
 from pybpfnf.dsl.long_loops import with_long_loops
+from pybpfnf.dsl.parts import check_parts
 from pybpfnf.dsl.scope import ModuleScope, ScopeError
 from pybpfnf.dsl.signature import build_signature, name_span
 from pybpfnf.dsl.source import FunctionSource
@@ -110,7 +111,12 @@ def compile_module(programs: Sequence[Program]) -> ir.Module:
         diagnostics = [
             found
             for function, source in built
-            for found in (*check_stack(function, source), *check_work(function, programs[0].license, scope), *_check_locks(function, scope))
+            for found in (
+                *check_stack(function, source),
+                *check_work(function, programs[0].license, scope),
+                *_check_locks(function, scope),
+                *(scope.file(span).diagnostic("read-only", message, span, hint) for span, message, hint in check_parts(function)),
+            )
         ]
         for subprogram in called_subprograms(functions):
             diagnostics += (*check_work(subprogram, programs[0].license, scope), *_check_locks(subprogram, scope))

@@ -17,7 +17,6 @@ from pybpfnf.dsl.flow import PoisonBinding, ValueBinding, ViewBinding
 from pybpfnf.dsl.intervals import known_values
 from pybpfnf.dsl.locals import bound_names, optional_of
 from pybpfnf.dsl.operands import default_typed, describe, settle, to_type, why_missing
-from pybpfnf.dsl.parts import note_part
 from pybpfnf.dsl.scope import ScopeError
 from pybpfnf.dsl.signature import unquoted
 from pybpfnf.dsl.surface.calls import HelperFunction
@@ -183,7 +182,6 @@ def _store_value(b: Builder, target: ast.Name, value: Value, node: ast.expr) -> 
         value = default_typed(b, value, node)
     expr = to_type(b, value, type_, node, f"`{name}`")
     local = b.locals.of(name, type_)
-    note_part(b, name, expr, node)
     b.flow.bound[name] = ValueBinding(local, values=known_values(expr))
     return (ir.Assign(local, expr, b.span(target)),)
 

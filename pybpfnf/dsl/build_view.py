@@ -13,7 +13,6 @@ from pybpfnf.dsl.build_index import build_index
 from pybpfnf.dsl.build_struct import field_value, hold_place
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.operands import as_number, convert, describe, present, to_type
-from pybpfnf.dsl.parts import refuse_part
 from pybpfnf.dsl.surface.packets import Ipv6, Srh
 from pybpfnf.dsl.surface.route_headers import Ipv4, XmitIpv4, XmitIpv6
 from pybpfnf.dsl.surface.scalars import value_type
@@ -180,7 +179,7 @@ def store_wire(b: Builder, place: ir.WirePlace, value: Value, target: ast.expr, 
     stored = field_value(b, place.type, bits, value, node, f"`{b.text(target)}`")
     if isinstance(stored, bytes):
         stored = ir.Const(stored, place.type, b.span(node))
-    return (ir.SetWire(place, stored, b.span(target)),) if _is_writable(b, place, target) else ()
+    return (ir.SetWire(place, stored, b.span(target)),) if _is_writable(b, target) else ()
 
 
 def update_wire(b: Builder, place: ir.WirePlace, target: ast.expr, node: ast.AugAssign) -> tuple[ir.Stmt, ...]:
@@ -190,13 +189,13 @@ def update_wire(b: Builder, place: ir.WirePlace, target: ast.expr, node: ast.Aug
         return ()
     before, held = hold_place(b, place)
     value = updated(b, held, node)
-    if isinstance(value, Poison) or not _is_writable(b, place, target):
+    if isinstance(value, Poison) or not _is_writable(b, target):
         return ()
     return (*before, ir.SetWire(held, value, b.span(node)))
 
 
-def _is_writable(b: Builder, place: ir.WirePlace, target: ast.expr) -> bool:
+def _is_writable(b: Builder, target: ast.expr) -> bool:
     if b.hook.packet is PacketRights.READ_WRITE:
-        return not refuse_part(b, place, target)
+        return True
     b.error("read-only", f"{b.hook.name} cannot write `{b.text(target)}`", target, "only an lwt_xmit function writes the packet itself")
     return False

@@ -26,15 +26,6 @@ class Covered:
     row: Checksum
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a name stands for: a part of a header, as the source has it, and the class whose checksum covers it."""
-
-    text: str
-    whole: HeaderType
-
-
 def checksum_over(place: Place) -> Covered | None:
     """The checksum that a write to the place changes; None where it changes none, or is one to the checksum itself.
 
@@ -52,21 +43,6 @@ def checksum_over(place: Place) -> Covered | None:
             return None
         if row.covers is None or high + size <= row.covers:
             return Covered(node, row)
-    return None
-
-
-def whole_of(part: ir.Expr) -> HeaderType | None:
-    """The class whose checksum covers a part of it, where the part's own class does not say so: written through the part alone, it
-    would not follow."""
-    if _row(part) is not None:
-        return None
-    node = part
-    while isinstance(node, ir.WireRead | ir.WireItem):
-        node = node.base
-        if _row(node) is not None:
-            assert isinstance(node.type, PacketViewType)
-            assert isinstance(node.type.of, HeaderType)
-            return node.type.of
     return None
 
 

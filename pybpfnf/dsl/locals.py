@@ -8,7 +8,6 @@ from dataclasses import field
 from typing import TypeAlias, final
 
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.checksums import Part
 from pybpfnf.dsl.conversions import join_types
 from pybpfnf.dsl.types import S64, AddressType, BoolType, IntType, OptionalType, Type
 from pybpfnf.records import dataclass
@@ -57,7 +56,6 @@ class Locals:
         self.names = _local_names(definition) - self.globals
         self.declared: dict[str, Type] = {}
         self.views: set[str] = set()  # names that hold views of the packet
-        self.parts: dict[str, Part] = {}  # names of parts of headers whose checksum covers them
         self.seen: dict[Key, Type | None] = {}
         self._made: dict[tuple[int, str, Type], ir.Local] = {} if within is None else within._made
         self.instance = instance
