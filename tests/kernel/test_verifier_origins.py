@@ -35,6 +35,42 @@ def test_a_value_comes_back_from_the_stack() -> None:
     assert origin(log) == (0, 1, 3)
 
 
+SPILLED = ["0: (61) r7 = *(u32 *)(r1 +76)", "1: (7b) *(u64 *)(r10 -16) = r7"]
+FILLED = ["7: (79) r2 = *(u64 *)(r10 -16)", "8: (71) r0 = *(u8 *)(r2 +5)"]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        ["2: (63) *(u32 *)(r10 -16) = r3"],
+        ["2: (62) *(u32 *)(r10 -12) = 7"],
+        ["2: (7a) *(u64 *)(r10 -16) = 0"],
+        ["2: (7b) *(u64 *)(r10 -20) = r3"],
+        ["2: (c3) lock *(u32 *)(r10 -16) += r3"],
+        ["2: (bf) r4 = r10", "3: (07) r4 += -24", "4: (73) *(u8 *)(r4 +8) = r3"],
+        ["2: (bf) r3 = r10", "3: (07) r3 += -24", "4: (85) call bpf_skb_load_bytes#26"],
+        ["2: (bf) r1 = r10", "3: (85) call pc+9", "caller:", "callee:", "12: (95) exit", "to caller at 4:"],
+    ],
+)  # fmt: skip
+def test_what_is_written_over_on_the_stack_has_no_origin_any_more(between: list[str]) -> None:
+    assert origins([*SPILLED, *between, *FILLED], "R2 is bad") == {"R2": (7,)}
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        ["2: (63) *(u32 *)(r10 -8) = r3"],
+        ["2: (7b) *(u64 *)(r10 -24) = r3"],
+        ["2: (63) *(u32 *)(r3 -16) = r4"],
+        ["2: (bf) r4 = r10", "3: (61) r4 = *(u32 *)(r1 +80)", "4: (73) *(u8 *)(r4 -16) = r3"],
+        ["2: (bf) r2 = r10", "3: (07) r2 += -4", "4: (85) call bpf_map_lookup_elem#1"],
+        ["2: (85) call bpf_ktime_get_ns#5"],
+    ],
+)  # fmt: skip
+def test_other_writes_leave_it_its_origin(between: list[str]) -> None:
+    assert origins([*SPILLED, *between, *FILLED], "R2 is bad") == {"R2": (0, 1, 7)}
+
+
 def test_at_a_branch_values_are_what_they_were_there() -> None:
     log = """
     0: (b7) r2 = 1
