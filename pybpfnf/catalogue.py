@@ -33,12 +33,12 @@ class Entry:
 
 def directory() -> Path:
     """Where the catalogue is: `functions/` of the checkout, or `pybpfnf/functions` of an installation."""
+    checkout = Path(__file__).resolve().parent.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "functions" / "__init__.py").is_file():
+        return checkout / "functions"  # its own, also where another is installed
     spec = find_spec("pybpfnf.functions")
     if spec is not None and spec.submodule_search_locations:
         return Path(next(iter(spec.submodule_search_locations)))
-    beside = Path(__file__).resolve().parent.parent / "functions"  # a checkout on PYTHONPATH, not installed
-    if (beside / "__init__.py").is_file():
-        return beside
     raise InputError("the catalogue (pybpfnf.functions) is not installed", hint="reinstall pybpfnf")
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import pytest
 
+from pybpfnf.cli.commands import COMMANDS
 from pybpfnf.compile import compile_file
 from pybpfnf.errors import CompileError
 from pybpfnf.image import read
@@ -39,7 +40,7 @@ _FENCE = re.compile(r"^```(\w+)?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = {"python", "console", "seg"}
 _PROGRAM = re.compile(r"^@(seg6local|lwt_in|lwt_out|lwt_xmit)\b", re.MULTILINE)
 # Languages that only show something; any other fence is an error, so that no block escapes by a typing mistake.
-_LABS = ("two-nodes", "documented")  # that documents make
+_LABS = ("two-nodes", "documented", "delays")  # that documents make
 _SHOWN = {"text", "toml", "bash", "asm"}
 
 
@@ -183,3 +184,8 @@ def test_the_kernel_takes_the_programs_of_a_document(document: Path, tmp_path: P
             image = _compiled(block, where)
             for program in image.programs:
                 load_program(image, program).close()
+
+
+def test_the_readme_has_each_command_in_its_table() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"\n| `{name}" not in text] == []

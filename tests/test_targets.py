@@ -30,6 +30,10 @@ def test_a_python_file_is_source_and_any_other_path_an_object(tmp_path: Path) ->
     assert found == [Source(tmp_path / "a.py"), ObjectFile(tmp_path / "a.o"), ObjectFile(tmp_path / "prog")]
 
 
+def test_a_checkout_has_its_own_catalogue_whatever_is_installed() -> None:
+    assert catalogue.directory() == Path(catalogue.__file__).resolve().parent.parent / "functions"
+
+
 def test_a_bare_name_is_a_catalogue_function() -> None:
     assert targets.locate("tag_increment") == Source(catalogue.directory() / "tag_increment.py")
 

@@ -167,3 +167,10 @@ def _jump_forms() -> Iterator[Form]:
 
 FORMS: Mapping[str, Form] = {form.name: form for family in (_alu_forms, _memory_forms, _jump_forms) for form in family()}
 """Every form by name."""
+
+
+def jump_target(insn: Insn, slot: int) -> int | None:
+    """Where a jump at that slot leads, if it is taken; None for what is no jump (RFC 9669 section 4.3)."""
+    if insn.form.kind is Kind.JUMP or insn.form.name == "ja":
+        return slot + 1 + insn.off
+    return slot + 1 + insn.imm if insn.form.name == "jal" else None

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import final
 
 from pybpfnf.abi.codec import decode, encode, make
-from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.forms import Insn, Kind, jump_target
 from pybpfnf.backend import elf, extinfo
 from pybpfnf.records import dataclass
 
@@ -81,17 +81,11 @@ def _by_slot(insns: tuple[Insn, ...]) -> Iterator[tuple[int, Insn]]:
 
 def _successors(slot: int, insn: Insn) -> Iterator[tuple[int, bool]]:
     """Where it goes on, and whether by a jump. A call comes back; what it calls is a function of its own."""
-    target = _target(slot, insn)
+    target = jump_target(insn, slot)
     if insn.form.kind is Kind.JUMP or (target is None and insn.form.kind is not Kind.EXIT):
         yield slot + insn.slots, insn.form.kind is Kind.JUMP
     if target is not None:
         yield target, True
-
-
-def _target(slot: int, insn: Insn) -> int | None:
-    if insn.form.kind is Kind.JUMP or insn.form.name == "ja":
-        return slot + 1 + insn.off
-    return slot + 1 + insn.imm if insn.form.name == "jal" else None
 
 
 # ------------------------------------------------------------------------------------------------------------- shifting
@@ -128,7 +122,7 @@ def _moved(object_: elf.Object, index: int, shifts: Mapping[int, Shift]) -> Iter
     for slot, insn in _by_slot(decode(object_.sections[index].data)):
         if slot in shift.places:
             yield make("ja", off=0)
-        symbol, target = named.get(slot * _SLOT), _target(slot, insn)
+        symbol, target = named.get(slot * _SLOT), jump_target(insn, slot)
         if target is not None:
             distance = shift(target) - shift(slot) - 1
             yield replace(insn, imm=distance) if insn.form.name == "jal" else replace(insn, off=distance)

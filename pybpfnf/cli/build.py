@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pybpfnf import image
-from pybpfnf.cli.files import output_file
+from pybpfnf.cli.files import output_file, refuse_same
 from pybpfnf.cli.options import output_option, program_option, target_argument
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage
@@ -30,8 +30,11 @@ def build_command(target: str, output: Path | None, emit: str | None, fault_coun
     if emit is not None:
         _write((_stage(target, emit, counted) + "\n").encode(), output or Path("-"))
         return
-    if not isinstance(locate(target, source=True), Source):
+    found = locate(target, source=True)
+    if not isinstance(found, Source):
         raise InputError(f"{target} is an object already", hint="`pybpfnf show` prints it")
+    if output is not None:
+        refuse_same(output, found.path)
     data = object_bytes(target, fault_counters=counted)
     if kernel is not None:
         _require(kernel, data, target)

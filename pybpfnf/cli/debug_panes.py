@@ -143,7 +143,7 @@ def place_line(debugger: Debugger) -> str:
     if state.slot is None:
         return f"packet {debugger.packet}: the run is over"
     text = linecache.getline(state.place.file, state.place.line).strip()
-    where = f"{Path(state.place.file).name}:{state.place.line}" if state.place.line else "(no line)"
+    where = f"{Path(state.place.file).name}:{state.place.line}" if state.place.line else "before the first line"
     return f"packet {debugger.packet}, instruction {state.slot}, {where}  {text}".rstrip()
 
 

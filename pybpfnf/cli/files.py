@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -29,6 +30,15 @@ def input_file(path: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+def refuse_same(output: Path, given: Path) -> None:
+    """Raises InputError where what is written would take the place of a source, which nothing brings back."""
+    if str(given) != "-" and output.exists() and given.exists() and output.samefile(given) and output.is_file():
+        raise InputError(f"{output} is what is read here, and would be written over", hint="name another file")
+
+
 @contextmanager
 def output_file(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name only when the block ends without an exception; until then a former one stays.
@@ -36,7 +46,7 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
     What is no regular file (`/dev/stdout`, a pipe) is written directly.
     """
     if _is_special(path):
-        with _opened(path) as stream:
+        with _named(path), _opened(path) as stream:
             yield stream
         return
     target = path.resolve()  # a link keeps being one: the file that it names is replaced
@@ -45,7 +55,7 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise unwritable(path, error) from None
     try:
-        with open(handle, "wb") as stream:
+        with _named(path), open(handle, "wb") as stream:
             yield stream
         os.chmod(name, _mode(target))
         os.replace(name, target)
@@ -66,6 +76,17 @@ def _opened(path: Path) -> BinaryIO:
         return path.open("wb")
     except OSError as error:
         raise unwritable(path, error) from None
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A disk that is full while the file is written is said with the file's name, which the kernel leaves out."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL:
+            raise unwritable(path, error) from None
+        raise
 
 
 def unwritable(path: Path, error: OSError) -> InputError:

@@ -168,7 +168,7 @@ def import_hint(error: ImportError, home: Home) -> str:
     """What to do about an import that failed: near names, then what can be imported."""
     missing = _MISSING_NAME.match(str(error))
     if missing is not None and error.name is not None:
-        near = get_close_matches(missing[1], vars(sys.modules.get(error.name, ModuleType(""))), n=1)
+        near = get_close_matches(missing[1], dir(sys.modules.get(error.name, ModuleType(""))), n=1)
         return f"did you mean `{near[0]}`?" if near else f"look for it in {error.name}"
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         parent, _, child = error.name.rpartition(".")

@@ -16,6 +16,8 @@ _HINTS = (
     ("instruction", "compile it for an older version of the instruction set: clang -mcpu=v3"),
 )
 
+_OLDEST = "what is compiled here is meant for Linux 6.1 and later"
+
 
 def require_kernel(image: ObjectImage, programs: Iterable[ProgramImage], kernel: str) -> None:
     """Raises CompileError with all that these programs need and Linux `kernel` ("6.1") lacks, InputError where that is no version."""
@@ -36,7 +38,9 @@ def lacks(image: ObjectImage, program: ProgramImage, kernel: str) -> list[Diagno
 
 def _diagnostic(program: ProgramImage, newer: Newer, kernel: str) -> Diagnostic:
     text = f"{newer.what} came with Linux {newer.since}, and is not in {kernel}"
-    hint = next((advice for start, advice in _HINTS if newer.what.startswith(start)), None)
+    of_the_language = program.on_fault is not None
+    hints = (advice for start, advice in _HINTS if newer.what.startswith(start) and not (start == "instruction" and of_the_language))
+    hint = next(hints, _OLDEST if of_the_language else None)
     record = None if newer.slot is None else program.line_at(newer.slot)
     if record is None or not record.line:
         place = "" if newer.slot is None else f" (instruction {newer.slot})"

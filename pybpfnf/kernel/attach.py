@@ -18,13 +18,13 @@ from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.kernel import bpffs, pins, routes
 from pybpfnf.kernel.binding import Where, parse_destination, plan, unbind
-from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.info import ProgramInfo, program_info
 from pybpfnf.kernel.links import MAIN_TABLE, Network, family_of
 from pybpfnf.kernel.load import LoadedProgram, load_program, program_type
 from pybpfnf.kernel.maps import Map, open_map
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.kernel.record import Record
+from pybpfnf.kernel.route_numbers import PROTOCOL
 from pybpfnf.kernel.routes import Route, check_table, detach_command, sid_text
 from pybpfnf.records import dataclass
 
@@ -156,7 +156,7 @@ def detach(destination: Destination, table: int | None = None) -> None:
             pinned = route.program_id  # whoever replaced it was ended before its pins had their name
         if not bpffs.exists(directory) and (route is None or not route.is_ours):
             there = "nothing is attached" if route is None else f"it is {route.description()}, and not ours"
-            raise InputError(f"cannot detach {sid_text(prefix)} in table {number}: {there}", hint="pybpfnf status")
+            raise InputError(f"cannot detach {sid_text(prefix)} in table {number}: {there}", hint="`pybpfnf status` shows what is attached")
         if route is not None and route.is_ours and pinned not in (None, route.program_id):
             raise InputError(
                 f"cannot detach {sid_text(prefix)}: its route leads to program {route.program_id}, and {pinned} is pinned",

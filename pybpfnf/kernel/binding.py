@@ -51,7 +51,8 @@ def parse_destination(text: str) -> Network:
     try:
         return ip_network(text)
     except ValueError as error:
-        raise InputError(f"{text!r} is not an IPv6 address or prefix: {error}") from None
+        reason = "" if "does not appear to be" in str(error) else f": {error}"
+        raise InputError(f"{text!r} is not an address or a prefix{reason}", hint="write it as fc00:f::2 or 2001:db8::/32") from None
 
 
 def _plan_sid(netlink: Netlink, hook: str, where: Where) -> Plan:

@@ -8,9 +8,9 @@ from typing import TypeAlias, final
 from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.kernel.bpf import Fd
-from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.links import Network
 from pybpfnf.kernel.route_message import RouteMessage, bpf_encap, plain_route
+from pybpfnf.kernel.route_numbers import PROTOCOL
 from pybpfnf.kernel.routes import end_bpf_route
 from pybpfnf.kernel.wire import hop_put_back
 from pybpfnf.records import dataclass

@@ -13,10 +13,10 @@ from ipaddress import IPv4Address, IPv6Address
 
 from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.kernel.bpf import Fd
-from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.links import DELROUTE, NEWROUTE, Network
 from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, explained
 from pybpfnf.kernel.route_message import NH_ID, RouteMessage, bpf_encap, plain_route
+from pybpfnf.kernel.route_numbers import PROTOCOL
 from pybpfnf.kernel.routes import Route, detach_command, device_index, messages, route_of, routes, sid_text
 
 PLACES = {"lwt_in": "in", "lwt_out": "out", "lwt_xmit": "xmit"}

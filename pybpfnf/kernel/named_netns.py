@@ -7,10 +7,10 @@ import errno
 import os
 from pathlib import Path
 
-from pybpfnf.errors import Error, InputError, KernelError, SystemLacksError
+from pybpfnf.errors import InputError
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.libc import LIBC, checked
-from pybpfnf.kernel.netns import Namespace
+from pybpfnf.kernel.netns import Namespace, refused
 
 DIRECTORY = Path("/run/netns")
 _MS_BIND, _MS_REC, _MS_SHARED = 4096, 16384, 1 << 20
@@ -26,7 +26,7 @@ def create_namespace(name: str) -> Namespace:
     except FileExistsError:
         raise InputError(f"there is a network namespace {name} already") from None
     except OSError as error:
-        raise _refused(f"make the network namespace {name}", error) from None
+        raise refused(f"make the network namespace {name}", error) from None
     try:
         namespace = Namespace()
         try:
@@ -36,7 +36,7 @@ def create_namespace(name: str) -> Namespace:
             raise
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise _refused(f"make the network namespace {name}", error) from None
+        raise refused(f"make the network namespace {name}", error) from None
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -50,7 +50,7 @@ def open_namespace(name: str) -> Namespace:
     except FileNotFoundError:
         raise InputError(f"there is no network namespace {name}") from None
     except OSError as error:
-        raise _refused(f"open the network namespace {name}", error) from None
+        raise refused(f"open the network namespace {name}", error) from None
 
 
 def namespace_names() -> list[str]:
@@ -84,11 +84,11 @@ def remove_name(name: str) -> None:
         checked(LIBC.umount2(os.fsencode(path), _MNT_DETACH))
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOENT):  # it is no mount: a name alone
-            raise _refused(f"remove the network namespace {name}", error) from None
+            raise refused(f"remove the network namespace {name}", error) from None
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise _refused(f"remove the network namespace {name}", error) from None
+        raise refused(f"remove the network namespace {name}", error) from None
 
 
 def _prepare_directory() -> None:
@@ -105,9 +105,3 @@ def _prepare_directory() -> None:
 
 def _mount(source: str, target: Path, flags: int) -> None:
     checked(LIBC.mount(os.fsencode(source), os.fsencode(target), b"none", ctypes.c_ulong(flags), None))
-
-
-def _refused(attempt: str, error: OSError) -> Error:
-    if isinstance(error, PermissionError):
-        return SystemLacksError(f"not permitted to {attempt}", hint="run as root, or with the capability CAP_SYS_ADMIN")
-    return KernelError(f"cannot {attempt}: {error.strerror}", errno=error.errno or 0)

@@ -81,7 +81,7 @@ def _new_namespace() -> Fd:
     thread.start()
     thread.join()
     if isinstance(result[0], OSError):
-        raise _refused("make a network namespace", result[0])
+        raise refused("make a network namespace", result[0])
     return result[0]
 
 
@@ -89,10 +89,11 @@ def _enter(namespace: Fd) -> None:
     try:
         checked(LIBC.setns(namespace.number, _CLONE_NEWNET))
     except OSError as error:
-        raise _refused("enter a network namespace", error) from None
+        raise refused("enter a network namespace", error) from None
 
 
-def _refused(attempt: str, error: OSError) -> Error:
+def refused(attempt: str, error: OSError) -> Error:
+    """What to raise where the kernel does not let one handle namespaces."""
     if isinstance(error, PermissionError):
         return SystemLacksError(f"not permitted to {attempt}", hint="run as root, or with the capability CAP_SYS_ADMIN")
     return KernelError(f"cannot {attempt}: {error.strerror}", errno=error.errno or 0)

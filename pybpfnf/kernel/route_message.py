@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import final
 
-from pybpfnf.kernel.encap import ENCAP_BPF, PROTOCOL
 from pybpfnf.kernel.links import Network, family_of
+from pybpfnf.kernel.route_numbers import ENCAP_BPF, PROTOCOL
 from pybpfnf.records import dataclass
 
 # include/uapi/linux/rtnetlink.h, include/uapi/linux/lwtunnel.h

@@ -17,10 +17,10 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pybpfnf.errors import Error, InputError, KernelError, SystemLacksError
 from pybpfnf.kernel import netns
 from pybpfnf.kernel.bpf import Fd
-from pybpfnf.kernel.encap import ENCAP_BPF, ENCAP_SEG6_LOCAL, PROTOCOL
 from pybpfnf.kernel.links import DELROUTE, GETROUTE, MAIN_TABLE, NEWROUTE, Network, family_of
 from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, explained
 from pybpfnf.kernel.route_message import DST, TABLE, RouteMessage, bpf_program, end_bpf_encap, end_bpf_program, plain_route
+from pybpfnf.kernel.route_numbers import ENCAP_BPF, ENCAP_SEG6_LOCAL, PROTOCOL
 from pybpfnf.records import dataclass
 
 HOOK = "lwt_seg6local"  # the program type that an End.BPF route takes

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 from pybpfnf.abi.seg6 import FLAVORS, ROUTE_ACTIONS, ROUTE_MODES
 from pybpfnf.kernel.bpf import Fd
-from pybpfnf.kernel.encap import ENCAP_BPF, ENCAP_SEG6_LOCAL, PROTOCOL
 from pybpfnf.kernel.route_message import (
     DST,
     ENCAP,
@@ -26,6 +25,7 @@ from pybpfnf.kernel.route_message import (
     next_hop,
     programs_encap,
 )
+from pybpfnf.kernel.route_numbers import ENCAP_BPF, ENCAP_SEG6_LOCAL, PROTOCOL
 from pybpfnf.routes import END_BPF, Bpf, Encap, Hop, Route, Seg6, Seg6Local, srh
 
 Index: TypeAlias = Callable[[str], int]

@@ -58,7 +58,9 @@ def new(name: str, directory: Path | str = ".", *, hook: str = "seg6local") -> t
 def _check(name: str, hook: str) -> None:
     if hook not in HOOK_TEXTS:
         raise InputError(f"no hook {hook!r}", hint=f"there are: {', '.join(HOOK_TEXTS)}")
-    if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise InputError(f"`{name}` is a word of Python's own, and cannot be a function's name", hint="choose another name")
+    if not name.isidentifier() or not name.isascii():
         raise InputError(f"{name!r} cannot be a function's name", hint="letters, digits and underscores, as in count_hops")
     problem = symbol_problem(name)
     if problem is not None:

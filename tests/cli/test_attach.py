@@ -273,7 +273,7 @@ def test_status_of_nothing_prints_nothing_on_stdout(command: Command) -> None:
     [
         (["tag_increment", SID, "--dev", "nosuch"], "no device 'nosuch' in this network namespace"),
         (["tag_increment", SID, "--dev", "lo"], "a SID on the device lo drops every packet"),
-        (["tag_increment", "fc00::g", "--dev", "b0"], "'fc00::g' is not an IPv6 address or prefix"),
+        (["tag_increment", "fc00::g", "--dev", "b0"], "'fc00::g' is not an address or a prefix"),
         (["tag_increment", SID, "--dev", "b0", "--table", "255"], "table 255 is the kernel's own"),
         (["tag_increment", SID], "the SID fc00:f::2 needs a device"),
         (["end_t", SID, "--dev", "b0", "--set", "TABLE=x"], "TABLE: x is not a u32"),

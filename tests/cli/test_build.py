@@ -51,6 +51,23 @@ def test_build_writes_where_it_is_told(command: Command, tmp_path: Path) -> None
     assert pybpfnf.read(tmp_path / "x.o").program().name == "end"
 
 
+def test_build_does_not_write_over_its_source(command: Command, tmp_path: Path) -> None:
+    source = tmp_path / "end.py"
+    source.write_bytes((catalogue.directory() / "end.py").read_bytes())
+    (tmp_path / "link.py").symlink_to(source)
+    for output in (source, tmp_path / "link.py"):
+        ended = command("build", source, "-o", output)
+        assert (ended.status, ended.out) == (2, "")
+        assert "is what is read here" in ended.err
+    assert source.read_bytes() == (catalogue.directory() / "end.py").read_bytes()
+
+
+def test_a_full_disk_is_said_with_the_files_name(command: Command) -> None:
+    ended = command("build", "end", "-o", "/dev/full")
+    assert ended.status == 2
+    assert ended.err == "error: cannot write /dev/full: no space left on device\n"
+
+
 def test_an_object_may_be_built_without_fault_counters(command: Command, tmp_path: Path) -> None:
     command("build", "tag_increment", "-o", tmp_path / "x.o", "--fault-counters", "off")
     assert pybpfnf.read(tmp_path / "x.o").faults is None

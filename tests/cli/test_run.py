@@ -144,6 +144,12 @@ def test_an_output_that_cannot_be_written_is_named(command: Command, capture_of:
     assert (ended.status, ended.err) == (2, f"error: cannot write {tmp_path}/no/out.pcap: no such file or directory\n")
 
 
+def test_a_full_disk_is_said_with_the_files_name(command: Command, capture_of: CaptureOf) -> None:
+    ended = command("run", "end", capture_of(TAGGED), "-q", "-w", "/dev/full")
+    assert ended.status == 2
+    assert ended.err == "error: cannot write /dev/full: no space left on device\n"
+
+
 def test_what_is_no_regular_file_is_written_through(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
     """A rename would put a file in the place of a device or a pipe."""
     link = tmp_path / "link.pcap"

@@ -212,6 +212,7 @@ def test_what_goes_wrong_in_a_module_is_at_its_line(
         ("from nf.comon import clamp", "no module named 'nf.comon'", "did you mean `common`?"),
         ("import comon", "no module named 'comon'", "did you mean `common`?"),
         ("from .common import clap", "cannot import name 'clap' from 'nf.common'", "did you mean `clamp`?"),
+        ("from pybpfnf import HashMap", "cannot import name 'HashMap' from 'pybpfnf'", "did you mean `Hash`?"),
         ("from .common import nothing_like_it", "cannot import name 'nothing_like_it' from 'nf.common'", "look for it in nf.common"),
         ("from ..common import clamp", "attempted relative import beyond top-level package", "write `from common import NAME`"),
         ("from elsewhere import clamp", "no module named 'elsewhere'", "write `from common import NAME`"),

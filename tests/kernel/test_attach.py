@@ -21,11 +21,11 @@ from pybpfnf.image import read
 from pybpfnf.kernel import bpf as bpf_module
 from pybpfnf.kernel import bpffs
 from pybpfnf.kernel.attach import attach, attachments, detach, find
-from pybpfnf.kernel.encap import PROTOCOL
 from pybpfnf.kernel.info import program_by_id, program_info
 from pybpfnf.kernel.libc import LIBC
 from pybpfnf.kernel.netlink import Netlink, NetlinkError
 from pybpfnf.kernel.netns import Namespace, current_inode
+from pybpfnf.kernel.route_numbers import PROTOCOL
 from pybpfnf.kernel.routes import our_routes
 from tests.image.objects import committed
 from tests.kernel.programs import COUNTER, OK, STATE, TABLE, faulty, image, program
@@ -170,7 +170,7 @@ def test_a_sid_that_others_route_is_not_taken_from_them(own_bpffs: Path, namespa
         ("::ffff:1.2.3.4", "b0", None, "cannot be a SID: it is an IPv4-mapped address"),
         ("10.0.0.1", "b0", None, "is not an IPv6 address or prefix"),
         ("fc00:f::2/64", "b0", None, "has host bits set"),
-        ("", "b0", None, "is not an IPv6 address or prefix"),
+        ("", "b0", None, "is not an address or a prefix"),
     ],
 )
 def test_what_could_not_work_is_refused_with_its_reason(

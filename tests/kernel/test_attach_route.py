@@ -12,7 +12,7 @@ import pytest
 from pybpfnf.errors import Error, InputError
 from pybpfnf.kernel import bpffs
 from pybpfnf.kernel.attach import attach, attachments, detach, find
-from pybpfnf.kernel.encap import PROTOCOL
+from pybpfnf.kernel.route_numbers import PROTOCOL
 from tests.kernel.programs import COUNTER, OK, STATE, faulty, image, program
 from tests.kernel.system import descriptors
 from tests.kernel.test_attach import failing_netlink, failing_system_calls, left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import AddressValueError, IPv6Address
 from typing import final
 
 from pybpfnf.diagnostics import Diagnostic, Span
@@ -69,6 +70,14 @@ class Cursor:
         if found is None:
             raise self.error(f"expected {what}, found {self.next_word()}")
         return found[0]
+
+    def address(self) -> IPv6Address:
+        """An IPv6 address; raises SegError, of the whole word."""
+        text = self.expect(r"[\w:.]+", "an IPv6 address")
+        try:
+            return IPv6Address(text)
+        except AddressValueError:
+            raise self.error(f"`{text}` is not an IPv6 address", code="seg-value", start=self.at - len(text)) from None
 
     def next_word(self) -> str:
         """What stands here, for a message."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import IPv6Address
 
 from pybpfnf.abi.headers import MOST_SEGMENTS
 from pybpfnf.testing.seg.cursor import Cursor
@@ -55,11 +55,7 @@ def address(cursor: Cursor, sent: bool) -> IPv6Address | None:
     """An IPv6 address, or None for `*`; raises SegError."""
     if _wildcard(cursor, sent):
         return None
-    text = cursor.expect(_ADDRESS, "an IPv6 address")
-    try:
-        return IPv6Address(text)
-    except AddressValueError:
-        raise cursor.error(f"`{text}` is not an IPv6 address", code="seg-value", start=cursor.at - len(text)) from None
+    return cursor.address()
 
 
 def _wildcard(cursor: Cursor, sent: bool) -> bool:

@@ -7,7 +7,7 @@ zero; Pad is PadN and HMAC as in RFC 8754 section 2.1. Any other is `{TYPE: VALU
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import IPv6Address
 from typing import final
 
 from pybpfnf.abi.headers import SRH_TLVS
@@ -87,11 +87,7 @@ def _hex(cursor: Cursor, *, least: int = 1, exact: int | None = None, before: in
 
 
 def _read_address(cursor: Cursor) -> bytes:
-    text = cursor.expect(r"[0-9A-Fa-f:.]+", "an IPv6 address")
-    try:
-        return bytes(2) + IPv6Address(text).packed
-    except AddressValueError:
-        raise cursor.error(f"`{text}` is not an IPv6 address", code="seg-value", start=cursor.at - len(text)) from None
+    return bytes(2) + cursor.address().packed
 
 
 def _write_address(value: bytes) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
-from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.forms import Insn, Kind, jump_target
 from pybpfnf.records import dataclass
 from pybpfnf.vm.alu import signed
 from pybpfnf.vm.steps import NEVER_WRITES_DST
@@ -51,12 +51,6 @@ def function_target(insn: Insn, slot: int) -> int | None:
     if insn.form.name == "ld_func":
         return slot + 1 + signed(insn.imm, 32)
     return None
-
-
-def jump_target(insn: Insn, slot: int) -> int | None:
-    if insn.form.kind is Kind.JUMP or insn.form.name == "ja":
-        return slot + 1 + insn.off
-    return slot + 1 + insn.imm if insn.form.name == "jal" else None
 
 
 def _by_slot(insns: Sequence[Insn]) -> dict[int, Insn]:

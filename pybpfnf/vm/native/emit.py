@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import final
 
-from pybpfnf.abi.forms import Insn, Kind
+from pybpfnf.abi.forms import Insn, Kind, jump_target
 from pybpfnf.abi.helpers import HELPERS_BY_ID, Arg
 from pybpfnf.records import dataclass
 from pybpfnf.vm.alu import U64
 from pybpfnf.vm.native.access import TBAA, Accesses, finders, load_word
-from pybpfnf.vm.native.code import Code, jump_target
+from pybpfnf.vm.native.code import Code
 from pybpfnf.vm.native.compute import ATOMICS, alu, narrowed, swap, test, widened
 from pybpfnf.vm.native.facts import Facts, Status, Table, Where, reads
 from pybpfnf.vm.native.fast_helpers import FAST_HELPERS
