@@ -46,7 +46,7 @@ def delay_probe(pkt: LwtInPacket) -> Verdict:
     packets[0] += 1
     if packets[0] % RATIO != 0:
         return OK
-    now = helpers.ktime_get_tai_ns()  # not realtime(): format 3 is IEEE 1588's, whose timescale is TAI (RFC 6374, section 3.4)
+    now = helpers.ktime_get_tai_ns()  # as the C beside it; the catalogue's function stamps UTC, which its collector reckons by
     pkt.push_encap(
         Srh(
             path=[END_DM, EXIT],
