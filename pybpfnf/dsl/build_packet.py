@@ -18,6 +18,7 @@ from pybpfnf.dsl.build_struct import build_member, field_value, has_fields, stor
 from pybpfnf.dsl.build_tlv import build_tlv_field, is_found_tlv, store_tlv, update_tlv
 from pybpfnf.dsl.build_view import VIEW_METHODS, build_wire_field, is_header_view, store_wire, update_wire
 from pybpfnf.dsl.builder import Builder
+from pybpfnf.dsl.hints import PART_OF_ADDRESS
 from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
 from pybpfnf.dsl.operands import describe
 from pybpfnf.dsl.rules import is_gpl_compatible
@@ -76,7 +77,9 @@ def build_attribute(b: Builder, node: ast.Attribute) -> Value:
         case Poison():
             return POISON
         case _:
-            return b.error("type", f"`{b.text(node.value)}` is {describe(holder)}, which has no fields", node, "read a field of a header")
+            is_address = isinstance(holder, Typed) and holder.expr.type == ADDRESS
+            hint = PART_OF_ADDRESS if is_address else "read a field of a header"
+            return b.error("type", f"`{b.text(node.value)}` is {describe(holder)}, which has no fields", node, hint)
 
 
 def _of_packet(b: Builder, node: ast.Attribute) -> Value:

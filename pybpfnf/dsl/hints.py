@@ -67,3 +67,6 @@ def one_of_hint(key: str, items: ast.Tuple | ast.List | ast.Set) -> str:
     """For `key in (a, b)`."""
     asked = " or ".join(f"{key} == {ast.unparse(item)}" for item in items.elts)
     return f"write `{asked}`" if asked else "it holds nothing: leave the question out"
+
+
+PART_OF_ADDRESS = "read the part that is wanted from the packet, as `pkt.load(u64, at=16)`: the low half of an IPv6 packet's source"

@@ -9,11 +9,12 @@ from ipaddress import IPv6Network
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.builder import Builder
 from pybpfnf.dsl.conversions import common_type, literal_type, widens
-from pybpfnf.dsl.hints import conversion_hint, truth_hint
+from pybpfnf.dsl.hints import PART_OF_ADDRESS, conversion_hint, truth_hint
 from pybpfnf.dsl.surface.calls import HelperFunction
 from pybpfnf.dsl.surface.queues import QueueDefinition
 from pybpfnf.dsl.surface.scalars import Width
 from pybpfnf.dsl.types import (
+    ADDRESS,
     BOOL,
     INT_TYPES,
     S64,
@@ -182,6 +183,8 @@ def as_number(b: Builder, value: Value, node: ast.expr, role: str) -> Number | P
             return value
         case Typed(expr) if expr.type == BOOL:
             return b.error("type", f"{role} takes integers, and `{b.text(node)}` is a bool", node, f"write `u8({b.text(node)})` for 0 or 1")
+        case Typed(expr) if expr.type == ADDRESS:
+            return b.error("type", f"{role} takes integers, and `{b.text(node)}` is an IPv6Address", node, PART_OF_ADDRESS)
         case Constant(thing) if isinstance(thing, float):
             return b.error("unsupported", "floats are not part of the language", node, "count in smaller units, as integers")
         case _:
