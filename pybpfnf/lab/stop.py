@@ -6,13 +6,14 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import final
 
 from pybpfnf.errors import InputError
 from pybpfnf.kernel import links
 from pybpfnf.kernel.attach import remove_pins
-from pybpfnf.kernel.named_netns import inode_of, is_namespace, open_namespace, remove_name
+from pybpfnf.kernel.named_netns import is_namespace, open_namespace, remove_name
 from pybpfnf.kernel.netlink import Netlink
 from pybpfnf.lab.names import LINKS, labs, namespaces_of
 from pybpfnf.records import dataclass
@@ -39,13 +40,16 @@ def down(lab: str) -> list[Left]:
     if not found:
         others = ", ".join(labs())
         raise InputError(f"the lab {lab} is not up", hint=f"up: {others}" if others else "no lab is up")
-    inodes = {inode: node for node, name in found.items() if (inode := inode_of(name)) is not None}
-    remove(found.values())
-    left = _left(inodes)
-    deadline = time.monotonic() + _PATIENCE
-    while any(each.node == LINKS for each in left) and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
+    with ExitStack() as stack:
+        # Open until the end: the number of a namespace that is gone may be the next one's, with somebody else's processes.
+        nodes = {node: stack.enter_context(open_namespace(name)) for node, name in found.items() if is_namespace(name)}
+        inodes = {namespace.inode: node for node, namespace in nodes.items()}
+        remove(found.values())
         left = _left(inodes)
+        deadline = time.monotonic() + _PATIENCE
+        while any(each.node == LINKS for each in left) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+            left = _left(inodes)
     return left
 
 

@@ -116,7 +116,7 @@ def test_two_way_probes_bring_the_time_there_and_back(hosts: tuple[Namespace, Na
     assert asked.returncode == 0, asked.stderr
     found = json.loads(asked.stdout)
     assert (found["sent"], found["lost"], found["errors"], len(found["delays"])) == (20, 0, {}, 20)
-    assert all(0 < delay < SECOND for delay in found["delays"])
+    assert [delay for delay in found["delays"] if not 0 < delay < SECOND] == []
     with host.entered():
         assert "3 probes, 3 answers, 0 lost" in ask("--count", "3").stdout
 
@@ -135,7 +135,7 @@ def test_one_way_probes_are_answered_by_the_responder(hosts: tuple[Namespace, Na
         assert asked.returncode == 0, asked.stderr
         found = json.loads(asked.stdout)
         assert (found["lost"], len(found["delays"])) == (0, 20)
-        assert all(0 < delay < SECOND for delay in found["delays"])
+        assert [delay for delay in found["delays"] if not 0 < delay < SECOND] == []
     finally:
         responder.terminate()
         responder.communicate()

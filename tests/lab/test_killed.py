@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from pybpfnf.kernel.named_netns import inode_of
+from pybpfnf.kernel.named_netns import is_namespace, open_namespace
 from pybpfnf.lab.names import labs, namespaces_of
 from pybpfnf.lab.stop import down
 
@@ -70,8 +71,9 @@ def test_what_a_killed_up_leaves_goes_with_down(
     begun.wait()
     names = namespaces_of(lab_name)
     assert len(names) >= count
-    inodes = {inode for name in names.values() if (inode := inode_of(name)) is not None}
-    assert down(lab_name) == []
-    assert lab_name not in labs()
-    assert processes_in(inodes) == []
+    with ExitStack() as stack:  # open: the number of one that is gone may be another test's next
+        inodes = {stack.enter_context(open_namespace(name)).inode for name in names.values() if is_namespace(name)}
+        assert down(lab_name) == []
+        assert lab_name not in labs()
+        assert processes_in(inodes) == []
     assert {each.name for each in own_bpffs.rglob("*") if not each.is_dir()} <= KERNELS_OWN
