@@ -33,6 +33,8 @@ from pybpfnf.kernel.vmlinux import member_offset
 # With less, large programs fail with ENOSPC before the message; the kernel writes only what it needs.
 _LOG_SIZE = 16 << 20
 _LOG_LEVEL = 1  # BPF_LOG_LEVEL1: instructions and the failing path's states
+_END_OF_LOG = b"\nprocessed "  # "processed 5 insns (limit ...": the last line
+_LOG_STATISTICS = 4  # BPF_LOG_STATS: the reason, and how many instructions were looked at
 FUNC_INFO_SIZE = 8  # struct bpf_func_info: insn_off in slots, type_id
 LINE_INFO_SIZE = 16  # struct bpf_line_info: insn_off in slots, file_name_off, line_off, line_col
 _BY_LOADER: Mapping[str, Callable[[], int]] = {
@@ -203,14 +205,25 @@ def _load(image: ObjectImage, program: ProgramImage, row: ProgramType, maps: Map
 def _load_with_log(program: ProgramImage, attr: ProgramLoad) -> Fd:
     """The second try, which asks for the log: making it costs the verifier time that a good program need not spend."""
     log = ctypes.create_string_buffer(_LOG_SIZE)
-    attr.log_buf, attr.log_size, attr.log_level = address_of(log), _LOG_SIZE, _LOG_LEVEL
     try:
-        return Fd(bpf(Command.PROG_LOAD, attr))
-    except OSError as error:
-        text = log.value.decode(errors="replace")
-        if text.strip():
-            raise VerifierError(diagnose(text, program), text) from None
-        raise _without_log(program, error) from None
+        return _load_into(log, attr, _LOG_LEVEL)
+    except OSError as refusal:
+        error = refusal
+    if error.errno == errno.ENOSPC and _END_OF_LOG not in log.value:
+        # Before Linux 6.4 a full log has no end, and so no reason: what the verifier says without its way fits.
+        try:
+            return _load_into(log, attr, _LOG_STATISTICS)
+        except OSError as refusal:
+            error = refusal
+    text = log.value.decode(errors="replace")
+    if text.strip():
+        raise VerifierError(diagnose(text, program), text)
+    raise _without_log(program, error)
+
+
+def _load_into(log: ctypes.Array[ctypes.c_char], attr: ProgramLoad, level: int) -> Fd:
+    attr.log_buf, attr.log_size, attr.log_level = address_of(log), _LOG_SIZE, level
+    return Fd(bpf(Command.PROG_LOAD, attr))
 
 
 def _without_log(program: ProgramImage, error: OSError) -> Error:

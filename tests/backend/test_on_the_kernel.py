@@ -76,6 +76,7 @@ def verified(image: ObjectImage) -> int:
     return int(raw.verified_insns)
 
 
+@pytest.mark.linux("6.8", "its verifier joins fewer ways through a function")
 def test_the_walk_over_tlvs_costs_the_verifier_little() -> None:
     """Each shape that made it follow every way through the walk by itself took hundreds of thousands."""
     once = verified(built(module(function("once", append(raw_tlv(9)), give()))))

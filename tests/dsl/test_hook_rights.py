@@ -5,6 +5,7 @@ That the rows are the kernel's is in tests/abi; that what compiles loads, here.
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pybpfnf import backend, image
 from pybpfnf.abi.contexts import SK_BUFF
 from pybpfnf.abi.helpers import HELPERS, Arg
 from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES
+from pybpfnf.abi.versions import parse_kernel
 from pybpfnf.dsl import compile_module, load_programs
 from pybpfnf.dsl.hooks import METHODS, PUSHES
 from pybpfnf.dsl.surface.calls import is_scalar_helper
@@ -73,6 +75,9 @@ def test_a_field_of_the_context_is_written_where_the_kernel_lets_it_be(hook: str
 def test_a_helper_is_called_by_name_where_the_hook_has_it(hook: str, name: str, tmp_path: Path) -> None:
     arguments = ", ".join("0" for arg in HELPERS[name].args if arg is Arg.SCALAR)
     expected = None if name in PROGRAM_TYPES[hook].helpers else "not-here"
+    since = HELPERS[name].lwt_since
+    if expected is None and since is not None and parse_kernel(platform.release()) < parse_kernel(since):
+        pytest.skip(f"before Linux {since} the hook has no {name}")
     assert compiled(hook, f"helpers.{name}({arguments})", tmp_path) == expected
 
 

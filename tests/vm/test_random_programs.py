@@ -14,6 +14,7 @@ from tests.vm.random_programs.sides import Answer, Side, differences, in_the_ker
 from tests.vm.random_programs.tree import Tree
 
 ONCE = True  # see conftest
+VERSION_4 = pytest.mark.linux("6.6", "it does not know the instructions of version 4")
 _SEED = 1
 _PROLOGUE = 18  # instructions that every function begins with
 _REFERENCE = in_the_vm(Engine.REFERENCE)
@@ -24,6 +25,7 @@ def _trees(first: int, count: int) -> Iterator[tuple[int, Tree]]:
 
 
 @pytest.mark.kernel
+@VERSION_4
 @pytest.mark.parametrize("part", range(5))
 def test_the_vm_gives_what_the_kernel_gives(part: int) -> None:
     with in_the_kernel() as kernel:
@@ -32,6 +34,7 @@ def test_the_vm_gives_what_the_kernel_gives(part: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.kernel
+@VERSION_4
 @pytest.mark.parametrize("part", range(20))
 def test_the_vm_gives_what_the_kernel_gives_a_million_times(part: int) -> None:
     with in_the_kernel() as kernel:

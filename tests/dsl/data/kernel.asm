@@ -393,6 +393,8 @@ r1 = map[array]
 r2 = r10
 r2 += -4
 call map_delete_elem
+r0 <<= 32  # before Linux 6.4 errors of maps have 32 bits
+r0 s>>= 32
 if r0 == -22 goto refused
 r0 = 0
 exit
@@ -510,7 +512,7 @@ r0 = 0
 exit
 
 [program record of a buffer that may be full]
-; refused R0 invalid mem access 'ringbuf_mem_or_null'
+; refused R0 invalid mem access 'ringbuf_mem_or_null' | R0 invalid mem access 'alloc_mem_or_null'
 r1 = map[events]
 r2 = 8
 r3 = 0
