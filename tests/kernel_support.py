@@ -107,11 +107,17 @@ def add_devices() -> None:
     """b0 and b1, up, in the namespace of this thread."""
     with Netlink() as netlink:
         links.add_veth(netlink, "b0", 0, "b1", 0, mac="02:00:00:00:0b:00", peer_mac="02:00:00:00:0b:01")
-        indexes = [socket.if_nametoindex(name) for name in ("b0", "b1")]
-        for index in indexes:
-            links.set_flags(netlink, index, IFF_UP, IFF_UP)
-        deadline = time.monotonic() + 5
-        while not all(links.is_up(netlink, index) for index in indexes):
+        for name in ("b0", "b1"):
+            links.set_flags(netlink, socket.if_nametoindex(name), IFF_UP, IFF_UP)
+    wait_until_up("b0", "b1")
+    set_sysctl("ipv6/conf/all/forwarding", 1)
+
+
+def wait_until_up(*names: str) -> None:
+    """Until these devices of this thread's namespace carry packets. The kernel looks after new links once a second, and what is sent
+    before is lost: the question for a neighbour too, which is asked again after a second."""
+    deadline = time.monotonic() + 5
+    with Netlink() as netlink:
+        while not all(links.is_up(netlink, socket.if_nametoindex(name)) for name in names):
             assert time.monotonic() < deadline, "the devices do not come up"
             time.sleep(0.001)
-    set_sysctl("ipv6/conf/all/forwarding", 1)

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -20,10 +19,10 @@ from pybpfnf.errors import InputError
 from pybpfnf.kernel.netns import Namespace
 from pybpfnf.testing.packets import Payload, Tlv, pad, srv6
 from tests.functions.delay_checks import SECOND, dm, uro
+from tests.kernel_support import wait_until_up
 
 HOST, ROUTER, SID = "fd00:1::1", "fd00:1::2", "fc00:f::d"
 T1 = 1_700_000_000 * SECOND + 5
-PATIENCE = 20.0  # seconds for answers; `query` ends when it has them all
 NOTHING = Payload(59, b"")
 
 
@@ -100,11 +99,14 @@ def hosts(own_bpffs: Path) -> Iterator[tuple[Namespace, Namespace]]:
             run("sysctl -qw net.ipv6.conf.all.forwarding=1")
         with host.entered():
             run(f"ip -6 route add fc00::/16 via {ROUTER}")
+            wait_until_up("h0")
+        with router.entered():
+            wait_until_up("r0")
         yield host, router
 
 
 def ask(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pybpfnf", "delay", "query", SID, "--interval", "0.005", "--timeout", str(PATIENCE), *options]
+    command = [sys.executable, "-m", "pybpfnf", "delay", "query", SID, "--interval", "0.005", *options]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -118,7 +120,7 @@ def test_two_way_probes_bring_the_time_there_and_back(hosts: tuple[Namespace, Na
     assert asked.returncode == 0, asked.stderr
     found = json.loads(asked.stdout)
     assert (found["sent"], found["lost"], found["errors"], len(found["delays"])) == (20, 0, {}, 20)
-    assert 0 < median(found["delays"]) < SECOND, found["delays"]  # one alone may wait for a busy machine's processor
+    assert [delay for delay in found["delays"] if not 0 < delay < SECOND] == []
     with host.entered():
         assert "3 probes, 3 answers, 0 lost" in ask("--count", "3").stdout
 
@@ -137,7 +139,7 @@ def test_one_way_probes_are_answered_by_the_responder(hosts: tuple[Namespace, Na
         assert asked.returncode == 0, asked.stderr
         found = json.loads(asked.stdout)
         assert (found["lost"], len(found["delays"])) == (0, 20)
-        assert 0 < median(found["delays"]) < SECOND, found["delays"]  # one alone may wait for a busy machine's processor
+        assert [delay for delay in found["delays"] if not 0 < delay < SECOND] == []
     finally:
         responder.terminate()
         responder.communicate()
