@@ -55,6 +55,11 @@ def _newer_needed(item: pytest.Item) -> str | None:
     return None
 
 
+def running_version() -> str:
+    """As "6.1"."""
+    return ".".join(map(str, parse_kernel(platform.release())))
+
+
 @final
 class RunningKernel:
     """The kernel's runner; a program that needs what the running kernel does not have yet skips its test, and says what that is."""
@@ -62,8 +67,7 @@ class RunningKernel:
     name = "kernel"
 
     def open(self, image: ObjectImage, program: ProgramImage, environment: Environment) -> Session:
-        version = ".".join(map(str, parse_kernel(platform.release())))
-        for lacking in lacks(image, program, version):
+        for lacking in lacks(image, program, running_version()):
             pytest.skip(lacking.message)
         return KernelRunner().open(image, program, environment)
 

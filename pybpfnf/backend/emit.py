@@ -13,6 +13,7 @@ from pybpfnf.abi.kfuncs import KFUNCS
 from pybpfnf.backend import elf, extinfo
 from pybpfnf.backend.latches import with_jumps_back
 from pybpfnf.backend.linetable import place_calls, read_numbers
+from pybpfnf.backend.loop_bounds import with_bounds_first
 from pybpfnf.backend.lower_module import Lowered
 from pybpfnf.errors import InternalError
 from pybpfnf.image.meta import SECTION, encode_meta
@@ -24,7 +25,7 @@ _DATA_SECTIONS = ("license", ".maps", ".data", ".bss", ".BTF", ".BTF.ext")
 def emit_object(lowered: Lowered) -> bytes:
     """The object's bytes; raises InternalError where LLVM gives something that a loader would not take."""
     whole = elf.read(llvm.emit_object(lowered.text))
-    object_ = with_jumps_back(elf.strip(whole, _is_wanted))
+    object_ = with_jumps_back(with_bounds_first(elf.strip(whole, _is_wanted)))
     _check_sections(object_)
     _check_symbols(object_, frozenset(lowered.meta.programs), lowered.subprograms)
     _check_debug_records(object_)

@@ -15,6 +15,7 @@ from typing import final
 
 from pybpfnf.abi.codec import decode, encode, make
 from pybpfnf.abi.forms import Insn, Kind, jump_target
+from pybpfnf.abi.slots import slots_of
 from pybpfnf.backend import elf, extinfo
 from pybpfnf.records import dataclass
 
@@ -52,7 +53,7 @@ def with_jumps_back(object_: elf.Object) -> elf.Object:
 
 def _heads_run_into(insns: tuple[Insn, ...], start: int) -> Iterator[int]:
     """The slots that another instruction, no jump, runs on into while the walk from them is not over: depth first, as check_cfg goes."""
-    at = dict(_by_slot(insns))
+    at = slots_of(insns)
     on_the_way, done = {start}, set[int]()
     stack = [(start, _successors(start, at[start]))]
     while stack:
@@ -70,13 +71,6 @@ def _heads_run_into(insns: tuple[Insn, ...], start: int) -> Iterator[int]:
         elif target not in done:
             on_the_way.add(target)
             stack.append((target, _successors(target, at[target])))
-
-
-def _by_slot(insns: tuple[Insn, ...]) -> Iterator[tuple[int, Insn]]:
-    slot = 0
-    for insn in insns:
-        yield slot, insn
-        slot += insn.slots
 
 
 def _successors(slot: int, insn: Insn) -> Iterator[tuple[int, bool]]:
@@ -119,7 +113,7 @@ def _moved(object_: elf.Object, index: int, shifts: Mapping[int, Shift]) -> Iter
     """The instructions of a section, with those that are put between, and distances and addresses as they are then."""
     shift = shifts.get(index, Shift(()))
     named = elf.relocations_of(object_, index)
-    for slot, insn in _by_slot(decode(object_.sections[index].data)):
+    for slot, insn in slots_of(decode(object_.sections[index].data)).items():
         if slot in shift.places:
             yield make("ja", off=0)
         symbol, target = named.get(slot * _SLOT), jump_target(insn, slot)

@@ -34,7 +34,7 @@ iproute2 = pytest.mark.skipif(shutil.which("ip") is None, reason="iproute2 is no
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 @bpftool

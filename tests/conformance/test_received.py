@@ -123,6 +123,7 @@ def test_in_the_kernel_it_is_zero_or_the_time_at_which_the_packet_was_sent(name:
 
 
 @pytest.mark.kernel
+@pytest.mark.linux("6.2", "there is no way to the stamp")
 @pytest.mark.parametrize("name", STAMPED)
 def test_in_the_kernel_there_are_stamps_where_the_environment_has_them(name: str) -> None:
     image = built(name)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 from pybpfnf.abi.forms import Insn, Kind, jump_target
+from pybpfnf.abi.slots import slots_of
 from pybpfnf.records import dataclass
 from pybpfnf.vm.alu import signed
 from pybpfnf.vm.steps import NEVER_WRITES_DST
@@ -33,7 +34,7 @@ class Code:
 def analyse(insns: Sequence[Insn], starts: Iterable[int], unresolved: frozenset[int], fast_helpers: frozenset[int]) -> Code:
     """`starts`: slots at which other programs begin. `unresolved`: slots of 64-bit loads whose value cannot be had. `fast_helpers`:
     numbers of those that native code has, for most calls."""
-    by_slot = _by_slot(insns)
+    by_slot = slots_of(insns)
     targets = {target for slot, insn in by_slot.items() if (target := function_target(insn, slot)) in by_slot}
     functions = frozenset({0, *starts, *targets}) & by_slot.keys()
     reached = _reached(by_slot, functions)
@@ -51,14 +52,6 @@ def function_target(insn: Insn, slot: int) -> int | None:
     if insn.form.name == "ld_func":
         return slot + 1 + signed(insn.imm, 32)
     return None
-
-
-def _by_slot(insns: Sequence[Insn]) -> dict[int, Insn]:
-    by_slot, slot = {}, 0
-    for insn in insns:
-        by_slot[slot] = insn
-        slot += insn.slots
-    return by_slot
 
 
 def _following(insn: Insn, slot: int) -> tuple[int, ...]:
