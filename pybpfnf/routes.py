@@ -1,13 +1,13 @@
 """What a router is told: its routes with their encapsulations, and its rules, as data. The VM's router and the kernel's take the same.
 
-Only IPv6. Names are iproute2's (`End.X`, `encap`, `in`). Segments stand in the order of travel, the first hop first; an SRH has
+Names are iproute2's (`End.X`, `encap`, `in`). Segments stand in the order of travel, the first hop first; an SRH has
 them the other way round (RFC 8754 section 2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Protocol, TypeAlias, final
 
 from pybpfnf.abi.headers import HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_FLAGS, SRH_TLVS
@@ -16,10 +16,11 @@ from pybpfnf.records import dataclass
 from pybpfnf.runner import Event, HmacKey
 
 MAIN_TABLE, LOCAL_TABLE = 254, 255  # RT_TABLE_*, include/uapi/linux/rtnetlink.h
-DEFAULT_METRIC = 1024  # IP6_RT_PRIO_USER, include/net/ip6_route.h: of a route that says none
+DEFAULT_METRIC = {4: 0, 6: 1024}  # of a route that says none, by IP version: IP6_RT_PRIO_USER, include/net/ip6_route.h
 PLACES = {"in": "lwt_in", "out": "lwt_out", "xmit": "lwt_xmit"}
 """Of a `bpf` encapsulation, each with the program type that it takes."""
 END_BPF = "lwt_seg6local"  # the program type that End.BPF takes
+Network: TypeAlias = IPv4Network | IPv6Network
 _HMAC_TLV_SIZE = HEADERS["hmac_tlv"].size + 32
 
 
@@ -96,16 +97,17 @@ class Hop:
     """One way on: a device, a gateway, or both."""
 
     device: str | None = None
-    via: IPv6Address | None = None
+    via: IPv4Address | IPv6Address | None = None
     weight: int = 1
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`type` is unicast, local, blackhole, unreachable or prohibit. Metric None: the default of a new route, any of one to delete."""
+    """`type` is unicast, local, blackhole, unreachable or prohibit. Metric None: the default of a new route, any of one to delete. Gateways
+    are of the prefix's IP version."""
 
-    prefix: IPv6Network
+    prefix: Network
     table: int = MAIN_TABLE
     hops: tuple[Hop, ...] = ()
     encap: Encap | None = None
@@ -116,14 +118,16 @@ class Route:
 @final
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which table to look into for which packets. Priority None: the highest number below those that are there."""
+    """Which table to look into for which packets, of the IP version `version`, which is that of its prefixes. Priority None: the highest
+    number below those that are there."""
 
     table: int
     priority: int | None = None
-    to: IPv6Network | None = None
-    source: IPv6Network | None = None
+    to: Network | None = None
+    source: Network | None = None
     iif: str | None = None
     mark: int | None = None
+    version: int = 6
 
 
 @final
@@ -157,7 +161,7 @@ class Router(Protocol):
         ...
 
     def receive(self, device: str, packet: bytes) -> Crossing:
-        """A packet, from its IPv6 header on, that comes in at a device."""
+        """A packet, from its IP header on, that comes in at a device."""
         ...
 
     def close(self) -> None: ...

@@ -13,6 +13,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from pybpfnf.errors import SystemLacksError
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, NetlinkError, decoded, explained
 from pybpfnf.routes import Rule
@@ -24,6 +25,7 @@ _IFA_F_NODAD = 0x02
 _RTN_UNICAST = 1
 _FR_ACT_TO_TBL, _FR_ACT_UNREACHABLE = 1, 7
 _ICMP = {socket.AF_INET: 1, socket.AF_INET6: 58}
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _RTPROT_STATIC = 4
 _NUD_PERMANENT = 0x80
 MAIN_TABLE = 254
@@ -56,6 +58,21 @@ def add_veth(
     message["index"] = index
     message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", mac), ("IFLA_MTU", mtu), ("IFLA_LINKINFO", data)]
     _request(netlink, message, NEWLINK, CREATE | EXCL, f"make the device pair {name}, {peer}")
+
+
+def add_vrf(netlink: Netlink, name: str, index: int, table: int) -> None:
+    """A VRF of that routing table, up (Documentation/networking/vrf.rst); raises SystemLacksError where the kernel has none."""
+    message = ifinfmsg()
+    data = {"attrs": [("IFLA_INFO_KIND", "vrf"), ("IFLA_INFO_DATA", {"attrs": [("IFLA_VRF_TABLE", table)]})]}
+    message["index"], message["flags"], message["change"] = index, IFF_UP, IFF_UP
+    message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_LINKINFO", data)]
+    try:
+        netlink.request(message, NEWLINK, CREATE | EXCL)
+    except NetlinkError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            hint = "its module is `vrf` (CONFIG_NET_VRF)"
+            raise SystemLacksError("the running kernel has no VRF, which a `vrftable` is of", hint=hint) from None
+        raise explained(f"make the VRF {name}", error) from None
 
 
 def remove_device(netlink: Netlink, index: int) -> None:
@@ -155,7 +172,7 @@ def forbid_answers(netlink: Netlink, address: IPv6Address) -> None:
 def change_rule(netlink: Netlink, rule: Rule, *, add: bool) -> None:
     """A rule that leads to a table, added or removed."""
     message = fibmsg()
-    message["family"], message["action"] = socket.AF_INET6, _FR_ACT_TO_TBL
+    message["family"], message["action"] = _FAMILIES[rule.version], _FR_ACT_TO_TBL
     message["table"] = rule.table if rule.table < 256 else 0
     message["dst_len"] = 0 if rule.to is None else rule.to.prefixlen
     message["src_len"] = 0 if rule.source is None else rule.source.prefixlen

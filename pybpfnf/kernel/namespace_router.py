@@ -39,7 +39,9 @@ _MTU = 65535
 _PATIENCE, _PAUSE = 5.0, 0.0002  # seconds
 _LARGEST = 1 << 17
 _OUTGOING = 4  # PACKET_OUTGOING: what was sent at this end itself
-_ETH_P_ALL, _ETH_P_IPV6 = 0x0003, 0x86DD
+_ETH_P_ALL, _ETH_P_IP, _ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
+_FIRST_VRF = 1 << 20  # interface indexes, above those of the devices
+_SCOPE_NOWHERE = 255  # of an IPv4 route to delete: whatever scope it has
 # Before there are devices, so that each starts with them: no address of its own accord, nothing said about itself.
 _SYSCTLS = (
     ("ipv6/conf/default/addr_gen_mode", 1),
@@ -49,6 +51,9 @@ _SYSCTLS = (
     ("ipv6/conf/all/seg6_enabled", 1),
     ("ipv6/conf/all/forwarding", 1),
     ("ipv6/conf/default/forwarding", 0),  # a new device is multicast: one that forwards would report that it joins all routers
+    ("ipv4/ip_forward", 1),
+    ("ipv4/conf/default/rp_filter", 0),
+    ("ipv4/conf/all/rp_filter", 0),
 )
 _ANSWERING = (("ipv6/icmp/ratelimit", 0), ("ipv6/auto_flowlabels", 0))
 # What marks the end of a packet's way: it crosses by a table and a device of its own, behind the packet.
@@ -69,7 +74,8 @@ class NamespaceRouter:
         self._senders: dict[str, socket.socket] = {}
         self._watched: dict[str, socket.socket] = {}
         self._flushes = 0
-        self._priorities: list[int] = []
+        self._vrfs: set[int] = set()
+        self._priorities: dict[int, list[int]] = {4: [], 6: []}  # of rules, by IP version
         with ExitStack() as stack:
             self._namespace = stack.enter_context(netns.Namespace())
             self._stack = stack
@@ -109,26 +115,38 @@ class NamespaceRouter:
 
     def change_route(self, verb: str, route: Route) -> None:
         with self._namespace.entered():
+            if isinstance(route.encap, Seg6Local) and route.encap.vrftable is not None:
+                self._add_vrf(route.encap.vrftable)
             programs = {} if verb == "del" else self._load(route)
             told = route_message(route, self._index, programs)
-            message = (told if verb != "del" else told.bare(_ANY_PROTOCOL)).encode()
+            message = (told if verb != "del" else replace(told.bare(_ANY_PROTOCOL), scope=_SCOPE_NOWHERE)).encode()
             kind, flags = (DELROUTE, 0) if verb == "del" else (NEWROUTE, _VERBS[verb])
             try:
                 self._netlink.send(message, kind, flags)
             except NetlinkError as error:
                 raise explained(f"{verb} the route to {route.prefix}", error) from None
 
+    def _add_vrf(self, table: int) -> None:
+        """What such a route cannot be without (net/ipv6/seg6_local.c, __seg6_end_dt_vrf_build)."""
+        if table in self._vrfs:
+            return
+        name = f"vrf{table}"
+        links.add_vrf(self._netlink, name, _FIRST_VRF + len(self._vrfs), table)
+        self._vrfs.add(table)
+        netns.set_sysctl("vrf/strict_mode", 1)
+        netns.set_sysctl(f"ipv6/conf/{name}/forwarding", 1)
+
     def change_rule(self, verb: str, rule: Rule) -> None:
         if verb == "add":
             rule = replace(rule, priority=self._priority(rule))
-            self._priorities.append(rule.priority or 0)
+            self._priorities[rule.version].append(rule.priority or 0)
         links.change_rule(self._netlink, rule, add=verb == "add")
 
     def _priority(self, rule: Rule) -> int:
         """The one that the kernel would choose (net/core/fib_rules.c, fib_default_rule_pref), were there no rules of this router's own."""
         if rule.priority is not None:
             return rule.priority
-        return min((each for each in self._priorities if each > _FLUSH_PRIORITY), default=_MAIN_PRIORITY) - 1
+        return min((each for each in self._priorities[rule.version] if each > _FLUSH_PRIORITY), default=_MAIN_PRIORITY) - 1
 
     def change_address(self, verb: str, address: IPv6Address, length: int, device: str) -> None:
         index = self._index(device)
@@ -178,7 +196,8 @@ class NamespaceRouter:
     def _send(self, device: str, packet: bytes) -> None:
         mac = bytes.fromhex("0200000000") + bytes((self._indexes[device],))
         try:
-            self._senders[device].send(mac + bytes(6) + _ETH_P_IPV6.to_bytes(2, "big") + packet)
+            ether_type = _ETH_P_IP if packet[0] >> 4 == 4 else _ETH_P_IPV6
+            self._senders[device].send(mac + bytes(6) + ether_type.to_bytes(2, "big") + packet)
         except OSError as error:
             raise KernelError(f"cannot send a packet of {len(packet)} bytes: {error.strerror}", errno=error.errno or 0) from None
 

@@ -33,6 +33,8 @@ Index: TypeAlias = Callable[[str], int]
 Programs: TypeAlias = Mapping[str, tuple[Fd, str]]
 """By place (or program type, for End.BPF): the loaded program and its name."""
 
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253  # RT_SCOPE_*: IPv4 asks whether a gateway is between
 _TYPES = {"unicast": 1, "local": 2, "blackhole": 6, "unreachable": 7, "prohibit": 8}  # RTN_*
 _ENCAP_SEG6 = 5  # LWTUNNEL_ENCAP_SEG6
 _IPTUNNEL_SRH = 1
@@ -56,9 +58,15 @@ def route_message(route: Route, index: Index, programs: Programs) -> RouteMessag
         attributes += tunnel
     table = route.table if route.table < 256 else 0
     return RouteMessage(
-        socket.AF_INET6, route.prefix.prefixlen, 0, table, PROTOCOL, 0, _TYPES[route.type], 0,
+        _FAMILIES[route.prefix.version], route.prefix.prefixlen, 0, table, PROTOCOL, _scope(route), _TYPES[route.type], 0,
         (*attributes, (TABLE, _u32(route.table))),
     )  # fmt: skip
+
+
+def _scope(route: Route) -> int:
+    """As iproute2 says it: IPv4's alone."""
+    direct = route.prefix.version == 4 and route.type == "unicast" and not any(hop.via for hop in route.hops)
+    return _SCOPE_LINK if direct else _SCOPE_UNIVERSE
 
 
 def _is_bound(encap: Encap, programs: Programs) -> bool:

@@ -17,7 +17,7 @@ from pybpfnf.lab.virtual_link import Frame
 from pybpfnf.lab.virtual_programs import Running, build_router
 from pybpfnf.live import Live
 from pybpfnf.records import dataclass
-from pybpfnf.routes import MAIN_TABLE, Crossing
+from pybpfnf.routes import MAIN_TABLE, Crossing, Network
 
 HOP_LIMIT = 64
 _HIGHEST_PORT = 0xFFFF
@@ -214,7 +214,7 @@ class VirtualNode:
         none."""
         return self._running_at(destination, table).live
 
-    def functions(self) -> Iterator[tuple[IPv6Network, Live]]:
+    def functions(self) -> Iterator[tuple[Network, Live]]:
         """Each function, with what it is bound to."""
         for (prefix, _), running in self._running.items():
             yield prefix, running.live

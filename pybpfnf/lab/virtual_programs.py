@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
-from ipaddress import IPv6Network
 from typing import TypeAlias, final
 
 from pybpfnf.errors import InputError
@@ -14,7 +13,7 @@ from pybpfnf.lab.plan import Bound, Plan, PlannedNode
 from pybpfnf.live import Live
 from pybpfnf.live.changes import without_entries
 from pybpfnf.records import dataclass
-from pybpfnf.routes import END_BPF, PLACES, Bpf, ProgramRef, Route, Seg6Local
+from pybpfnf.routes import END_BPF, PLACES, Bpf, Network, ProgramRef, Route, Seg6Local
 from pybpfnf.routes import Bound as Found
 from pybpfnf.runner import Environment
 from pybpfnf.targets import Prepared, prepare
@@ -24,7 +23,7 @@ from pybpfnf.vm.session import VmSession
 
 _LINK_LOCAL_LENGTH = 64
 _PLACE_OF = {type_name: place for place, type_name in PLACES.items()}
-Place: TypeAlias = tuple[IPv6Network, int]
+Place: TypeAlias = tuple[Network, int]
 """What a function is bound to: the prefix and the table of its route."""
 
 

@@ -75,7 +75,7 @@ class Payload:
             return self.data
         pseudo = _PSEUDO_HEADER.pack(source.packed, destination.packed, len(self.data), self.number)
         # A checksum of 0 means "none" to UDP and is sent as ffff (RFC 8200 section 8.1); to the others both are zero.
-        checksum = _internet_checksum(pseudo + self.data) or 0xFFFF
+        checksum = internet_checksum(pseudo + self.data) or 0xFFFF
         return self.data[: self.checksum_at] + _CHECKSUM.pack(checksum) + self.data[self.checksum_at + 2 :]
 
 
@@ -299,7 +299,7 @@ def _options(options: bytes, length: int | None) -> bytes:
     return bytes(((2 + len(area)) // 8 - 1 if length is None else length,)) + area
 
 
-def _internet_checksum(data: bytes) -> int:
+def internet_checksum(data: bytes) -> int:
     data += b"\0" * (len(data) % 2)
     total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     while total >> 16:
@@ -329,5 +329,5 @@ def ipv4(
         source=int(IPv4Address(source)),
         destination=int(IPv4Address(destination)),
     )
-    summed = _internet_checksum(header) if checksum is None else checksum
+    summed = internet_checksum(header) if checksum is None else checksum
     return header[:10] + _CHECKSUM.pack(summed) + header[12:] + payload.data

@@ -19,17 +19,19 @@ def receive(packet: bytes) -> tuple[bytes, int]:
     if len(packet) < IPV4_SIZE:
         raise Drop("ip_rcv_core: shorter than an IPv4 header")
     header, length = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
+    if packet[0] >> 4 != 4:
+        raise Drop("ip_rcv_core: the version is not 4")
     if header < IPV4_SIZE or header > len(packet):
         raise Drop("ip_rcv_core: the header length is wrong")
     if checksum(packet[:header]) != 0:
         raise Drop("ip_rcv_core: the header checksum is wrong")
     if length > len(packet) or length < header:
         raise Drop(f"ip_rcv_core: total_length is {length}, and {len(packet)} bytes came")
-    _check_addresses(IPv4Address(packet[12:16]), IPv4Address(packet[16:20]))
+    check_addresses(IPv4Address(packet[12:16]), IPv4Address(packet[16:20]))
     return packet[:length], header
 
 
-def _check_addresses(source: IPv4Address, destination: IPv4Address) -> None:
+def check_addresses(source: IPv4Address, destination: IPv4Address) -> None:
     """`ip_route_input_slow`: martian addresses; a broadcast or multicast destination is not forwarded."""
     if not is_forwardable(source):
         raise Drop(f"ip_route_input: {source} is no source of a packet that is forwarded")

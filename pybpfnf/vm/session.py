@@ -17,7 +17,7 @@ from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.image.needs import require_kernel
 from pybpfnf.image.tails import reached_programs
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
-from pybpfnf.vm import ipv6, lwt, seg6, tc, xdp
+from pybpfnf.vm import ip, lwt, seg6, tc, xdp
 from pybpfnf.vm.chance import Chance
 from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
@@ -202,7 +202,7 @@ class VmSession:
     def step(self, skb: Skb, network: Network, environment: Environment, step: InputPacket) -> Outcome:
         """One stay of a packet of a router's at the program: `step` is what the hook does there."""
         self._host.network, self._host.environment = network, environment
-        return self._pass_through(skb, ipv6.destination(skb.data), self._run_program, self._fault_counts(), step)
+        return self._pass_through(skb, ip.destination(skb.data, skb.protocol), self._run_program, self._fault_counts(), step)
 
     def _pass_through(
         self, skb: Skb, sid: Address, run_program: RunProgram, before: tuple[int, ...], input_packet: InputPacket | None = None

@@ -54,6 +54,7 @@ class Skb:
     gso_segs: int = 0
     tstamp: int = 0  # when it came in, nanoseconds since the Unix epoch; 0: nobody has asked for that
     offloaded: bool = False  # its checksum is to be completed by a device (CHECKSUM_PARTIAL)
+    mac: bytes = b""  # in front of `data` in the frame that it came in, where a router keeps it
     link: int = 0  # bytes of a link-layer header before the IP header, which `data` begins with then
     csum_level: int = -1
     cb: bytearray = field(default_factory=lambda: bytearray(20))

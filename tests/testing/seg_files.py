@@ -239,6 +239,178 @@ if add dum1
 < none
 """
 
+IPV4 = """\
+if add dum1
+`ip route add 10.1.0.0/16 dev dum0`
+`ip -4 route add 10.1.2.0/24 dev dum1`
+`ip -6 route add fc42::1 dev dum1`
+
+# The longer prefix
+> 10.0.0.1 -> 10.1.1.1 / UDP(1, 2) / "x"
+< (dum0) 10.0.0.1 -> 10.1.1.1 / UDP(1, 2) / "x"
+> 10.0.0.1 -> 10.1.2.1 / TCP(1, 2)
+< (dum1) 10.0.0.1 -> 10.1.2.1 / TCP(1, 2)
+> 10.0.0.1 -> 10.9.0.1
+< none
+
+# A route that comes first has no metric
+`ip route add 10.1.2.0/24 dev dum0 metric 5`
+> 10.0.0.1 -> 10.1.2.1
+< (dum1) 10.0.0.1 -> 10.1.2.1
+`ip route del 10.1.2.0/24`
+> 10.0.0.1 -> 10.1.2.1
+< (dum0) 10.0.0.1 -> 10.1.2.1
+`ip route replace 10.1.2.0/24 dev dum1`
+
+# Refused by a route, and by what the addresses are
+`ip route add blackhole 10.66.0.0/16`
+`ip route add unreachable 10.67.0.0/16`
+> 10.0.0.1 -> 10.66.0.1
+< none
+> 10.0.0.1 -> 10.67.0.1
+< none
+> 127.0.0.1 -> 10.1.0.1
+< none
+> 10.0.0.1 -> 224.0.0.5
+< none
+> 0.0.0.0 -> 10.1.0.1
+< none
+
+# A gateway
+`ip route add 10.3.0.0/16 via 10.1.2.9`
+> 10.0.0.1 -> 10.3.0.1
+< (dum1) 10.0.0.1 -> 10.3.0.1
+
+# Rules and tables
+`ip rule add from 10.0.7.0/24 lookup 70`
+`ip route add default dev dum1 table 70`
+> 10.0.7.1 -> 10.1.1.1
+< (dum1) 10.0.7.1 -> 10.1.1.1
+`ip rule del from 10.0.7.0/24 lookup 70`
+> 10.0.7.1 -> 10.1.1.1
+< (dum0) 10.0.7.1 -> 10.1.1.1
+
+# A packet inside another
+> 10.0.0.1 -> 10.1.0.1 / 10.5.0.1 -> 10.6.0.1 / UDP(1, 2)
+< 10.0.0.1 -> 10.1.0.1 / 10.5.0.1 -> 10.6.0.1 / UDP(1, 2)
+> 10.0.0.1 -> 10.1.0.1 / fc00::1 -> fc00::2 / [fc00::2,+fc00::3] / UDP(1, 2)
+< 10.0.0.1 -> 10.1.0.1 / fc00::1 -> fc00::2 / [fc00::2,+fc00::3] / UDP(1, 2)
+
+# End.DX4
+`ip -6 route add fc02::4 encap seg6local action End.DX4 nh4 10.1.2.3 dev dum0`
+> fc00::2 -> fc02::4 / [+fc02::4,fc00::1] / 10.7.0.1 -> 10.8.0.1 / UDP(1, 2) / "x"
+< (dum1) 10.7.0.1 -> 10.8.0.1 / UDP(1, 2) / "x"
+> fc00::2 -> fc02::4 / 10.7.0.1 -> 10.8.0.1
+< (dum1) 10.7.0.1 -> 10.8.0.1
+> fc00::2 -> fc02::4 / [fc00::1,+fc02::4] / 10.7.0.1 -> 10.8.0.1
+< none
+> fc00::2 -> fc02::4 / [+fc02::4,fc00::1] / fc00::1 -> fc00::2
+< none
+> fc00::2 -> fc02::4 / 127.0.0.1 -> 10.8.0.1
+< none
+
+# End.DX4 to the inner destination
+`ip -6 route add fc02::5 encap seg6local action End.DX4 nh4 0.0.0.0 dev dum0`
+> fc00::2 -> fc02::5 / 10.7.0.1 -> 10.1.2.1
+< (dum1) 10.7.0.1 -> 10.1.2.1
+> fc00::2 -> fc02::5 / 10.7.0.1 -> 10.99.0.1
+< none
+
+# Encapsulation of IPv4
+`ip route add 10.20.0.0/16 encap seg6 mode encap segs fc00::1,fc00::2 dev dum0`
+> 10.0.0.1 -> 10.20.0.1 / UDP(1, 2)
+< fd00::42 -> fc00::1 / [fc00::2,+fc00::1] / 10.0.0.1 -> 10.20.0.1 / UDP(1, 2)
+`ip route add 10.21.0.0/16 encap seg6 mode encap.red segs fc00::1 dev dum0`
+> 10.0.0.1 -> 10.21.0.1 / UDP(1, 2)
+< fd00::42 -> fc00::1 / 10.0.0.1 -> 10.21.0.1 / UDP(1, 2)
+
+# Encapsulation that leads to the router itself, which does not know what came as IPv4
+`ip route add 10.22.0.0/16 encap seg6 mode encap segs fd00::42,fc02::4 dev dum0`
+> 10.0.0.1 -> 10.22.0.1
+< none
+
+# Encapsulation that leads to End.DX4
+`ip route add 10.23.0.0/16 encap seg6 mode encap segs fc02::4 dev dum0`
+> 10.0.0.1 -> 10.23.0.1
+< (dum1) 10.0.0.1 -> 10.23.0.1
+
+# Frames in packets
+`ip -6 route add beef::/16 encap seg6 mode l2encap segs fc00::1,fc00::2 dev dum0`
+> fc00::9 -> beef::1 / UDP(1, 2)
+< fd00::42 -> fc00::1 / [fc00::2,+fc00::1] / Ether / fc00::9 -> beef::1 / UDP(1, 2)
+`ip -6 route add bee0::/16 encap seg6 mode l2encap.red segs fc00::1,fc00::2 dev dum0`
+> fc00::9 -> bee0::1 / UDP(1, 2)
+< fd00::42 -> fc00::1 / [fc00::2] <sl 1> / Ether / fc00::9 -> bee0::1 / UDP(1, 2)
+`ip -6 route add bee1::/16 encap seg6 mode l2encap.red segs fc00::1 dev dum0`
+> fc00::9 -> bee1::1 / UDP(1, 2)
+< fd00::42 -> fc00::1 / Ether / fc00::9 -> bee1::1 / UDP(1, 2)
+`ip route add 10.24.0.0/16 encap seg6 mode l2encap segs fc00::1 dev dum0`
+> 10.0.0.1 -> 10.24.0.1
+< fd00::42 -> fc00::1 / [+fc00::1] / Ether / 10.0.0.1 -> 10.24.0.1
+
+# End.DX2
+`ip -6 route add fc02::2 encap seg6local action End.DX2 oif dum1 dev dum0`
+> fc00::2 -> fc02::2 / [+fc02::2,fc00::1] / Ether / 10.7.0.1 -> 10.8.0.1 / UDP(1, 2)
+< (dum1) 10.7.0.1 -> 10.8.0.1 / UDP(1, 2)
+> fc00::2 -> fc02::2 / Ether / dead::1 -> babe::8
+< (dum1) dead::1 -> babe::8
+> fc00::2 -> fc02::2 / dead::1 -> babe::8
+< none
+> fc00::2 -> fc02::2 / [fc00::1,+fc02::2] / Ether / dead::1 -> babe::8
+< none
+`ip -6 route add fc02::3 encap seg6local action End.DX2 oif lo dev dum0`
+> fc00::2 -> fc02::3 / Ether / dead::1 -> babe::8
+< none
+
+# Programs on routes of IPv4
+`ip route add 10.30.0.0/16 encap bpf out obj hooks.py program no_udp_v4 dev dum1`
+> 10.0.0.1 -> 10.30.0.1 / TCP(1, 2)
+< (dum1) 10.0.0.1 -> 10.30.0.1 / TCP(1, 2)
+> 10.0.0.1 -> 10.30.0.1 / UDP(1, 2)
+< none
+`ip route add 10.31.0.0/16 encap bpf in obj hooks.py program tunnel_v4 dev dum1`
+> 10.0.0.1 -> 10.31.0.1 / UDP(1, 2)
+< fd00::42 -> fc00::a / [fc00::b,+fc00::a] / 10.0.0.1 -> 10.31.0.1 / UDP(1, 2)
+"""
+
+VRF = """\
+if add dum1
+`ip -6 route add table 70 ::/0 dev dum1`
+`ip route add table 70 default dev dum1`
+`ip route add 10.5.0.0/16 dev dum0`
+
+# End.DT4
+`ip -6 route add fc02::d4 encap seg6local action End.DT4 vrftable 70 dev dum0`
+> fc00::2 -> fc02::d4 / [+fc02::d4,fc00::1] / 10.7.0.1 -> 10.5.0.1 / UDP(1, 2)
+< (dum1) 10.7.0.1 -> 10.5.0.1 / UDP(1, 2)
+> fc00::2 -> fc02::d4 / dead::1 -> babe::8
+< none
+> fc00::2 -> fc02::d4 / [fc00::1,+fc02::d4] / 10.7.0.1 -> 10.5.0.1
+< none
+
+# End.DT6 by a VRF
+`ip -6 route add fc02::d6 encap seg6local action End.DT6 vrftable 70 dev dum0`
+> fc00::2 -> fc02::d6 / dead::1 -> fc00::8
+< (dum1) dead::1 -> fc00::8
+
+# End.DT46
+`ip -6 route add fc02::46 encap seg6local action End.DT46 vrftable 70 dev dum0`
+> fc00::2 -> fc02::46 / 10.7.0.1 -> 10.5.0.1
+< (dum1) 10.7.0.1 -> 10.5.0.1
+> fc00::2 -> fc02::46 / [+fc02::46] / dead::1 -> fc00::8 / UDP(1, 2)
+< (dum1) dead::1 -> fc00::8 / UDP(1, 2)
+> fc00::2 -> fc02::46 / UDP(1, 2)
+< none
+
+# What no route of the VRF's table has is looked for in the main one
+`ip -6 route add fc02::d5 encap seg6local action End.DT4 vrftable 71 dev dum0`
+`ip route add table 71 10.9.0.0/16 dev dum1`
+> fc00::2 -> fc02::d5 / 10.7.0.1 -> 10.9.0.1
+< (dum1) 10.7.0.1 -> 10.9.0.1
+> fc00::2 -> fc02::d5 / 10.7.0.1 -> 10.5.0.1
+< (dum0) 10.7.0.1 -> 10.5.0.1
+"""
+
 PROGRAMS = """\
 if add dum1
 `ip -6 route add table 42 ::/0 dev dum1`
@@ -304,6 +476,17 @@ def wrap(pkt: LwtInPacket) -> Verdict:
 @lwt_out(on_fault=DROP)
 def no_udp(pkt: LwtOutPacket) -> Verdict:
     return OK if pkt.find(Udp) is None else DROP
+
+
+@lwt_out(on_fault=DROP)
+def no_udp_v4(pkt: LwtOutPacket) -> Verdict:
+    return DROP if pkt.ipv4 is not None and pkt.ipv4.protocol == 17 else OK
+
+
+@lwt_in(on_fault=DROP)
+def tunnel_v4(pkt: LwtInPacket) -> Verdict:
+    pkt.push_ip(Srh(path=[IPv6Address("fc00::a"), IPv6Address("fc00::b")]), source=IPv6Address("fd00::42"), hop_limit=64)
+    return REROUTE
 
 
 @lwt_xmit(on_fault=DROP)

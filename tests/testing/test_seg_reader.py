@@ -14,6 +14,7 @@ from pybpfnf.testing.seg.model import (
     AddDevice,
     Case,
     ChangeRoute,
+    ChangeRule,
     Command,
     Ip,
     Packet,
@@ -114,6 +115,37 @@ def test_headers_are_chained_and_nested() -> None:
     text = "fc00::1 -> fc00::2 / [+fc00::3,fc00::2] / [fc00::9,+fc00::8] / dead::1 -> dead::2 / TCP(1, 2)"
     assert [type(layer) for layer in packet_of(text)] == [Ip, Segments, Segments, Ip, Transport]
     assert packet_text(decode(encode(packet_of(text)))) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("10.0.0.1 -> 10.0.0.2 / UDP(1, 2)", 28),
+        ('10.0.0.1 -> 10.0.0.2 / dead::1 -> dead::2 / TCP(1, 2) / "x"', 81),
+        ("fc00::1 -> fc00::2 / [+fc00::3] / 10.0.0.1 -> 10.0.0.2 / 10.0.0.3 -> 10.0.0.4", 104),
+        ("fc00::1 -> fc00::2 / [+fc00::3] / Ether / 10.0.0.1 -> 10.0.0.2", 98),
+        ("fc00::1 -> fc00::2 / Ether / dead::1 -> dead::2", 94),
+    ],
+)
+def test_packets_of_ipv4_and_frames(text: str, size: int) -> None:
+    packet = encode(packet_of(text))
+    assert len(packet) == size
+    assert packet_text(decode(packet)) == text
+
+
+def test_a_packet_of_one_ip_version_is_none_of_the_other() -> None:
+    found = differences(expected_of("10.0.0.1 -> *"), packet_of("fc00::1 -> fc00::2"))
+    assert found == ["header 1: expected IPv4, found IPv6"]
+    assert differences(expected_of("* -> 10.0.0.2"), packet_of("10.0.0.1 -> 10.0.0.2")) == []
+    assert differences(expected_of("* -> 10.0.0.2"), packet_of("10.0.0.1 -> 10.0.0.3")) == [
+        "ipv4.destination: expected 10.0.0.2, found 10.0.0.3"
+    ]
+
+
+def test_what_of_ipv4_has_no_words_is_shown_as_bytes() -> None:
+    packet = bytearray(encode(packet_of("10.0.0.1 -> 10.0.0.2 / UDP(1, 2)")))
+    packet[7] = 3  # a later fragment
+    assert packet_text(decode(bytes(packet))) == f"(ipv4: {packet.hex()})"
 
 
 def test_blanks_ends_of_lines_and_comments_do_not_matter() -> None:
@@ -238,6 +270,32 @@ def test_several_next_hops() -> None:
     assert [(str(hop.via), hop.device, hop.weight) for hop in route.hops] == [("fc00::7", "dum0", 3), ("fe80::23b", "dum0", 1)]
 
 
+@pytest.mark.parametrize(
+    ("command", "prefix"),
+    [
+        ("ip route add default dev d", "0.0.0.0/0"),
+        ("ip -6 route add default dev d", "::/0"),
+        ("ip -f inet6 route add default dev d", "::/0"),
+        ("ip route add default via fe80::1 dev d", "::/0"),
+        ("ip route add default via 10.0.0.1", "0.0.0.0/0"),
+        ("ip route add 10.0.0.0/8 dev d", "10.0.0.0/8"),
+        ("ip route add d::/16 dev d", "d::/16"),
+    ],
+)
+def test_a_route_s_ip_version_is_its_prefix_s_or_its_gateway_s_or_what_is_said(command: str, prefix: str) -> None:
+    assert str(route_of(command).route.prefix) == prefix
+
+
+@pytest.mark.parametrize(
+    ("command", "version"),
+    [("ip rule add to 10.0.0.0/8 lookup 7", 4), ("ip -6 rule add iif d lookup 7", 6), ("ip rule add iif d lookup 7", 4)],
+)
+def test_a_rule_s_ip_version_is_its_prefix_s_or_what_is_said(command: str, version: int) -> None:
+    (action,) = actions(f"`{command}`")
+    assert isinstance(action, ChangeRule)
+    assert action.rule.version == version
+
+
 def test_lines_without_backticks_that_change_devices_and_routes() -> None:
     found = actions("if add dum1 # watched\nadd route ::/0 dev dum1\n")
     assert found == [AddDevice("dum1"), route_of("ip -6 route add default dev dum1")]
@@ -267,7 +325,16 @@ def test_a_test_is_called_by_the_first_line_of_the_comment_above_it() -> None:
     ("text", "said"),
     [
         ("> fc00::1 - fc00::2", "1:11: error: expected `->`, found `-` [seg-syntax]"),
-        ("> fc00::1 -> fc00::1::2", "1:14: error: `fc00::1::2` is not an IPv6 address [seg-value]"),
+        ("> fc00::1 -> fc00::1::2", "1:14: error: `fc00::1::2` is no address [seg-value]"),
+        ("> a:: -> b:: / [10.0.0.1]", "1:17: error: `10.0.0.1` is not an IPv6 address [seg-value]"),
+        ("> a:: -> 10.0.0.1", "1:3: error: from an address of one IP version to one of the other [seg-value]"),
+        ("> 10.0.0.1 -> 10.0.0.2 / [c::]", "1:26: error: an SRH follows an IPv6 header, and this is one of IPv4 [seg-syntax]"),
+        ("> a:: -> b:: / Ether", "1:21: error: an Ethernet header has a packet in it [seg-syntax]"),
+        ("> a:: -> b:: / Ether / UDP", "1:24: error: `UDP` is no address [seg-value]"),
+        ("`ip -6 route add 10.0.0.0/8 dev d`", "1:18: error: `10.0.0.0/8` is not an IPv6 prefix [seg-value]"),
+        ("`ip -4 route add d:: dev d`", "1:18: error: `d::` is not an IPv4 prefix [seg-value]"),
+        ("`ip route add 10.0.0.0/8 via a:: dev d`", "1:38: error: 10.0.0.0/8 is of IPv4, and its gateway is not [seg-value]"),
+        ("`ip rule add to a:: from 10.0.0.1 lookup 7`", "1:26: error: `10.0.0.1` is not an IPv6 prefix [seg-value]"),
         ("> a:: -> b:: / [+c::,+d::]", "1:22: error: a second segment is marked with `+` [seg-syntax]"),
         ("> a:: -> b::\n\n> * -> b::", "3:3: error: `*` in a packet that is sent [seg-value]"),
         ("> a:: -> b:: / [c::] <tag 65536>", "1:27: error: the value of `tag` is 65536, and goes up to 65535 [seg-value]"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pybpfnf.errors import CompileError, InputError
+from pybpfnf.errors import CompileError, InputError, SystemLacksError
 from pybpfnf.kernel.namespace_router import NamespaceRouter
 from pybpfnf.routes import Crossing, Router
 from pybpfnf.testing.seg.reader import read_file
@@ -18,7 +18,7 @@ from pybpfnf.verbs.seg import programs_beside, run_seg
 from pybpfnf.vm.router.router import VmRouter
 from tests.cli.conftest import Command
 from tests.cli.conftest import command as command
-from tests.testing.seg_files import HOOKS, PROGRAMS, ROUTES
+from tests.testing.seg_files import HOOKS, IPV4, PROGRAMS, ROUTES, VRF
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILING = """\
@@ -31,6 +31,7 @@ FAILING = """\
 > fc00::2 -> fc00::3
 < none
 """
+IPV6_ALONE = "cannot have that encapsulation: it is for IPv6 alone"
 
 
 class Watched:
@@ -62,19 +63,19 @@ def troubles(found: list[Result | Refused]) -> list[tuple[int, object]]:
     return refused + [(each.case.line, each.problems) for each in found if isinstance(each, Result) and each.problems]
 
 
-@pytest.mark.parametrize("text", [ROUTES, PROGRAMS], ids=["routes", "programs"])
+@pytest.mark.parametrize("text", [ROUTES, IPV4, VRF, PROGRAMS], ids=["routes", "IPv4", "VRF", "programs"])
 def test_a_router_of_the_vm_does_what_the_file_says(text: str, tmp_path: Path) -> None:
     assert troubles(run_text(text, tmp_path)) == []
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("text", [ROUTES, PROGRAMS], ids=["routes", "programs"])
+@pytest.mark.parametrize("text", [ROUTES, IPV4, PROGRAMS], ids=["routes", "IPv4", "programs"])
 def test_a_router_of_the_kernel_does_what_the_file_says(text: str, tmp_path: Path) -> None:
     assert troubles(run_text(text, tmp_path, runner="kernel")) == []
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("text", [ROUTES, PROGRAMS], ids=["routes", "programs"])
+@pytest.mark.parametrize("text", [ROUTES, IPV4, PROGRAMS], ids=["routes", "IPv4", "programs"])
 def test_both_routers_let_the_same_bytes_out(text: str, tmp_path: Path) -> None:
     (tmp_path / "hooks.py").write_text(HOOKS, encoding="utf-8")
     find = programs_beside(tmp_path)
@@ -83,6 +84,15 @@ def test_both_routers_let_the_same_bytes_out(text: str, tmp_path: Path) -> None:
             prepare(router)
             assert list(run_file(read_file(text, "sample.seg"), router))
         assert vm.crossings == kernel.crossings
+
+
+@pytest.mark.kernel
+def test_a_router_of_the_kernel_makes_the_vrf_that_a_route_says(tmp_path: Path) -> None:
+    try:
+        found = run_text(VRF, tmp_path, runner="kernel")
+    except SystemLacksError as error:
+        pytest.skip(error.message)
+    assert troubles(found) == []
 
 
 @pytest.mark.kernel
@@ -156,7 +166,11 @@ def test_every_drop_has_its_reason(tmp_path: Path) -> None:
         ("ip -6 route add fc00::/16 dev dum0", "there is a route to fc00::/16 already"),
         ("ip -6 route del dead::/16", "there is no such route to dead::/16"),
         ("ip -6 route add dead::/16 via beef::1 dev dum0", "the gateway beef::1 cannot be reached by dum0"),
-        ("ip -6 route add dead::1 encap seg6local action End.DX2 oif dum0 dev dum0", "this router has no End.DX2 of that kind"),
+        ("ip -6 route add dead::1 encap seg6local action End.DX2 oif dum7 dev dum0", "there is no device dum7"),
+        ("ip -6 route add dead::1 encap seg6local action End.DX6 nh6 :: flavors psp dev dum0", "End.DX6 has no flavor psp"),
+        ("ip route add 10.0.0.0/8 encap seg6local action End dev dum0", f"a route to 10.0.0.0/8 {IPV6_ALONE}"),
+        ("ip route add 10.0.0.0/8 encap seg6 mode inline segs fc00::1 dev dum0", f"a route to 10.0.0.0/8 {IPV6_ALONE}"),
+        ("ip route add local 10.0.0.1 dev lo", "this router has no IPv4 addresses of its own"),
         ("ip -6 route add dead::1 encap seg6local action End.BPF endpoint obj nothing.o dev dum0", "no such file: nothing.o"),
         ("ip -6 route add dead::1 encap seg6local action End.BPF endpoint obj hooks.py sec x dev dum0", "hooks.py has no section 'x'"),
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import final
 
 from pybpfnf.diagnostics import Diagnostic, Span
@@ -78,6 +78,14 @@ class Cursor:
             return IPv6Address(text)
         except AddressValueError:
             raise self.error(f"`{text}` is not an IPv6 address", code="seg-value", start=self.at - len(text)) from None
+
+    def any_address(self) -> IPv4Address | IPv6Address:
+        """An address of either IP version; raises SegError, of the whole word."""
+        text = self.expect(r"[\w:.]+", "an address")
+        try:
+            return ip_address(text)
+        except ValueError:
+            raise self.error(f"`{text}` is no address", code="seg-value", start=self.at - len(text)) from None
 
     def next_word(self) -> str:
         """What stands here, for a message."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv6Interface
 from typing import TypeAlias
 
-from pybpfnf.routes import MAIN_TABLE, Encap, Hop, Route, Rule
+from pybpfnf.routes import MAIN_TABLE, Encap, Hop, Network, Route, Rule
 from pybpfnf.runner import HMAC_ALGORITHMS, HMAC_SECRET_SIZE, HmacKey
 from pybpfnf.testing.seg.encaps import read_encap
 from pybpfnf.testing.seg.model import Action, ChangeAddress, ChangeRoute, ChangeRule, SetHmac, SetSysctl, SetTunnelSource
@@ -19,7 +19,7 @@ from pybpfnf.testing.seg.words import Line, Words
 
 _TYPES = ("unicast", "local", "blackhole", "unreachable", "prohibit")
 _ROUTE_VERBS = ("add", "append", "replace", "change", "del", "delete")
-_FAMILY_OPTIONS = ("-6", "-family", "inet6", "-f")
+_VERSIONS = {"-6": 6, "inet6": 6, "-4": 4, "inet": 4}  # after -f or -family, or alone
 _LARGEST_WEIGHT = 256
 
 _Reader: TypeAlias = Callable[[Words], Action]
@@ -35,8 +35,8 @@ def read_command(line: Line) -> Action | None:
         return _sysctl(words)
     if program != "ip":
         return None
-    while words.has(*_FAMILY_OPTIONS):
-        pass
+    while words.here in _VERSIONS or words.here in ("-family", "-f"):
+        words.version = _VERSIONS.get(words.take("an option"), words.version)
     begun = words.all[words.taken : words.taken + 2]
     reader = next((reader for start, reader in _IP.items() if _is_spelt(begun, start)), None)
     if reader is None:
@@ -53,7 +53,7 @@ def _is_spelt(begun: list[str], start: tuple[str, tuple[str, ...]]) -> bool:
 
 def read_route_arguments(line: Line) -> Route:
     """What follows `ip -6 route add`."""
-    return _route_arguments(Words(line))
+    return _route_arguments(Words(line, version=6))
 
 
 # ------------------------------------------------------------------------------------------------------------ routes
@@ -66,7 +66,7 @@ def _route(words: Words) -> Action:
 
 def _route_arguments(words: Words) -> Route:
     found = Route(_ANY_PREFIX)
-    prefix = None
+    prefix: Network | None = None
     hop = Hop()
     several: list[Hop] = []
     while words.here is not None:
@@ -93,7 +93,12 @@ def _route_arguments(words: Words) -> Route:
         raise words.error("a route to where is missing")
     if several and hop != Hop():
         raise words.error("a route has `nexthop`s, or one `via` and `dev`")
-    return replace(found, prefix=prefix, hops=tuple(several) or ((hop,) if hop != Hop() else ()))
+    hops = tuple(several) or ((hop,) if hop != Hop() else ())
+    if words.version is None and not prefix.prefixlen and any(each.via is not None and each.via.version == 6 for each in hops):
+        prefix = _ANY_PREFIX  # `default` by a gateway of IPv6
+    if any(each.via is not None and each.via.version != prefix.version for each in hops):
+        raise words.error(f"{prefix} is of IPv{prefix.version}, and its gateway is not", code="seg-value")
+    return replace(found, prefix=prefix, hops=hops)
 
 
 _ANY_PREFIX = IPv6Interface("::/0").network
@@ -111,8 +116,8 @@ def _hop_word(words: Words, hop: Hop) -> Hop | None:
     if words.has("dev"):
         return replace(hop, device=words.take("the name of a device"))
     if words.has("via"):
-        words.has("inet6")
-        return replace(hop, via=words.address())
+        words.has("inet6", "inet")
+        return replace(hop, via=words.any_address())
     return None
 
 
@@ -138,9 +143,9 @@ def _rule(words: Words) -> Action:
     table = None
     while words.here is not None:
         if words.has("to"):
-            rule = replace(rule, to=words.prefix())
+            rule = replace(rule, to=_of_rule(words))
         elif words.has("from"):
-            rule = replace(rule, source=words.prefix())
+            rule = replace(rule, source=_of_rule(words))
         elif words.has("iif", "dev"):
             rule = replace(rule, iif=words.take("the name of a device"))
         elif words.has("fwmark"):
@@ -153,7 +158,15 @@ def _rule(words: Words) -> Action:
             raise words.error(f"`{words.here}` is not understood here", hint="what is understood: to, from, iif, fwmark, priority, lookup")
     if table is None:
         raise words.error("which table the rule leads to is missing", hint="write `lookup TABLE`")
-    return ChangeRule("del" if verb == "delete" else verb, replace(rule, table=table))
+    version = words.version or 4
+    return ChangeRule("del" if verb == "delete" else verb, replace(rule, table=table, version=version))
+
+
+def _of_rule(words: Words) -> Network:
+    """A rule's first prefix says its IP version, where the line does not."""
+    found = words.prefix()
+    words.version = found.version
+    return found
 
 
 def _address(words: Words) -> Action:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias, final
 
 from pybpfnf.abi.headers import SRH_FLAGS
@@ -17,8 +17,17 @@ FLAG_LETTERS = {"P": SRH_FLAGS["protected"], "O": SRH_FLAGS["oam"], "A": SRH_FLA
 @final
 @dataclass(frozen=True, slots=True)
 class Ip:
-    source: IPv6Address | None
-    destination: IPv6Address | None
+    """An IPv6 header, or one of IPv4 without options; `version` is 4 or 6, and that of the addresses."""
+
+    source: IPv4Address | IPv6Address | None
+    destination: IPv4Address | IPv6Address | None
+    version: int = 6
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Ethernet:
+    """The header of a frame, whatever its addresses; the packet in it follows."""
 
 
 @final
@@ -69,7 +78,7 @@ class Other:
     data: bytes
 
 
-Layer: TypeAlias = Ip | Segments | Transport | Payload | Other
+Layer: TypeAlias = Ip | Ethernet | Segments | Transport | Payload | Other
 Packet: TypeAlias = tuple[Layer, ...]
 
 # ------------------------------------------------------------------------------------------------------- commands

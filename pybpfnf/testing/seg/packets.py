@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
 from pybpfnf.abi.headers import MOST_SEGMENTS
 from pybpfnf.testing.seg.cursor import Cursor
-from pybpfnf.testing.seg.model import FLAG_LETTERS, Ip, Layer, Packet, Payload, Segments, Transport
+from pybpfnf.testing.seg.model import FLAG_LETTERS, Ethernet, Ip, Layer, Packet, Payload, Segments, Transport
 from pybpfnf.testing.seg.tlvs import read_tlv
 
 _ADDRESS = r"[0-9A-Fa-f:.]+"
@@ -25,6 +25,8 @@ def read_packet(cursor: Cursor, *, sent: bool) -> Packet:
         if isinstance(layers[-1], Payload):
             raise cursor.error("nothing follows a payload")
         layers.append(_layer(cursor, layers[-1], sent))
+    if isinstance(layers[-1], Ethernet):
+        raise cursor.error("an Ethernet header has a packet in it", hint="as in Ether / fc00::1 -> fc00::2")
     return tuple(layers)
 
 
@@ -33,22 +35,38 @@ def _layer(cursor: Cursor, before: Layer, sent: bool) -> Layer:
         return _payload(cursor, sent)
     if isinstance(before, Transport):
         raise cursor.error(f"expected a payload after {before.protocol}, found {cursor.next_word()}", hint='a payload is text: / "foobar"')
+    if isinstance(before, Ethernet):
+        return _ip(cursor, sent)
     if cursor.sees(r"\["):
+        if isinstance(before, Ip) and before.version == 4:
+            raise cursor.error("an SRH follows an IPv6 header, and this is one of IPv4")
         return _segments(cursor, sent)
+    if cursor.take(r"Ether\b") is not None:
+        return Ethernet()
     if cursor.sees(r"UDP\b|TCP\b"):
         return _transport(cursor, sent)
     if cursor.sees(_ADDRESS + r"|\*"):
         return _ip(cursor, sent)
     raise cursor.error(
         f"expected a header after `/`, found {cursor.next_word()}",
-        hint='headers are [SEGMENT, +SEGMENT], SOURCE -> DESTINATION, UDP(1, 2), TCP(1, 2), and "payload"',
+        hint='headers are [SEGMENT, +SEGMENT], SOURCE -> DESTINATION, Ether, UDP(1, 2), TCP(1, 2), and "payload"',
     )
 
 
 def _ip(cursor: Cursor, sent: bool) -> Ip:
-    source = address(cursor, sent)
+    cursor.skip()
+    start = cursor.at
+    source = _end(cursor, sent)
     cursor.expect("->", "`->`")
-    return Ip(source, address(cursor, sent))
+    destination = _end(cursor, sent)
+    versions = {each.version for each in (source, destination) if each is not None}
+    if len(versions) == 2:
+        raise cursor.error("from an address of one IP version to one of the other", code="seg-value", start=start)
+    return Ip(source, destination, versions.pop() if versions else 6)
+
+
+def _end(cursor: Cursor, sent: bool) -> IPv4Address | IPv6Address | None:
+    return None if _wildcard(cursor, sent) else cursor.any_address()
 
 
 def address(cursor: Cursor, sent: bool) -> IPv6Address | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
 from pybpfnf.abi.headers import NEXT_HEADERS
-from pybpfnf.testing.seg.model import FLAG_LETTERS, Ip, Layer, Other, Packet, Payload, Segments, Transport
+from pybpfnf.testing.seg.model import FLAG_LETTERS, Ethernet, Ip, Layer, Other, Packet, Payload, Segments, Transport
 from pybpfnf.testing.seg.tlvs import tlv_text
 
 _ANYTHING = "*"
@@ -23,8 +23,10 @@ def parts(layer: Layer) -> Iterator[tuple[str, str | None]]:
     """Names and values of what is compared in a layer; None for a value that may be anything."""
     match layer:
         case Ip():
-            yield "ipv6.source", _or_none(layer.source)
-            yield "ipv6.destination", _or_none(layer.destination)
+            yield f"ipv{layer.version}.source", _or_none(layer.source)
+            yield f"ipv{layer.version}.destination", _or_none(layer.destination)
+        case Ethernet():
+            pass
         case Segments():
             yield from _srh_parts(layer)
         case Transport():
@@ -41,7 +43,9 @@ def kind(layer: Layer) -> str:
     """What a layer is called in a message."""
     match layer:
         case Ip():
-            return "IPv6"
+            return f"IPv{layer.version}"
+        case Ethernet():
+            return "Ethernet"
         case Segments():
             return "SRH"
         case Transport():
@@ -65,7 +69,7 @@ def _srh_parts(layer: Segments) -> Iterator[tuple[str, str | None]]:
         yield "srh.rest", layer.rest.hex()
 
 
-def _or_none(value: IPv6Address | int | None) -> str | None:
+def _or_none(value: IPv4Address | IPv6Address | int | None) -> str | None:
     return None if value is None else str(value)
 
 
@@ -73,6 +77,8 @@ def _layer_text(layer: Layer) -> str:
     match layer:
         case Ip():
             return f"{_said(layer.source)} -> {_said(layer.destination)}"
+        case Ethernet():
+            return "Ether"
         case Segments():
             return _srh_text(layer)
         case Transport():
@@ -110,7 +116,7 @@ def _flags_text(flags: int) -> str:
     return f"{flags:#x}" if flags & ~sum(FLAG_LETTERS.values()) else letters
 
 
-def _said(value: IPv6Address | int | None) -> str:
+def _said(value: IPv4Address | IPv6Address | int | None) -> str:
     return _ANYTHING if value is None else str(value)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network, NetmaskValueError
+from collections.abc import Callable, Mapping
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, NetmaskValueError, ip_address, ip_network
 from typing import TypeVar, final
 
 from pybpfnf.records import dataclass
-from pybpfnf.routes import LOCAL_TABLE, MAIN_TABLE
+from pybpfnf.routes import LOCAL_TABLE, MAIN_TABLE, Network
 from pybpfnf.testing.seg.cursor import Cursor, SegError
 
 _TABLES = {"main": MAIN_TABLE, "local": LOCAL_TABLE, "default": 253}  # /etc/iproute2/rt_tables
-_EVERYTHING = IPv6Network("::/0")
+_EVERYTHING: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 T = TypeVar("T")
 LARGEST = (1 << 32) - 1
 
@@ -29,9 +29,11 @@ class Line:
 
 @final
 class Words:
-    """The words of a line, taken from the left. Wrong values raise SegError at their word."""
+    """The words of a line, taken from the left. Wrong values raise SegError at their word. `version`: the IP version that the line says its
+    prefixes are of, None where it says none."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, version: int | None = None) -> None:
+        self.version = version
         self._line = line
         self._words = [(match.start(), match[0]) for match in re.finditer(r"\S+", line.text)]
         self._next = 0
@@ -87,15 +89,21 @@ class Words:
     def address(self) -> IPv6Address:
         return self._value(IPv6Address, "an IPv6 address")
 
+    def any_address(self) -> IPv4Address | IPv6Address:
+        return self._value(ip_address, "an address")
+
     def address_v4(self) -> IPv4Address:
         return self._value(IPv4Address, "an IPv4 address")
 
-    def prefix(self) -> IPv6Network:
-        """`default`, an address, or an address and a length; without bits behind the length."""
+    def prefix(self) -> Network:
+        """`default`, an address, or an address and a length; without bits behind the length. `default` is IPv4's, as in iproute2, where the
+        line does not say."""
         if self.has("default", "all", "any"):
-            return _EVERYTHING
-        found = self._value(lambda text: IPv6Network(text, strict=False), "an IPv6 prefix")
-        if IPv6Address(self._words[self._next - 1][1].partition("/")[0]) != found.network_address:
+            return _EVERYTHING[self.version or 4]
+        found = self._value(lambda text: ip_network(text, strict=False), "a prefix")
+        if self.version not in (None, found.version):
+            raise self.wrong(f"`{self._words[self._next - 1][1]}` is not an IPv{self.version} prefix")
+        if ip_address(self._words[self._next - 1][1].partition("/")[0]) != found.network_address:
             raise self.wrong(f"this prefix has bits behind its length: the kernel takes {found}")
         return found
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias
 
+from pybpfnf.abi.headers import NEXT_HEADERS
 from pybpfnf.routes import Seg6Local
 from pybpfnf.routes import srh as told_srh
 from pybpfnf.vm import ipv6, srh
 from pybpfnf.vm.host import Host
+from pybpfnf.vm.ip import ETH_P_IP
+from pybpfnf.vm.ipv4 import IPV4_SIZE
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.router.flavors import NEXT_CSID, PSP, pop_srh, shift_csid
 from pybpfnf.vm.router.headers import encapsulate, insert
 from pybpfnf.vm.seg6 import advance_nextseg
 from pybpfnf.vm.skb import Skb
 
+_INSIDE = {ipv6.IPV6: "IPv6 packet", NEXT_HEADERS["ipv4"]: "IPv4 packet", NEXT_HEADERS["ethernet"]: "Ethernet frame"}
 StaticAction: TypeAlias = Callable[[Host, Skb, Seg6Local], None]
 
 
@@ -45,9 +49,16 @@ def _end_t(host: Host, skb: Skb, encap: Seg6Local) -> None:
 
 def _end_dx6(host: Host, skb: Skb, encap: Seg6Local) -> None:
     """To the given neighbour; `::` stands for the inner destination."""
-    decapsulate(host, skb)
+    decapsulate_ipv6(host, skb)
     via = encap.nh6 if encap.nh6 is not None and int(encap.nh6) else ipv6.destination(skb.data)
     _lookup(host, skb, via)
+
+
+def _end_dx4(host: Host, skb: Skb, encap: Seg6Local) -> None:
+    """To the given neighbour; 0.0.0.0 stands for the inner destination."""
+    decapsulate_ipv4(host, skb)
+    own = IPv4Address(bytes(skb.data[16:20]))
+    skb.dst = host.network.lookup(skb, host.sid, encap.nh4 if encap.nh4 is not None and int(encap.nh4) else own, 0)
 
 
 def _end_b6(host: Host, skb: Skb, encap: Seg6Local) -> None:
@@ -68,10 +79,11 @@ STATIC_ACTIONS: Mapping[str, StaticAction] = {
     "End.X": _end_x,
     "End.T": _end_t,
     "End.DX6": _end_dx6,
+    "End.DX4": _end_dx4,
     "End.B6": _end_b6,
     "End.B6.Encaps": _end_b6_encaps,
 }
-"""By name. End.DT6 is the router's: it alone delivers locally."""
+"""By name. End.DT6 and its like are the router's: they alone deliver locally. So is End.DX2, which looks nothing up."""
 
 
 def _get_and_validate_srh(host: Host, skb: Skb) -> int:
@@ -108,20 +120,35 @@ def _lookup(host: Host, skb: Skb, address: IPv6Address, table: int = 0) -> None:
     skb.dst = host.network.lookup(skb, host.sid, address, table)
 
 
-def decapsulate(host: Host, skb: Skb) -> None:
-    """`decap_and_validate`: the inner IPv6 packet alone. An SRH may be there, without segments left."""
+def decapsulate_ipv6(host: Host, skb: Skb) -> None:
+    decapsulate(host, skb, ipv6.IPV6)
+    if len(skb.data) < ipv6.IPV6_SIZE:
+        raise Drop("decap_and_validate: the inner packet is shorter than an IPv6 header")
+    skb.transport = ipv6.IPV6_SIZE
+
+
+def decapsulate_ipv4(host: Host, skb: Skb) -> None:
+    """What it says of itself is not looked at: neither its version nor its length or checksum."""
+    decapsulate(host, skb, NEXT_HEADERS["ipv4"])
+    if len(skb.data) < IPV4_SIZE:
+        raise Drop("decap_and_validate: the inner packet is shorter than an IPv4 header")
+    skb.transport, skb.protocol = IPV4_SIZE, ETH_P_IP
+
+
+def decapsulate(host: Host, skb: Skb, number: int) -> None:
+    """`decap_and_validate`: what is inside alone, whose Next Header value is given. An SRH may be there, without segments left."""
     at = ipv6.find_header(skb.data, ipv6.ROUTING)
     if at >= 0 and _is_valid(skb, at):
         if srh.segments_left(skb.data, at):
             raise Drop("decap_and_validate: segments are left")
         srh.check_hmac(skb.data, skb.transport, host.environment.require_hmac, host.environment.hmac_keys)
-    inner = ipv6.find_header(skb.data, ipv6.IPV6)
+    inner = ipv6.find_header(skb.data, number)
     if inner < 0:
-        raise Drop(f"decap_and_validate: there is no IPv6 packet inside ({errno.errorcode[-inner]})")
-    if len(skb.data) - inner < ipv6.IPV6_SIZE:
-        raise Drop("decap_and_validate: the inner packet is shorter than an IPv6 header")
+        raise Drop(f"decap_and_validate: there is no {_INSIDE[number]} inside ({errno.errorcode[-inner]})")
+    if inner > len(skb.data):
+        raise Drop("decap_and_validate: the packet ends before what is inside")
     del skb.data[:inner]
-    skb.transport, skb.encapsulation = ipv6.IPV6_SIZE, False
+    skb.encapsulation = False
 
 
 def _is_valid(skb: Skb, at: int) -> bool:

@@ -10,11 +10,13 @@ from pybpfnf.abi.headers import NEXT_HEADERS, ROUTING_TYPES
 from pybpfnf.records import dataclass
 from pybpfnf.runner import HmacKey
 from pybpfnf.vm import ipv6, srh
+from pybpfnf.vm.ip import ETH_P_IP, ETH_P_IPV6
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.seg6 import advance_nextseg
 from pybpfnf.vm.skb import Skb
 
-_HOP_BY_HOP, _OPTIONS, _IPV4 = (NEXT_HEADERS[name] for name in ("hop_by_hop", "destination_options", "ipv4"))
+_HOP_BY_HOP, _OPTIONS = (NEXT_HEADERS[name] for name in ("hop_by_hop", "destination_options"))
+_INSIDE = {ipv6.IPV6: ETH_P_IPV6, NEXT_HEADERS["ipv4"]: ETH_P_IP}
 _RPL = 3  # IPV6_SRCRT_TYPE_3, which `rpl_seg_enabled` = 0 refuses
 _TYPE, _SEGMENTS_LEFT = 2, 3
 _MORE, _RESERVED = 1, 6  # bits of a fragment header's offset field (RFC 8200 section 4.5)
@@ -118,10 +120,10 @@ def _srh(skb: Skb, at: int, segments: Segments) -> Onwards | None:
 
 
 def _last(skb: Skb, at: int) -> Onwards | None:
-    inner = at + srh.length(skb.data, at)
-    if skb.data[at] == ipv6.IPV6:
-        del skb.data[:inner]
-        return Onwards.RECEIVED
-    if skb.data[at] == _IPV4:
-        raise Drop("ipv6_srh_rcv: the packet inside is one of IPv4, which this router does not receive")
-    return None
+    """What is inside is a packet of the version that the SRH says, whatever it says itself."""
+    inside = _INSIDE.get(skb.data[at])
+    if inside is None:
+        return None
+    del skb.data[: at + srh.length(skb.data, at)]
+    skb.protocol = inside
+    return Onwards.RECEIVED

@@ -1,21 +1,21 @@
-"""Tables, rules and the look-up of the longest prefix (net/ipv6/ip6_fib.c, fib6_rules.c)."""
+"""Tables, rules and the look-up of the longest prefix (net/ipv6/ip6_fib.c, fib6_rules.c; net/ipv4/fib_trie.c), of one IP version."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
-from ipaddress import IPv6Address, IPv6Network
+from dataclasses import field, replace
 from typing import TypeAlias, final
 
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
-from pybpfnf.routes import DEFAULT_METRIC, LOCAL_TABLE, MAIN_TABLE, Hop, Route, Rule
+from pybpfnf.routes import DEFAULT_METRIC, LOCAL_TABLE, MAIN_TABLE, Hop, Network, Route, Rule
 from pybpfnf.vm.router.hashing import HASH_SIZE
 from pybpfnf.vm.session import VmSession
 
 _MAIN_PRIORITY = 32766
-_ONES = (1 << 128) - 1
+_VRF_PRIORITY = 1000  # of the rule that the first VRF brings (drivers/net/vrf.c, FIB_RULE_PREF)
+_BITS = {4: 32, 6: 128}
 _DEVICELESS = {"blackhole": errno.EINVAL, "unreachable": errno.EHOSTUNREACH, "prohibit": errno.EACCES}
 
 
@@ -40,7 +40,8 @@ Groups: TypeAlias = list[tuple[int, list[Entry]]]
 @dataclass(slots=True)
 class Key:
     """What rules and tables are asked with. `iif` is LOOPBACK for packets of the router's own; `oif` the device that the way must be by,
-    None for any. `spread` gives 32 bits that are the same for a flow; it is asked where there are several hops."""
+    None for any; `vrf` the table of the VRF that the packet came in by. `spread` gives
+    32 bits that are the same for a flow; it is asked where there are several hops."""
 
     destination: int
     source: int
@@ -48,12 +49,14 @@ class Key:
     mark: int = 0
     oif: str | None = None
     spread: Callable[[], int] = int
+    vrf: int | None = None
 
 
 class _Table:
     """Routes by the length of their prefix, and by its address."""
 
-    def __init__(self) -> None:
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
         self._by_length: dict[int, dict[int, Groups]] = {}
         self._levels: list[tuple[int, dict[int, Groups]]] = []  # a mask each, the longest first
 
@@ -63,11 +66,11 @@ class _Table:
             if groups is not None:
                 yield groups
 
-    def groups(self, prefix: IPv6Network) -> Groups:
+    def groups(self, prefix: Network) -> Groups:
         """The routes to a prefix; a list of its own."""
         return list(self._by_length.get(prefix.prefixlen, {}).get(int(prefix.network_address), ()))
 
-    def put(self, prefix: IPv6Network, groups: Groups) -> None:
+    def put(self, prefix: Network, groups: Groups) -> None:
         """These routes to it and no others."""
         routes = self._by_length.setdefault(prefix.prefixlen, {})
         if groups:
@@ -77,7 +80,8 @@ class _Table:
         if not routes:
             del self._by_length[prefix.prefixlen]
         lengths = sorted(self._by_length, reverse=True)
-        self._levels = [(_ONES >> 128 - length << 128 - length, self._by_length[length]) for length in lengths]
+        ones = (1 << self._bits) - 1
+        self._levels = [(ones >> self._bits - length << self._bits - length, self._by_length[length]) for length in lengths]
 
     def __iter__(self) -> Iterator[Groups]:
         return (groups for routes in self._by_length.values() for groups in routes.values())
@@ -85,8 +89,9 @@ class _Table:
 
 @final
 class Fib:
-    def __init__(self) -> None:
-        self._tables = {LOCAL_TABLE: _Table(), MAIN_TABLE: _Table()}
+    def __init__(self, version: int) -> None:
+        self._bits = _BITS[version]
+        self._tables = {LOCAL_TABLE: _Table(self._bits), MAIN_TABLE: _Table(self._bits)}
         self._rules = [Rule(LOCAL_TABLE, 0), Rule(MAIN_TABLE, _MAIN_PRIORITY)]
 
     def has_table(self, table: int) -> bool:
@@ -96,8 +101,9 @@ class Fib:
 
     def lookup(self, key: Key) -> Entry | None:
         """By the rules; None where no table has a route."""
-        for rule in self._rules:
-            found = self.lookup_in(rule.table, key) if _matches(rule, key) else None
+        rules = self._rules if key.vrf is None else sorted([*self._rules, Rule(key.vrf, _VRF_PRIORITY)], key=_priority)
+        for rule in rules:
+            found = self.lookup_in(rule.table, key) if self._matches(rule, key) else None
             if found is not None:
                 return found
         return None
@@ -117,7 +123,7 @@ class Fib:
 
     def add(self, verb: str, route: Route, entries: list[Entry]) -> None:
         """`add`, `append`, `replace` or `change`; raises InputError as the kernel refuses."""
-        table = self._tables.get(route.table, _Table())
+        table = self._tables.get(route.table, _Table(self._bits))
         groups = table.groups(route.prefix)
         metric = metric_of(route)
         at = next((index for index, (number, _) in enumerate(groups) if number == metric), None)
@@ -137,7 +143,7 @@ class Fib:
     def remove(self, route: Route, link: str | None = None) -> None:
         """The first route to the prefix that has all that `route` says; raises InputError where there is none. Of entries of several links,
         that of `link` alone goes."""
-        table = self._tables.get(route.table, _Table())
+        table = self._tables.get(route.table, _Table(self._bits))
         groups = table.groups(route.prefix)
         for index, (metric, entries) in enumerate(groups):
             if route.metric in (None, metric) and all(any(_fits(hop, entry.hop) for entry in entries) for hop in route.hops):
@@ -150,8 +156,8 @@ class Fib:
     def add_rule(self, rule: Rule) -> None:
         lowest = min(each.priority or 0 for each in self._rules if each.priority)
         priority = rule.priority if rule.priority is not None else lowest - 1
-        self._rules.append(Rule(rule.table, priority, rule.to, rule.source, rule.iif, rule.mark))
-        self._rules.sort(key=lambda each: each.priority or 0)
+        self._rules.append(replace(rule, priority=priority))
+        self._rules.sort(key=_priority)
 
     def remove_rule(self, rule: Rule) -> None:
         for index, each in enumerate(self._rules):
@@ -161,6 +167,18 @@ class Fib:
                 return
         raise InputError("there is no such rule")
 
+    def _matches(self, rule: Rule, key: Key) -> bool:
+        return (
+            (rule.to is None or self._covers(rule.to, key.destination))
+            and (rule.source is None or self._covers(rule.source, key.source))
+            and rule.iif in (None, key.iif)
+            and rule.mark in (None, key.mark)
+        )
+
+    def _covers(self, prefix: Network, address: int) -> bool:
+        free = self._bits - prefix.prefixlen
+        return address >> free == int(prefix.network_address) >> free
+
     def entries(self) -> Iterator[Entry]:
         for table in self._tables.values():
             for groups in table:
@@ -169,7 +187,11 @@ class Fib:
 
 
 def metric_of(route: Route) -> int:
-    return DEFAULT_METRIC if route.metric is None else route.metric
+    return DEFAULT_METRIC[route.prefix.version] if route.metric is None else route.metric
+
+
+def _priority(rule: Rule) -> int:
+    return rule.priority or 0
 
 
 def error_of(route: Route) -> int:
@@ -189,15 +211,6 @@ def _hop_for(entries: list[Entry], key: Key) -> Entry | None:
         if place < 0:
             return entry
     return entries[-1]
-
-
-def _matches(rule: Rule, key: Key) -> bool:
-    return (
-        (rule.to is None or IPv6Address(key.destination) in rule.to)
-        and (rule.source is None or IPv6Address(key.source) in rule.source)
-        and rule.iif in (None, key.iif)
-        and rule.mark in (None, key.mark)
-    )
 
 
 def _fits(wanted: Hop, found: Hop) -> bool:

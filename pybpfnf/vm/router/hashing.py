@@ -22,12 +22,20 @@ from pybpfnf.vm.icmpv6 import ICMPV6, skip_extension_headers
 HASH_SIZE = 4
 POLICIES = (0, 1, 2)
 _WITH_PORTS = frozenset(NEXT_HEADERS[name] for name in ("tcp", "udp", "sctp")) | {33, 136}  # DCCP, UDP-Lite
-_ADDRESSES = slice(8, 40)
+_ADDRESSES, _ADDRESSES_V4 = slice(8, 40), slice(12, 20)
 
 
 def flow_hash(packet: bytes | bytearray, policy: int, seed: int) -> int:
     """32 bits."""
-    text = _ports(packet) if policy == 1 else _innermost(packet) if policy == 2 else _addresses(packet)
+    return _hash(_ports(packet) if policy == 1 else _innermost(packet) if policy == 2 else _addresses(packet), seed)
+
+
+def flow_hash_v4(packet: bytes | bytearray, seed: int) -> int:
+    """32 bits, of the addresses of an IPv4 packet (net/ipv4/route.c, fib_multipath_hash, policy 0)."""
+    return _hash(bytes(packet[_ADDRESSES_V4]), seed)
+
+
+def _hash(text: bytes, seed: int) -> int:
     key = (seed & (1 << 64) - 1).to_bytes(8, "big")
     return int.from_bytes(blake2b(text, digest_size=HASH_SIZE, key=key).digest(), "big")
 

@@ -1,6 +1,7 @@
 """The router: told routes, it takes packets in at a device and gives those that leave, or why they do not.
 
-What a packet meets in it is in `visit`. Not here: neighbours, fragments, IPv4, TCP, and what of Linux no packet of IPv6 shows.
+What a packet meets in it is in `visit`. Not here: neighbours, fragments, TCP, addresses of its own that are of IPv4, ICMP of that, and what
+of Linux no packet shows.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from pybpfnf.routes import (
     PLACES,
     Bpf,
     Crossing,
+    Encap,
     FindProgram,
     Hop,
+    Network,
     ProgramRef,
     Route,
     Rule,
@@ -29,14 +32,12 @@ from pybpfnf.routes import (
 from pybpfnf.runner import Environment, HmacKey
 from pybpfnf.vm import icmpv6, ipv6
 from pybpfnf.vm.host import Host
+from pybpfnf.vm.ip import ETH_P_IPV6
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.memory import Memory
-from pybpfnf.vm.router import headers
-from pybpfnf.vm.router.actions import STATIC_ACTIONS
 from pybpfnf.vm.router.addresses import anycast
 from pybpfnf.vm.router.fib import Entry, Key, error_of
 from pybpfnf.vm.router.flavors import DONE
-from pybpfnf.vm.router.settings import KERNELS
 from pybpfnf.vm.router.state import LARGEST_MTU, LOOPBACK, Device, State
 from pybpfnf.vm.router.upper import Answer
 from pybpfnf.vm.router.visit import Visit
@@ -76,17 +77,21 @@ class VmRouter:
         self.state.devices[name] = Device(len(self.state.devices) + 1, mtu, known)
 
     def change_route(self, verb: str, route: Route) -> None:
+        fib = self.state.fib_of(route.prefix.version)
         if verb == "del":
-            self.state.fib.remove(route)
+            fib.remove(route)
             return
+        if route.prefix.version == 4 and route.type == "local":
+            raise InputError("this router has no IPv4 addresses of its own")
         hops = route.hops or (Hop(),)
         for hop in hops:
             self._check_hop(route, hop)
         sessions = self._bind(route)
-        self.state.fib.add(verb, route, [Entry(route, self._placed(hop), sessions, error_of(route)) for hop in hops])
+        fib.add(verb, route, [Entry(route, self._placed(hop), sessions, error_of(route)) for hop in hops])
 
     def change_rule(self, verb: str, rule: Rule) -> None:
-        (self.state.fib.add_rule if verb == "add" else self.state.fib.remove_rule)(rule)
+        fib = self.state.fib_of(rule.version)
+        (fib.add_rule if verb == "add" else fib.remove_rule)(rule)
 
     def change_address(self, verb: str, address: IPv6Address, length: int, device: str) -> None:
         """An address comes with its local route, the one of its prefix, and the anycast address of routers in that (RFC 4291 section
@@ -127,7 +132,7 @@ class VmRouter:
         if hop.device is not None:
             self._check_device(hop.device)
         if hop.via is not None and not hop.via.is_link_local:
-            found = self.state.fib.lookup(Key(int(hop.via), 0, TUN))
+            found = self.state.fib_of(hop.via.version).lookup(Key(int(hop.via), 0, TUN))
             if found is None or found.error or found.route.type != "unicast" or hop.device not in (None, found.hop.device):
                 raise InputError(f"the gateway {hop.via} cannot be reached" + (f" by {hop.device}" if hop.device else ""))
         elif hop.device is None and route.type == "unicast":
@@ -137,23 +142,28 @@ class VmRouter:
         """With its device, where only the gateway says that."""
         if hop.device is not None or hop.via is None:
             return hop
-        found = self.state.fib.lookup(Key(int(hop.via), 0, TUN))
+        found = self.state.fib_of(hop.via.version).lookup(Key(int(hop.via), 0, TUN))
         return hop if found is None else replace(hop, device=found.hop.device)
 
     # -------------------------------------------------------------------------------------------------- programs
 
     def _bind(self, route: Route) -> dict[str, VmSession]:
-        """The programs of a route's encapsulation; InputError for an encapsulation that is not done here."""
+        """The programs of a route's encapsulation; InputError for an encapsulation that no route of its kind has."""
+        if route.prefix.version == 4 and _is_ipv6_alone(route.encap):
+            raise InputError(f"a route to {route.prefix} cannot have that encapsulation: it is for IPv6 alone")
         match route.encap:
             case Bpf(programs=programs):
                 return {place: self._open(ref, PLACES[place]) for place, ref in programs}
             case Seg6Local(action="End.BPF", program=ProgramRef() as ref):
                 return {END_BPF: self._open(ref, END_BPF)}
             case Seg6Local() as encap:
-                _refuse_undone(encap)
-            case Seg6(mode=mode) if mode not in headers.MODES:
-                raise InputError(f"this router has no seg6 mode {mode}", hint=f"it has {', '.join(headers.MODES)}; {KERNELS}")
+                self._check_action(encap)
         return {}
+
+    def _check_action(self, encap: Seg6Local) -> None:
+        if encap.action == "End.DX2" and encap.oif is not None:
+            self._check_device(encap.oif)
+        _check_flavors(encap)
 
     def _open(self, ref: ProgramRef, type_name: str) -> VmSession:
         bound = self._find(ref, type_name)
@@ -213,7 +223,7 @@ class VmRouter:
     def _error(self, visit: Visit, drop: Drop) -> Answer | None:
         """The ICMPv6 error that a drop asks for (`icmp6_send`), None where there may be none."""
         packet = visit.skb.data
-        if drop.answer is None or not icmpv6.may_answer(packet, drop.answer):
+        if drop.answer is None or visit.skb.protocol != ETH_P_IPV6 or not icmpv6.may_answer(packet, drop.answer):
             return None
         own, sender, addresses = ipv6.destination(packet), ipv6.source(packet), self.state.addresses
         source = (
@@ -221,9 +231,11 @@ class VmRouter:
         )
         return Answer(icmpv6.error(packet, drop.answer, drop.parameter, source))
 
-    def sessions_of(self, prefix: IPv6Network, table: int = MAIN_TABLE) -> Mapping[str, VmSession]:
+    def sessions_of(self, prefix: Network, table: int = MAIN_TABLE) -> Mapping[str, VmSession]:
         """The programs of the first route to the prefix, by place, or by their program type for End.BPF; none where there is none."""
-        found = (entry for entry in self.state.fib.entries() if (entry.route.prefix, entry.route.table) == (prefix, table))
+        found = (
+            entry for entry in self.state.fib_of(prefix.version).entries() if (entry.route.prefix, entry.route.table) == (prefix, table)
+        )
         return next((entry.sessions for entry in found), {})
 
 
@@ -246,10 +258,11 @@ def _routes_of(address: IPv6Address, length: int, device: str) -> list[Route]:
     return [*local, Route(prefix, hops=(Hop(device),), metric=256)] if length < 128 or device != LOOPBACK else local
 
 
-def _refuse_undone(encap: Seg6Local) -> None:
-    done = (*STATIC_ACTIONS, "End.DT6", "End.BPF")
-    if encap.action not in done or encap.vrftable is not None:
-        raise InputError(f"this router has no {encap.action} of that kind", hint=f"it has {', '.join(done)}; {KERNELS}")
+def _is_ipv6_alone(encap: Encap | None) -> bool:
+    return isinstance(encap, Seg6Local) or (isinstance(encap, Seg6) and encap.mode == "inline")
+
+
+def _check_flavors(encap: Seg6Local) -> None:
     has = DONE.get(encap.action, frozenset())
     for flavor in encap.flavors:
         if flavor not in has:

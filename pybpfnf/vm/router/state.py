@@ -37,11 +37,15 @@ class State:
     environment: Environment
     settings: Settings = field(default_factory=Settings)
     addresses: Addresses = field(default_factory=Addresses)
-    fib: Fib = field(default_factory=Fib)
+    fib: Fib = field(default_factory=lambda: Fib(6))
+    fib_v4: Fib = field(default_factory=lambda: Fib(4))
     devices: dict[str, Device] = field(default_factory=lambda: {LOOPBACK: Device(1, _LOOPBACK_MTU)})
     ports: set[int] = field(default_factory=set)
     clock: int | None = None
     environments: dict[str, Environment] = field(default_factory=dict)
+
+    def fib_of(self, version: int) -> Fib:
+        return self.fib if version == 6 else self.fib_v4
 
     def environment_at(self, device: str) -> Environment:
         """What programs and actions see of the router, of a packet that came in by the device."""
@@ -65,6 +69,8 @@ class State:
 
 def _headroom(entry: Entry) -> int:
     match entry.route.encap:
+        case Seg6(mode="l2encap" | "l2encap.red"):
+            return 0  # `seg6_lwt_headroom` counts nothing of it
         case Seg6(mode=mode, segments=segments, hmac=hmac):
             return len(srh(segments, inline=mode == "inline", hmac=hmac)) + (0 if mode == "inline" else ipv6.IPV6_SIZE)
         case Bpf(headroom=int(headroom)) if END_BPF not in entry.sessions:

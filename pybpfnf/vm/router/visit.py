@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import final
 
+from pybpfnf.abi.headers import NEXT_HEADERS
 from pybpfnf.abi.icmpv6 import IPV6_MIN_MTU
 from pybpfnf.routes import END_BPF, PLACES, Bpf, Seg6, Seg6Local
 from pybpfnf.runner import Event, Outcome
-from pybpfnf.vm import ip, ipv6, lwt
+from pybpfnf.vm import ip, ipv4, ipv6, lwt
 from pybpfnf.vm.hooks import MAX_NESTED_RUNS, Passage, RunProgram
 from pybpfnf.vm.host import Host
-from pybpfnf.vm.ip import ETH_P_IPV6, Address
+from pybpfnf.vm.ip import ETH_P_IP, ETH_P_IPV6, Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.redirect import follow
 from pybpfnf.vm.route import Route as Dst
-from pybpfnf.vm.router import headers
-from pybpfnf.vm.router.actions import STATIC_ACTIONS, decapsulate
+from pybpfnf.vm.router import ethernet, headers
+from pybpfnf.vm.router.actions import STATIC_ACTIONS, decapsulate, decapsulate_ipv4, decapsulate_ipv6
 from pybpfnf.vm.router.delivery import Onwards, Segments, Upper, deliver
 from pybpfnf.vm.router.fib import Entry, Key
-from pybpfnf.vm.router.hashing import flow_hash
+from pybpfnf.vm.router.hashing import flow_hash, flow_hash_v4
 from pybpfnf.vm.router.state import LOOPBACK, State
 from pybpfnf.vm.router.upper import Answer, receive_upper
 from pybpfnf.vm.seg6 import input_action_end_bpf
@@ -33,6 +34,8 @@ from pybpfnf.vm.session import VmSession
 from pybpfnf.vm.skb import Skb
 
 _REROUTE, _REDIRECT = 128, 7
+_IPV4, _FRAME = NEXT_HEADERS["ipv4"], NEXT_HEADERS["ethernet"]
+_INTO_TABLES = frozenset({"End.DT4", "End.DT6", "End.DT46"})
 _LINK_LOCAL = 0xFE80 >> 6  # the first ten bits of fe80::/10
 _REJECTED = {
     -errno.ENETUNREACH: ("there is no route to {}", "no_route"),
@@ -59,23 +62,34 @@ class Visit:
         self._entries: list[Entry] = []
         self._next_hops: dict[int, int] = {}  # of entries that were looked up for another address than the packet's, which is the next hop
         self._passes = 0
+        self._knows_first_header = True
 
     def receive(self, packet: bytes) -> tuple[str, bytes] | None:
-        """`ipv6_rcv` and `ip6_rcv_finish`: the device that the packet leaves by, and the packet; None where it ends here; or Drop."""
+        """`ip_rcv`, `ipv6_rcv`: the device that the packet leaves by, and the packet; None where it ends here; or Drop."""
+        protocol, index = ip.protocol(packet), self.state.devices[self.arrived_by].index
+        self.skb = Skb(bytearray(packet), ifindex=index, protocol=protocol, mac=ethernet.header(index, protocol))
         while True:
-            packet = ipv6.trim(packet)
             self._passes = 0
-            self.skb = Skb(bytearray(packet), ifindex=self.state.devices[self.arrived_by].index)
-            self.skb.transport = ipv6.transport_offset(packet)
+            self._receive_header()
+            self._knows_first_header = self.skb.protocol == ETH_P_IPV6
             self._route()
             left = self._input()
             if left is Onwards.ENDED:
                 return None
-            if left is Onwards.RECEIVED:
-                packet = bytes(self.skb.data)
-                continue
-            assert not isinstance(left, Onwards)
-            return left
+            if left is not Onwards.RECEIVED:
+                assert not isinstance(left, Onwards)
+                return left
+
+    def _receive_header(self) -> None:
+        """`ip_rcv_core`, `ip6_rcv_core`: the packet without padding; or Drop."""
+        whole = self.skb
+        if whole.protocol == ETH_P_IP:
+            packet, transport = ipv4.receive(bytes(whole.data))
+            self.skb = Skb(bytearray(packet), whole.ifindex, protocol=ETH_P_IP, mac=whole.mac, transport=transport)
+            return
+        packet = ipv6.trim(bytes(whole.data))
+        self.skb = Skb(bytearray(packet), whole.ifindex, mac=whole.mac)
+        self.skb.transport = ipv6.transport_offset(packet)
 
     def send(self, packet: bytes, device: str | None = None) -> tuple[str, bytes] | None:
         """A packet of the router's own (`ip6_route_output`, `dst_output`); `device`: the one that it must leave by, None for any. Who
@@ -100,6 +114,8 @@ class Visit:
                     return onwards
                 continue
             _refuse_loopback(entry)
+            if isinstance(entry.route.encap, Seg6Local) and entry.route.encap.action == "End.DX2":
+                return self._forward_frame(entry.route.encap)
             if entry.route.encap is None or not self._encapsulated_in(entry):
                 return self._forward()
 
@@ -108,14 +124,21 @@ class Visit:
         prefix of its own address, which is on lo (`ipv6_srh_rcv`)."""
         skb, settings = self.skb, self.state.settings
         device = self.arrived_by
+        if not self._knows_first_header:
+            # Only reception of an IPv6 packet says where its first header's number is (IP6CB(skb)->nhoff): else the kernel takes byte 0.
+            reason = "ip6_protocol_deliver_rcu: what came as a packet of IPv4 has the version for its next header"
+            raise Drop(reason, "unknown_next_header")
         segments = Segments(settings.seg6_enabled(device), settings.require_hmac(device), settings.hmac_keys)
         while True:
+            whole = bytes(skb.data)
             onwards = deliver(skb, segments)
             if isinstance(onwards, Upper):
                 self.answer = receive_upper(skb, onwards, self.state, device)
                 self.delivered = bytes(skb.data) if self.answer is None else None
                 return Onwards.ENDED
             if onwards is Onwards.RECEIVED:
+                # All that was in front of what is received anew counts as its link-layer header (__netif_receive_skb_core).
+                skb.mac += whole[: len(whole) - len(skb.data)]
                 return onwards
             self._route()
             if self._entry().hop.device != LOOPBACK:
@@ -129,6 +152,7 @@ class Visit:
         match entry.route.encap:
             case Seg6() as encap:
                 self._count()
+                self._knows_first_header &= self.skb.protocol == ETH_P_IPV6
                 headers.push(self._static(), self.skb, encap)
                 self._route()
             case Seg6Local() as encap:
@@ -149,17 +173,38 @@ class Visit:
     def _seg6local(self, entry: Entry, encap: Seg6Local) -> None:
         if END_BPF in entry.sessions:
             self._step(entry.sessions[END_BPF], input_action_end_bpf)
-        elif encap.action == "End.DT6":
-            decapsulate(self._static(), self.skb)
-            self.skb.dst = self._lookup_any(self.skb, ipv6.destination(self.skb.data), encap.table or 0)
+        elif encap.action in _INTO_TABLES:
+            self._into_table(encap)
         else:
             STATIC_ACTIONS[encap.action](self._static(), self.skb, encap)
+
+    def _into_table(self, encap: Seg6Local) -> None:
+        """End.DT4, End.DT6, End.DT46: what is inside is routed by a table, or as what came in by a VRF with that table."""
+        skb = self.skb
+        is_ipv4 = encap.action == "End.DT4" or (encap.action == "End.DT46" and ipv6.find_header(skb.data, _IPV4) >= 0)
+        (decapsulate_ipv4 if is_ipv4 else decapsulate_ipv6)(self._static(), skb)
+        if encap.vrftable is not None:
+            skb.dst = self._find(skb, ip.destination(skb.data, skb.protocol), vrf=encap.vrftable)
+        else:
+            skb.dst = self._lookup_any(skb, ipv6.destination(skb.data), encap.table or 0)
+
+    def _forward_frame(self, encap: Seg6Local) -> tuple[str, bytes]:
+        """End.DX2: no hop is taken off."""
+        self._count()
+        assert encap.oif is not None
+        decapsulate(self._static(), self.skb, _FRAME)
+        if encap.oif == LOOPBACK:
+            raise Drop("input_action_end_dx2: lo is no Ethernet device")
+        return encap.oif, ethernet.forward(bytes(self.skb.data), self.state.devices[encap.oif])
 
     # ----------------------------------------------------------------------------------------- forwarding, and out
 
     def _forward(self) -> tuple[str, bytes]:
         entry = self._entry()
-        ipv6.forward(self.skb.data, self.state.mtu(entry), came_by=entry.hop.device == self.arrived_by)
+        if self.skb.protocol == ETH_P_IP:
+            self.skb.priority = ipv4.forward(self.skb.data)
+        else:
+            ipv6.forward(self.skb.data, self.state.mtu(entry), came_by=entry.hop.device == self.arrived_by)
         return self._output()
 
     def _output(self) -> tuple[str, bytes]:
@@ -167,7 +212,7 @@ class Visit:
         while True:
             entry = self._entry()
             _refuse_loopback(entry)
-            if isinstance(entry.route.encap, Seg6):
+            if isinstance(entry.route.encap, Seg6) and entry.route.encap.mode not in headers.OF_FRAMES:
                 self._count()
                 headers.push(self._static(), self.skb, entry.route.encap)
                 self._route()
@@ -188,6 +233,8 @@ class Visit:
         known = self.state.devices[entry.hop.device or LOOPBACK].neighbours
         if known is None:
             return
+        if self.skb.protocol == ETH_P_IP:
+            raise Drop(f"arp: nobody at the other end of {entry.hop.device} is asked for IPv4 addresses")
         assert self.skb.dst is not None
         chosen = self._next_hops.get(self.skb.dst.entry)
         if entry.hop.via is not None:
@@ -198,10 +245,11 @@ class Visit:
             raise Drop(f"ndisc: {IPv6Address(address)} is nobody's at the other end of {entry.hop.device}")
 
     def _check_size(self, entry: Entry) -> None:
-        """`ip6_finish_output`: what a hook has made longer than the MTU is not cut up."""
+        """`ip6_finish_output`, `ip_finish_output`: what a hook has made longer than the MTU is not cut up, nor is any of IPv4."""
         size, mtu = len(self.skb.data), max(self.state.mtu(entry), IPV6_MIN_MTU)
         if size > mtu:
-            raise Drop(f"ip6_fragment: {size} bytes are more than the MTU of {mtu}", "too_big", mtu)
+            name = "ip_fragment" if self.skb.protocol == ETH_P_IP else "ip6_fragment"
+            raise Drop(f"{name}: {size} bytes are more than the MTU of {mtu}", "too_big", mtu)
 
     def _transmitted_anew(self, entry: Entry) -> bool:
         """`bpf_xmit`; whether the program had the packet routed anew."""
@@ -284,34 +332,45 @@ class Visit:
 
     def _lookup_any(self, skb: Skb, address: Address, table: int, oif: str | None = None) -> Dst:
         """`seg6_lookup_any_nexthop`: to the router itself as well; by `oif` alone, where that is said."""
-        if table and not self.state.fib.has_table(table):
+        if table and not self.state.fib_of(address.version).has_table(table):
             return Dst(-errno.EINVAL, f"there is no routing table {table}")
-        if not isinstance(address, IPv6Address):
-            return Dst(-errno.ENETUNREACH, f"{address} is not routed here: this router has IPv6 alone")
-        return self._find(skb, int(address), table, oif, LOOPBACK if oif else self.arrived_by)
+        return self._find(skb, address, table, oif, LOOPBACK if oif else self.arrived_by)
 
     def _route(self, oif: str | None = None) -> None:
-        """`ip6_route_input`: where the packet's destination leads by the rules; Drop for a multicast one."""
+        """`ip6_route_input`, `ip_route_input`: where the packet's destination leads by the rules; Drop for a multicast one of IPv6."""
         skb = self.skb
-        if skb.protocol != ETH_P_IPV6 or ip.protocol(skb.data) != ETH_P_IPV6:
-            raise Drop("the packet is one of IPv4 now, which this router does not route")
-        if skb.data[24] == 0xFF:
-            raise Drop(f"{ipv6.destination(skb.data)} is multicast, which is not forwarded")
-        skb.dst = self._find(skb, int.from_bytes(skb.data[24:40], "big"), 0, oif, self.arrived_by)
+        if skb.protocol != ip.protocol(skb.data):
+            raise Drop("bpf_lwt_input_reroute: the seg6 encapsulation of an IPv4 packet is still called IPv4, and routed as that")
+        destination = ip.destination(skb.data, skb.protocol)
+        if skb.protocol == ETH_P_IPV6 and destination.is_multicast:
+            raise Drop(f"{destination} is multicast, which is not forwarded")
+        skb.dst = self._find(skb, destination, 0, oif, self.arrived_by)
 
-    def _find(self, skb: Skb, address: int, table: int, oif: str | None, iif: str) -> Dst:
-        state = self.state
-        policy, seed = state.settings.hash_policy, state.environment.seed
-        source = int.from_bytes(skb.data[8:24], "big")
-        if oif is None and not table and iif != LOOPBACK and _is_of_link(address):
+    def _find(
+        self, skb: Skb, address: Address, table: int = 0, oif: str | None = None, iif: str | None = None, vrf: int | None = None
+    ) -> Dst:
+        """By a table, or by the rules; `vrf` is the table of the VRF that the packet counts as having come in by."""
+        if isinstance(address, IPv4Address):
+            ipv4.check_addresses(IPv4Address(bytes(skb.data[12:16])), address)
+        iif = self.arrived_by if iif is None else iif
+        if isinstance(address, IPv6Address) and oif is None and not table and iif != LOOPBACK and _is_of_link(int(address)):
             oif = iif
-        key = Key(address, source, iif, skb.mark, oif, lambda: flow_hash(skb.data, policy, seed))
-        entry = state.fib.lookup_in(table, key) if table else state.fib.lookup(key)
+        key = self._key(skb, address, oif, iif, vrf)
+        fib = self.state.fib_of(address.version)
+        entry = fib.lookup_in(table, key) if table else fib.lookup(key)
         error = -errno.ENETUNREACH if entry is None else entry.error
         if entry is None or error:
-            return Dst(error, _REJECTED[error][0].format(IPv6Address(address)))
+            return Dst(error, _REJECTED[error][0].format(address))
         self._entries.append(entry)
         return Dst(entry=len(self._entries))
+
+    def _key(self, skb: Skb, address: Address, oif: str | None, iif: str, vrf: int | None) -> Key:
+        policy, seed = self.state.settings.hash_policy, self.state.environment.seed
+        if isinstance(address, IPv4Address):
+            source = int.from_bytes(skb.data[12:16], "big")
+            return Key(int(address), source, iif, skb.mark, oif, lambda: flow_hash_v4(skb.data, seed), vrf)
+        source = int.from_bytes(skb.data[8:24], "big")
+        return Key(int(address), source, iif, skb.mark, oif, lambda: flow_hash(skb.data, policy, seed), vrf)
 
     def _entry(self) -> Entry:
         """The way that the packet takes; Drop where it has none."""
