@@ -20,6 +20,7 @@ from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.lazy import resolve
 from pybpfnf.records import dataclass
+from pybpfnf.unusable import unreadable
 
 if TYPE_CHECKING:
     from pybpfnf.dsl.surface.programs import Program
@@ -54,7 +55,7 @@ def locate(name: str | os.PathLike[str], *, source: bool = False) -> Source | Ob
     for entry in catalogue.entries():
         if entry.name == os.fspath(name):
             return Source(entry.source) if source or entry.object is None else ObjectFile(entry.object)
-    if path.is_file():
+    if path.exists():
         return _file(path)
     raise InputError(f"no file and no catalogue function is called {os.fspath(name)!r}", hint=_nearest(os.fspath(name)))
 
@@ -161,10 +162,6 @@ def read_file(path: Path) -> bytes:
         raise unreadable(path, error) from None
 
 
-def unreadable(path: str | os.PathLike[str], error: OSError) -> InputError:
-    return InputError(f"cannot read {os.fspath(path)}: {(error.strerror or str(error)).lower()}")
-
-
 def _as_built(data: bytes, fault_counters: bool) -> bytes:
     if not fault_counters:
         raise InputError("an object keeps or lacks its fault counters as it was built", hint="give the source")
@@ -173,7 +170,7 @@ def _as_built(data: bytes, fault_counters: bool) -> bytes:
 
 def _file(path: Path) -> Source | ObjectFile:
     if path.is_dir():
-        raise InputError(f"{path} is a directory", hint="give a .py file, an object file or a name of `pybpfnf list`")
+        raise InputError(f"cannot read {path}: it is a directory", hint="give a .py file, an object file or a name of `pybpfnf list`")
     if not path.exists():
         raise InputError(f"no such file: {path}", hint=_nearest(path.stem) if path.parent == Path() else None)
     return Source(path) if path.suffix == _SOURCE_SUFFIX else ObjectFile(path)

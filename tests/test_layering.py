@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pybpfnf"
 
-_BOTTOM = frozenset({"errors", "diagnostics", "records"})
+_BOTTOM = frozenset({"errors", "diagnostics", "records", "unusable"})
 _DATA = _BOTTOM | {"abi", "types", "image"}
 _STAGES = _DATA | {"runner", "lazy"}
 
@@ -28,6 +28,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "records": frozenset(),
     "errors": frozenset({"diagnostics"}),  # for a type
     "diagnostics": frozenset({"records"}),
+    "unusable": frozenset({"errors"}),
     "explanations": frozenset(),
     "lazy": _BOTTOM,
     "abi": _BOTTOM,

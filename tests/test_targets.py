@@ -65,7 +65,7 @@ def test_a_missing_file_called_like_a_function_offers_it() -> None:
 
 
 def test_a_directory_is_no_target(tmp_path: Path) -> None:
-    assert refusal(str(tmp_path)).message == f"{tmp_path} is a directory"
+    assert refusal(str(tmp_path)).message == f"cannot read {tmp_path}: it is a directory"
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -185,9 +185,9 @@ def watch_command(bind: str, port: int, prometheus: int | None, count: int | Non
 
     The bars are the mean of each second. --plot needs matplotlib: pip install 'pybpfnf[plot]'.
     """
-    write_plot = None if plot is None else load_module("pybpfnf.apps.delay.plot").write_plot  # it is missed now, not at the end
-    if plot is not None and not plot.absolute().parent.is_dir():
-        raise InputError(f"{plot}: there is no directory {plot.parent}", hint="the picture is written at the end, and would be lost")
+    plotting = None if plot is None else load_module("pybpfnf.apps.delay.plot")  # what lacks is missed now, not at the end
+    if plotting is not None:
+        plotting.check_plot(plot)
     collector = Collector(Paths(paths))
     courses = Courses(collector)
     with ExitStack() as stack:
@@ -201,8 +201,8 @@ def watch_command(bind: str, port: int, prometheus: int | None, count: int | Non
             yield
 
         run_collector(collector, sock, lambda: bool(stopping), show, every=1.0, most=count, metrics=metrics)
-    if write_plot is not None:
-        write_plot(plot, courses.points)
+    if plotting is not None:
+        plotting.write_plot(plot, courses.points)
 
 
 # ------------------------------------------------------------------------------------------------------ queries

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pybpfnf.errors import InputError
-from pybpfnf.targets import unreadable
+from pybpfnf.unusable import unreadable, unwritable
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
 def _is_special(path: Path) -> bool:
     """Whether there is something that is no regular file. Raises InputError for a directory."""
     if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a directory")
+        raise unwritable(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     return path.exists() and not path.is_file()
 
 
@@ -87,10 +87,6 @@ def _named(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno in _FULL:
             raise unwritable(path, error) from None
         raise
-
-
-def unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}")
 
 
 def _mode(target: Path) -> int:

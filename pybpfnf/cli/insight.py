@@ -19,6 +19,7 @@ from pybpfnf.runner import Runner
 from pybpfnf.testing.coverage import check_data, report, write_data
 from pybpfnf.testing.profile import Profile
 from pybpfnf.testing.trace import Trace
+from pybpfnf.unusable import check_directory
 from pybpfnf.verbs.coverage import Counting, counting
 from pybpfnf.verbs.run import Simulation
 from pybpfnf.vm import VmRunner, VmSession
@@ -60,8 +61,8 @@ class Insight:
             raise click.UsageError("--trace and --profile are of runs of their own: give one of them")
         if coverage is not None:
             check_data(coverage)
-        if html is not None and html.exists() and not html.is_dir():
-            raise InputError(f"cannot write pages to {html}: it is no directory")
+        if html is not None:
+            check_directory(html)
         wanted = trace or coverage is not None or html is not None
         counted = counting(target, values=trace) if wanted else None
         tracing = counted.trace() if counted is not None and trace else None

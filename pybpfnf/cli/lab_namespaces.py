@@ -31,7 +31,7 @@ _lab_argument = click.argument("lab", metavar="FILE|NAME")
 
 
 @click.command("up")
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=click.Path())
 @click.option("--name", metavar="NAME", help="What the lab is called, other than in the file.")
 @click.option(
     "--links", "means", type=click.Choice(["netem", "process"]), help="What delays packets (default: netem, if the kernel has it)."

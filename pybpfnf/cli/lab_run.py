@@ -10,6 +10,7 @@ from typing import Protocol, final
 
 import click
 
+from pybpfnf.cli.files import input_file
 from pybpfnf.cli.options import json_option
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.errors import InputError
@@ -17,8 +18,8 @@ from pybpfnf.lab.ping import Ping, ping, ping_all
 from pybpfnf.lab.read_topology import read_topology
 from pybpfnf.lab.units import read_time
 from pybpfnf.lab.virtual import VirtualLab
-from pybpfnf.targets import unreadable
 from pybpfnf.testing.pcap import read_capture
+from pybpfnf.unusable import check_directory, unwritable
 
 _PINGS = (Column("FROM"), Column("TO"), Column("RTT MS", right=True), Column("WAY"))
 _LINKS = (Column("LINK"), Column("FROM"), Column("SENT", right=True), Column("ARRIVED", right=True), Column("LOST", right=True))
@@ -27,11 +28,11 @@ _FAULTS = (Column("NODE"), Column("FUNCTION AT"), Column("FAULTS", right=True), 
 
 
 @click.command("run")
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=click.Path())
 @click.option("--ping", "pings", metavar="NODE:TARGET", multiple=True, help="An echo request to a node or an address; may be repeated.")
 @click.option("--send", "sends", metavar="NODE:PCAP", multiple=True, help="Packets that a node sends, at their times; may be repeated.")
 @click.option("--until", metavar="TIME", help="Stop then (`1s`); default: when nothing happens any more.")
-@click.option("--pcap", "captures", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Write a capture of each link.")
+@click.option("--pcap", "captures", metavar="DIR", type=click.Path(path_type=Path), help="Write a capture of each link.")
 @json_option
 def run_command(file: str, pings: tuple[str, ...], sends: tuple[str, ...], until: str | None, captures: Path | None, as_json: bool) -> int:
     """Run the topology FILE in this process: no root, no waiting, and the same each time.
@@ -44,6 +45,8 @@ def run_command(file: str, pings: tuple[str, ...], sends: tuple[str, ...], until
     program's log (at_ns, node, log). Exit status 1: an echo that was asked for did not come back.
     """
     end = None if until is None else read_time(until)
+    if captures is not None:
+        check_directory(captures)
     report: _Report = _JsonReport() if as_json else _TextReport()
     with VirtualLab(read_topology(file)) as lab:
         for each in sends:
@@ -73,12 +76,8 @@ def _send(lab: VirtualLab, text: str) -> None:
     """The IPv6 packets of a capture, each as long after the first as there."""
     node, path = _split(text, "NODE:PCAP", "r1:probes.pcap")
     lab.node(node)
-    try:
-        stream = open(path, "rb")  # noqa: SIM115 (below)
-    except OSError as error:
-        raise unreadable(path, error) from None
     first = None
-    with stream:
+    with input_file(Path(path)) as stream:
         for record in read_capture(stream, path):
             first = record.timestamp if first is None else first
             if record.packet is not None:
@@ -96,7 +95,7 @@ def _write(lab: VirtualLab, directory: Path) -> None:
     try:
         paths = lab.write_captures(directory)
     except OSError as error:
-        raise InputError(f"cannot write captures to {directory}: {(error.strerror or str(error)).lower()}") from None
+        raise unwritable(directory, error) from None
     click.echo(f"wrote {len(paths)} captures to {directory}", err=True)
 
 

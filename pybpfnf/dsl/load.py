@@ -24,6 +24,7 @@ from pybpfnf.dsl.surface.definitions import DefinitionError
 from pybpfnf.dsl.surface.functions import Func
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.errors import CompileError, Error, InputError
+from pybpfnf.unusable import unreadable
 
 _MODULE = "pybpfnf_loaded_"  # and the file's name: one that no import statement takes for something else
 
@@ -88,7 +89,7 @@ def _read(name: str) -> str:
         with tokenize.open(name) as file:
             return file.read()
     except OSError as error:
-        raise InputError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
+        raise unreadable(name, error) from None
     except (SyntaxError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {name}: it is no text that Python takes: {error}") from None
 

@@ -80,10 +80,6 @@ class ObjectPin(ctypes.Structure):
     _fields_ = [("pathname", c_uint64), ("bpf_fd", c_uint32), ("file_flags", c_uint32)]
 
 
-class GetById(ctypes.Structure):
-    _fields_ = [("id", c_uint32), ("next_id", c_uint32), ("open_flags", c_uint32)]
-
-
 class InfoByFd(ctypes.Structure):
     _fields_ = [("bpf_fd", c_uint32), ("info_len", c_uint32), ("info", c_uint64)]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
-from pybpfnf.kernel.attrs import EnableStats, GetById, InfoByFd
+from pybpfnf.kernel.attrs import EnableStats, InfoByFd
 from pybpfnf.kernel.attrs import ProgramInfo as RawProgramInfo
 from pybpfnf.kernel.bpf import Command, Fd, bpf, explained
 from pybpfnf.records import dataclass
@@ -61,23 +61,6 @@ def _ask(fd: Fd, raw: RawProgramInfo) -> RawProgramInfo:
     except OSError as error:
         raise explained("ask about a program", error) from None
     return raw
-
-
-def program_by_id(program_id: int) -> Fd:
-    """A descriptor of the program with that id; KernelError with ENOENT where there is none."""
-    return _by_id(Command.PROG_GET_FD_BY_ID, program_id, "program")
-
-
-def map_by_id(map_id: int) -> Fd:
-    """A descriptor of the map with that id; KernelError with ENOENT where there is none."""
-    return _by_id(Command.MAP_GET_FD_BY_ID, map_id, "map")
-
-
-def _by_id(command: Command, number: int, what: str) -> Fd:
-    try:
-        return Fd(bpf(command, GetById(id=number)))
-    except OSError as error:
-        raise explained(f"open the {what} with id {number}", error) from None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, final
 
 from pybpfnf.errors import InputError, SystemLacksError
+from pybpfnf.unusable import check_writable, reason
 
 
 class Point(Protocol):
@@ -185,17 +186,14 @@ def write_data(path: Path, files: Mapping[str, FileCoverage]) -> None:
 
 def check_data(path: Path) -> None:
     """Raises InputError where `write_data` could not add to this file: to find out before a long run."""
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no directory {path.parent}")
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a directory")
+    check_writable(path)
     try:
         with path.open("rb") as stream:
             begins = stream.read(len(_SQLITE))
     except FileNotFoundError:
         return
     except OSError as error:
-        raise InputError(f"cannot add to {path}: {(error.strerror or str(error)).lower()}") from None
+        raise InputError(f"cannot add to {path}: {reason(error)}") from None
     if begins not in (b"", _SQLITE):
         raise InputError(f"cannot add to {path}: it is no data file", hint=_NO_DATA_FILE)
 

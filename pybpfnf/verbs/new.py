@@ -10,7 +10,7 @@ from typing import final
 from pybpfnf.dsl.rules import symbol_problem
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
-from pybpfnf.targets import unreadable
+from pybpfnf.unusable import unreadable
 from pybpfnf.verbs.new_texts import HOOK_TEXTS, README_HEADING, fill
 
 HOOK_NAMES = tuple(HOOK_TEXTS)

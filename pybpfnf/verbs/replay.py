@@ -11,11 +11,12 @@ from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Outcome
-from pybpfnf.targets import Target, object_image, unreadable
+from pybpfnf.targets import Target, object_image
 from pybpfnf.testing.carried import refill
 from pybpfnf.testing.fields import diff
 from pybpfnf.testing.recording import Head, Recorded, Recording
 from pybpfnf.types.values import decode
+from pybpfnf.unusable import unreadable
 from pybpfnf.verbs.run import Simulation, simulate
 from pybpfnf.vm import Engine, VmRunner, VmSession
 

@@ -16,6 +16,7 @@ from pybpfnf.live.changes import without_entries
 from pybpfnf.runner import Environment, Outcome, Runner, Session
 from pybpfnf.targets import Target, prepare
 from pybpfnf.testing.recording import Recorder
+from pybpfnf.unusable import unwritable
 from pybpfnf.vm import VmRunner, VmSession
 
 
@@ -63,7 +64,7 @@ class Simulation(Live):
             try:
                 stream = stack.enter_context(Path(path).open("w", encoding="utf-8"))
             except OSError as error:
-                raise InputError(f"cannot write {os.fspath(path)}: {(error.strerror or str(error)).lower()}") from None
+                raise unwritable(path, error) from None
             self._recorder = Recorder(stream, session, self.object)
             try:
                 yield

@@ -93,6 +93,12 @@ def test_a_picture_that_could_not_be_written_at_the_end_is_refused_at_the_beginn
     assert (ended.status, "there is no directory" in ended.err) == (2, True)
 
 
+def test_a_picture_of_a_format_that_there_is_not_is_refused_at_the_beginning(command: Command, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    ended = command("delay", "watch", "--plot", tmp_path / "p.bmpx")
+    assert (ended.status, "there is no format 'bmpx'" in ended.err) == (2, True)
+
+
 def test_watch_shows_a_chart_and_draws_it(start: Start, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     port = free_port()

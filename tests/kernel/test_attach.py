@@ -21,13 +21,14 @@ from pybpfnf.image import read
 from pybpfnf.kernel import bpf as bpf_module
 from pybpfnf.kernel import bpffs
 from pybpfnf.kernel.attach import attach, attachments, detach, find
-from pybpfnf.kernel.info import program_by_id, program_info
+from pybpfnf.kernel.info import program_info
 from pybpfnf.kernel.libc import LIBC
 from pybpfnf.kernel.netlink import Netlink, NetlinkError
 from pybpfnf.kernel.netns import Namespace, current_inode
 from pybpfnf.kernel.route_numbers import PROTOCOL
 from pybpfnf.kernel.routes import our_routes
 from tests.image.objects import committed
+from tests.kernel.by_id import program_by_id
 from tests.kernel.programs import COUNTER, OK, STATE, TABLE, faulty, image, program
 from tests.kernel.system import as_nobody, descriptors
 from tests.kernel_support import add_devices, run_tool

@@ -17,12 +17,13 @@ from pybpfnf.kernel import LoadedProgram, load_program, statistics
 from pybpfnf.kernel.attrs import InfoByFd
 from pybpfnf.kernel.attrs import ProgramInfo as RawProgramInfo
 from pybpfnf.kernel.bpf import Command, bpf
-from pybpfnf.kernel.info import map_by_id, program_by_id, program_info
+from pybpfnf.kernel.info import program_info
 from pybpfnf.kernel.load import program_type
 from pybpfnf.kernel.maps import map_spec
 from pybpfnf.kernel.refuse import refuse_dangerous
 from pybpfnf.kernel.trial import trial_run
 from pybpfnf.kernel.wrapper import wrap
+from tests.kernel.by_id import map_by_id, program_by_id
 from tests.kernel.programs import COUNTER, OK, STATE, TABLE, image, program
 from tests.kernel.system import as_nobody, descriptors
 

@@ -9,8 +9,8 @@ import pytest
 
 from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.image.model import MapSpec
-from pybpfnf.kernel.info import map_by_id
 from pybpfnf.kernel.maps import Map, create_map, kernel_name, map_spec, open_map, possible_cpus
+from tests.kernel.by_id import map_by_id
 from tests.kernel.programs import COUNTER, STATE, TABLE
 
 pytestmark = pytest.mark.kernel
