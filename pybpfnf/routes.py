@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Protocol, TypeAlias, final
 
 from pybpfnf.abi.headers import HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_FLAGS, SRH_TLVS
+from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Event, HmacKey
@@ -21,6 +22,8 @@ PLACES = {"in": "lwt_in", "out": "lwt_out", "xmit": "lwt_xmit"}
 """Of a `bpf` encapsulation, each with the program type that it takes."""
 END_BPF = "lwt_seg6local"  # the program type that End.BPF takes
 Network: TypeAlias = IPv4Network | IPv6Network
+LARGEST_WEIGHT = 256  # of a next hop: rtnh_hops has 8 bits, and is one less
+_LARGEST_SRH = 8 * (1 + 255)  # its length field counts 8 bytes beyond the first 8, in 8 bits (RFC 8754 section 2)
 _HMAC_TLV_SIZE = HEADERS["hmac_tlv"].size + 32
 
 
@@ -167,8 +170,17 @@ class Router(Protocol):
     def close(self) -> None: ...
 
 
+def most_segments(*, inline: bool = False, hmac: int = 0) -> int:
+    """For how many of a route's the SRH of `srh` has room."""
+    return (_LARGEST_SRH - HEADERS["srh"].size - (_HMAC_TLV_SIZE if hmac else 0)) // SEGMENT_SIZE - inline
+
+
 def srh(segments: Sequence[IPv6Address], *, inline: bool = False, hmac: int = 0) -> bytes:
-    """The SRH that a route is told, as iproute2 makes it; `inline` leaves room for the packet's own destination as the last segment."""
+    """The SRH that a route is told, as iproute2 makes it; `inline` leaves room for the packet's own destination as the last segment.
+
+    Raises InputError for more segments than there is room for."""
+    if len(segments) > most_segments(inline=inline, hmac=hmac):
+        raise InputError(f"an SRH has room for {most_segments(inline=inline, hmac=hmac)} segments here, and these are {len(segments)}")
     entries = [IPv6Address(0)] * inline + list(reversed(segments))
     size = HEADERS["srh"].size + SEGMENT_SIZE * len(entries) + (_HMAC_TLV_SIZE if hmac else 0)
     last = len(entries) - 1

@@ -110,13 +110,13 @@ def prepare(target: Target, config: Mapping[str, object], *, program: str | None
     """Find, compile and read the target, choose its program, set its Config. Raises InputError for what does not fit."""
     data = None if isinstance(target, ObjectImage) else object_bytes(target)
     found = target if isinstance(target, ObjectImage) else image.read(data or b"", name=target_name(target))
-    chosen = choose_program(found, _program_name(target) if program is None else program, type_name)
+    chosen = choose_program(found, program_name(target) if program is None else program, type_name)
     configured = image.configure(found, config)
     image.require_complete(configured, chosen)
     return Prepared(configured, chosen, data)
 
 
-def _program_name(target: Target) -> str | None:
+def program_name(target: Target) -> str | None:
     """A program's own name: its object has those too that it goes on in."""
     return None if isinstance(target, ObjectImage | bytes | str | os.PathLike) else target.name
 

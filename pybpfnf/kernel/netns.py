@@ -105,7 +105,8 @@ def set_sysctl(name: str, value: int) -> None:
     try:
         path.write_text(f"{value}\n")
     except FileNotFoundError:
-        raise SystemLacksError(f"this kernel has no sysctl {_dotted(name)}", hint="is it built with CONFIG_IPV6_SEG6_LWTUNNEL?") from None
+        hint = "is it built with CONFIG_IPV6_SEG6_LWTUNNEL?" if "seg6" in name else None
+        raise SystemLacksError(f"this kernel has no sysctl {_dotted(name)}", hint=hint) from None
     except OSError as error:
         raise KernelError(f"cannot set {_dotted(name)} to {value}: {error.strerror}", errno=error.errno or 0) from None
 

@@ -13,7 +13,6 @@ from functools import partial
 from ipaddress import IPv6Address, IPv6Interface
 from typing import final
 
-from pybpfnf.image.model import ObjectImage
 from pybpfnf.kernel import links, netns
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.ethtool import turn_off
@@ -25,16 +24,14 @@ from pybpfnf.kernel.netns import Namespace, set_sysctl
 from pybpfnf.kernel.router import wait_for_address
 from pybpfnf.kernel.seg6 import set_hmac_key, set_tunnel_source
 from pybpfnf.kernel.told_routes import route_message
-from pybpfnf.lab.functions import target_of
+from pybpfnf.lab.bound import Ready, place_of, ready, said_of
 from pybpfnf.lab.link_specification import LinkSpecification
 from pybpfnf.lab.names import LINKS, namespace_of
 from pybpfnf.lab.netem import netem_of
-from pybpfnf.lab.plan import Bound, Device, Plan, PlannedLink, PlannedNode
+from pybpfnf.lab.plan import Device, Plan, PlannedLink, PlannedNode
 from pybpfnf.lab.start_links import start_links
 from pybpfnf.lab.topology import Direction
-from pybpfnf.records import dataclass
 from pybpfnf.routes import Route
-from pybpfnf.targets import Target, object_bytes
 from pybpfnf.verbs.attach import attach
 
 NETEM, PROCESS = "netem", "process"
@@ -58,32 +55,16 @@ _NODE_SYSCTLS = (
 _LINKS_SYSCTLS = (("ipv6/conf/all/disable_ipv6", 1), ("ipv6/conf/default/disable_ipv6", 1))
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A function that is bound, built: so that nothing is compiled in a node's namespace, where the compiler would stay."""
-
-    bound: Bound
-    target: Target
-
-
-def build_programs(plan: Plan) -> Mapping[str, tuple[Program, ...]]:
+def build_programs(plan: Plan) -> Mapping[str, tuple[Ready, ...]]:
     """Of each node; raises CompileError and InputError as building does, before anything is made."""
-    return {
-        name: tuple(Program(bound, _built(target_of(bound.function, plan.topology))) for bound in node.bound)
-        for name, node in plan.nodes.items()
-    }
-
-
-def _built(target: Target) -> Target:
-    return target if isinstance(target, ObjectImage | bytes) else object_bytes(target)
+    return {name: tuple(ready(bound, name, plan) for bound in node.bound) for name, node in plan.nodes.items()}
 
 
 @final
 class Builder:
     """Makes one lab. `created`: the names of the namespaces that it made, which are all that is to be removed."""
 
-    def __init__(self, lab: str, plan: Plan, programs: Mapping[str, tuple[Program, ...]], means: str | None) -> None:
+    def __init__(self, lab: str, plan: Plan, programs: Mapping[str, tuple[Ready, ...]], means: str | None) -> None:
         self._lab = lab
         self._plan = plan
         self._programs = programs
@@ -118,7 +99,7 @@ class Builder:
         self._within(node, prepare)
 
     def _within(self, node: str, act: Callable[[Netlink], object]) -> None:
-        with self._namespaces[node].entered(), Netlink() as netlink:
+        with self._namespaces[node].entered(), Netlink() as netlink, said_of(f"node {node}"):
             act(netlink)
 
     # ---------------------------------------------------------------------------------------------------------- links
@@ -235,8 +216,9 @@ def _add_route(netlink: Netlink, route: Route) -> None:
         raise explained(f"add the route to {route.prefix}", error) from None
 
 
-def _bind(_netlink: Netlink, programs: tuple[Program, ...]) -> None:
-    for program in programs:
-        route, function = program.bound.route, program.bound.function
-        device = route.hops[0].device if program.bound.is_sid else None
-        attach(program.target, route.prefix, dev=device, table=route.table, program=function.program, config=dict(function.values))
+def _bind(_netlink: Netlink, programs: tuple[Ready, ...]) -> None:
+    for each in programs:
+        route, values = each.bound.route, dict(each.bound.function.values)
+        device = route.hops[0].device if each.bound.is_sid else None
+        with said_of(place_of(each.bound)):
+            attach(each.target, route.prefix, dev=device, table=route.table, program=each.prepared.program.name, config=values)

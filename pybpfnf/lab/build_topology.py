@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv6Interface
@@ -12,7 +13,7 @@ from pybpfnf.abi.seg6 import FLAVORS, ROUTE_MODES
 from pybpfnf.errors import InputError
 from pybpfnf.lab.addressing import addresses_of
 from pybpfnf.lab.behaviours import BEHAVIOURS, EVERYWHERE
-from pybpfnf.lab.check import Mistake
+from pybpfnf.lab.check import LONGEST_NAME, Mistake
 from pybpfnf.lab.tables import Abandoned, Table, array, integer, mapping, text, truth, unit_text
 from pybpfnf.lab.topology import DEFAULT_MTU, Direction, End, Function, Link, Node, Route, Sid, Topology, Via
 from pybpfnf.lab.units import read_queue, read_rate, read_share, read_time
@@ -39,7 +40,7 @@ def build_topology(document: Mapping[str, object], path: FilePath) -> Built:
     top = Table(document, (), mistakes)
     tables = list(top.table("nodes").named())
     bare = Topology(
-        name=top.get("name", text, path.stem),
+        name=top.get("name", text, _name_of(path)),
         nodes=tuple(_bare_node(name, table) for name, table in tables),
         links=tuple(link for table in top.tables("links") if (link := _link(table)) is not None),
         routing=top.get("routing", text, "shortest"),
@@ -50,6 +51,11 @@ def build_topology(document: Mapping[str, object], path: FilePath) -> Built:
     names = Addresses(addresses_of(bare))
     nodes = tuple(_node(node, table, names) for node, (_, table) in zip(bare.nodes, tables, strict=True))
     return Built(replace(bare, nodes=nodes), tuple(mistakes))
+
+
+def _name_of(path: FilePath) -> str:
+    """The file's own name, in the letters that a lab's name can have: `two-nodes` of `labs/Two_Nodes.toml`."""
+    return re.sub(r"[^a-z0-9]+", "-", path.stem.lower())[:LONGEST_NAME].strip("-")
 
 
 # -------------------------------------------------------------------------------------------------------------- nodes

@@ -9,6 +9,7 @@ from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from typing import final
 
 from pybpfnf.errors import InputError
+from pybpfnf.lab import limits
 from pybpfnf.lab.behaviours import mistake_of
 from pybpfnf.lab.functions import target_of
 from pybpfnf.lab.places import Path
@@ -17,7 +18,8 @@ from pybpfnf.lab.topology import ROUTE_TYPES, ROUTINGS, End, Function, Route, Si
 from pybpfnf.records import dataclass
 from pybpfnf.targets import locate
 
-_LAB = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+LONGEST_NAME = 32  # of a lab
+_LAB = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?")
 _DEVICE = re.compile(r"[a-z][a-z0-9_-]{0,14}")  # 15: IFNAMSIZ without its final zero
 _RESERVED = ("lo", "all", "default")  # a device's, and two that sysctls have beside devices
 _MIN_MTU, _MAX_MTU = 1280, 65535  # RFC 8200 section 5
@@ -55,8 +57,8 @@ def checked(topology: Topology) -> Topology:
 
 def _whole(topology: Topology) -> Iterator[Mistake]:
     if _LAB.fullmatch(topology.name) is None:
-        text = f"`{topology.name}` cannot be the name of a lab: up to 32 small letters, digits and `-` between them"
-        yield Mistake(("name",), "lab-value", text, 'write `name = "..."` in the file')
+        text = f"`{topology.name}` cannot be the name of a lab: up to {LONGEST_NAME} small letters, digits and `-` between them"
+        yield Mistake(("name",), "lab-value", text, 'as in `name = "two-nodes"`')
     if topology.routing not in ROUTINGS:
         yield Mistake(("routing",), "lab-value", f"`{topology.routing}` is no way to find routes", f"there are: {', '.join(ROUTINGS)}")
 
@@ -64,7 +66,7 @@ def _whole(topology: Topology) -> Iterator[Mistake]:
 def _names(topology: Topology) -> Iterator[Mistake]:
     seen: set[str] = set()
     for node in topology.nodes:
-        if _DEVICE.fullmatch(node.name) is None or node.name in _RESERVED:
+        if not _is_device(node.name):
             text = f"`{node.name}` cannot be the name of a node: devices are called as the node behind them"
             hint = f"a small letter, then up to 14 small letters, digits, `-` and `_`; not {', '.join(_RESERVED)}"
             yield Mistake(("nodes", node.name), "lab-name", text, hint, key=True)
@@ -91,15 +93,16 @@ def _links(topology: Topology) -> Iterator[Mistake]:
         if link.name is not None and link.name in titles:
             yield Mistake((*at, "name"), "lab-name", f"a second link `{link.name}`")
         titles.update([link.name] if link.name else [])
-        for position, end in enumerate(link.ends):
-            yield from _direction(end, (*at, ("there", "back")[position]), at)
+        alike = link.ends[0].out == link.ends[1].out  # what is wrong with both is said once
+        for position, end in enumerate(link.ends[:1] if alike else link.ends):
+            yield from _direction(end, (*at, ("there", "back")[position]), at, "" if alike else f", away from `{end.node}`")
     yield from _devices(topology)
 
 
-def _direction(end: End, at: Path, link: Path) -> Iterator[Mistake]:
-    """What is wrong with the way out of an end; what a file says of both ends alike stands in the link."""
+def _direction(end: End, at: Path, link: Path, which: str) -> Iterator[Mistake]:
+    """What is wrong with the way out of an end, `which` in words; what a file says of both ends alike stands in the link."""
     out = end.out
-    late = f"a jitter of more than the delay, away from `{end.node}`: frames would arrive before they are sent"
+    late = f"a jitter of more than the delay{which}: frames would arrive before they are sent"
     for name, is_wrong, message in (
         ("delay", out.delay < 0, "a delay cannot be negative"),
         ("jitter", out.jitter < 0, "a jitter cannot be negative"),
@@ -112,12 +115,17 @@ def _direction(end: End, at: Path, link: Path) -> Iterator[Mistake]:
             yield Mistake((*at, name), "lab-value", message, else_at=(*link, name))
 
 
+def _is_device(name: str) -> bool:
+    return _DEVICE.fullmatch(name) is not None and name not in _RESERVED
+
+
 def _devices(topology: Topology) -> Iterator[Mistake]:
     seen: set[tuple[str, str]] = set()
     for number, (link, devices) in enumerate(zip(topology.links, device_names(topology.links), strict=True)):
         for position, (end, device) in enumerate(zip(link.ends, devices, strict=True)):
             at = ("links", number, "devices", position)
-            if _DEVICE.fullmatch(device) is None or device in _RESERVED:
+            of_node = end.device is None and device == link.ends[1 - position].node  # then what is wrong is said of the node
+            if not _is_device(device) and not of_node:
                 text = f"`{device}` cannot be the name of a device"
                 hint = 'up to 15 characters; `devices = ["...", "..."]` in the link gives both ends others'
                 yield Mistake(at, "lab-name", text, hint)
@@ -146,9 +154,10 @@ def _addresses(topology: Topology) -> Iterator[Mistake]:
 
 
 def _behaviours(topology: Topology) -> Iterator[Mistake]:
-    linked = {end.node for link in topology.links for end in link.ends}
+    ways = find_ways(topology)
+    devices = {node.name: [device for device, _, _ in ways.neighbours[node.name]] for node in topology.nodes}
     for node in topology.nodes:
-        if node.sids and node.name not in linked:
+        if node.sids and not devices[node.name]:
             yield Mistake(("nodes", node.name, "sids"), "lab-value", f"`{node.name}` has SIDs and no link: no packet would reach them")
         keys = [number for number, _ in node.hmac_keys]
         for position, key in enumerate(keys):
@@ -159,13 +168,13 @@ def _behaviours(topology: Topology) -> Iterator[Mistake]:
         seen: set[IPv6Network] = set()
         for number, sid in enumerate(node.sids):
             at: Path = ("nodes", node.name, "sids", number)
-            yield from _sid(sid, at, own, topology)
+            yield from _sid(sid, at, own, devices[node.name], topology)
             if sid.prefix in seen:
                 yield Mistake((*at, "sid"), "lab-name", f"a second behaviour of {_sid_text(sid.prefix)}")
             seen.add(sid.prefix)
 
 
-def _sid(sid: Sid, at: Path, own: set[IPv6Address], topology: Topology) -> Iterator[Mistake]:
+def _sid(sid: Sid, at: Path, own: set[IPv6Address], devices: list[str], topology: Topology) -> Iterator[Mistake]:
     if any(sid.prefix.network_address in prefix for prefix in _UNUSABLE):
         yield Mistake((*at, "sid"), "lab-value", f"{sid.prefix.network_address} cannot be a SID", "use an address of your locator")
     if sid.prefix.prefixlen == 128 and sid.prefix.network_address in own:
@@ -175,6 +184,12 @@ def _sid(sid: Sid, at: Path, own: set[IPv6Address], topology: Topology) -> Itera
         yield from _function(sid.behaviour, (*at, "function"), topology)
     elif (wrong := mistake_of(sid.behaviour)) is not None:
         yield Mistake((*at, wrong.name), "lab-value", wrong.message, wrong.hint)
+    else:
+        for beyond in limits.of_behaviour(sid.behaviour):
+            yield Mistake((*at, beyond.name), "lab-value", beyond.message)
+        oif = sid.behaviour.oif
+        if oif is not None and oif not in devices:
+            yield Mistake((*at, "oif"), "lab-name", f"there is no device `{oif}`", _nearest(oif, devices))
 
 
 def _sid_text(prefix: IPv6Network) -> str:
@@ -207,7 +222,11 @@ def _routes(topology: Topology) -> Iterator[Mistake]:
 
 def _route(route: Route, at: Path, node: str, ways: Ways) -> Iterator[Mistake]:
     devices = [device for device, _, _ in ways.neighbours[node]]
+    for beyond in limits.of_route(route):
+        yield Mistake((*at, beyond.name), "lab-value", beyond.message)
     for position, via in enumerate(route.via):
+        for beyond in limits.of_weight(via.weight):
+            yield Mistake((*at, "via", position, beyond.name), "lab-value", beyond.message)
         if via.device not in devices:
             yield Mistake((*at, "via", position), "lab-name", f"`{node}` has no link `{via.device}`", _nearest(via.device, devices))
     if route.type not in ROUTE_TYPES:

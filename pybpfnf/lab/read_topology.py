@@ -23,7 +23,7 @@ def read_topology(path: str | os.PathLike[str]) -> Topology:
     """Raises InputError for a file that cannot be read, CompileError with a diagnostic for each mistake in it. A path in it is
     one from its own directory."""
     try:
-        text = read_file(FilePath(path)).decode()
+        text = read_file(FilePath(path)).decode("utf-8-sig")  # as editors of other systems write it
     except UnicodeDecodeError as error:
         raise InputError(f"{os.fspath(path)} is not UTF-8: {error.reason} at byte {error.start}") from None
     return topology_of(text, os.fspath(path))

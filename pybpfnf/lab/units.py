@@ -13,7 +13,7 @@ _TIMES: Mapping[str, int] = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 _RATES: Mapping[str, int] = {"bit": 1, "kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9}
 _SIZES: Mapping[str, int] = {"B": 1, "kB": 10**3, "MB": 10**6, "KiB": 1 << 10, "MiB": 1 << 20}
 _COUNTS: Mapping[str, int] = {"packet": 1, "packets": 1}
-_VALUE = re.compile(r"([+-]?)(\d+(?:\.\d+)?) ?([A-Za-z%]*)")
+_VALUE = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]+)?) ?([A-Za-z%]*)")
 
 
 def read_time(text: str, *, signed: bool = False) -> int:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TypeAlias, final
 
-from pybpfnf.errors import InputError
-from pybpfnf.lab.functions import target_of
-from pybpfnf.lab.plan import Bound, Plan, PlannedNode
+from pybpfnf.lab.bound import Ready, place_of, ready, said_of
+from pybpfnf.lab.plan import Plan, PlannedNode
 from pybpfnf.live import Live
-from pybpfnf.live.changes import without_entries
 from pybpfnf.records import dataclass
-from pybpfnf.routes import END_BPF, PLACES, Bpf, Network, ProgramRef, Route, Seg6Local
+from pybpfnf.routes import PLACES, Bpf, Network, ProgramRef, Route, Seg6Local
 from pybpfnf.routes import Bound as Found
 from pybpfnf.runner import Environment
-from pybpfnf.targets import Prepared, prepare
 from pybpfnf.vm.router.router import VmRouter
 from pybpfnf.vm.router.state import LOOPBACK
 from pybpfnf.vm.session import VmSession
@@ -38,38 +34,23 @@ class Running:
 
 def build_router(node: PlannedNode, plan: Plan, epoch: int) -> tuple[VmRouter, Mapping[Place, Running]]:
     """`epoch`: nanoseconds since 1970 of the lab's beginning. Raises CompileError and InputError for a function that is wrong."""
-    prepared = [(bound, *_prepare(bound, plan)) for bound in node.bound]
-    programs = {str(number): Found(each.image, each.program) for number, (_, each, _) in enumerate(prepared)}
+    bound = [ready(each, node.name, plan) for each in node.bound]
+    programs = {str(number): Found(each.prepared.image, each.prepared.program) for number, each in enumerate(bound)}
     router = VmRouter(
         lambda ref, _: programs[ref.target], _environment(node, plan, epoch), answers=True, devices=[]
     )  # fmt: skip
-    with _told(node):
+    with said_of(f"node {node.name}"):
         _configure(router, node, plan)
     running = {}
-    for number, (bound, each, entries) in enumerate(prepared):
-        with _told(node):
-            route = _bound_route(bound, each, str(number))
+    for number, each in enumerate(bound):
+        with said_of(f"node {node.name}"), said_of(place_of(each.bound)):
+            route = _bound_route(each, str(number))
             router.change_route("add", route)
-        session = next(iter(router.sessions_of(route.prefix, route.table).values()))
-        live = Live(session.image, session.maps)
-        live.update(entries)
+            session = next(iter(router.sessions_of(route.prefix, route.table).values()))
+            live = Live(session.image, session.maps)
+            live.update(each.entries)
         running[route.prefix, route.table] = Running(session, live)
     return router, running
-
-
-@contextmanager
-def _told(node: PlannedNode) -> Iterator[None]:
-    """What the router refuses is said with the node's name."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"node {node.name}: {error.message}", hint=error.hint) from None
-
-
-def _prepare(bound: Bound, plan: Plan) -> tuple[Prepared, Mapping[str, object]]:
-    """The program with its Config, and its first entries of maps and States."""
-    variables, entries = without_entries(dict(bound.function.values))
-    return prepare(target_of(bound.function, plan.topology), variables, program=bound.function.program), entries
 
 
 def _environment(node: PlannedNode, plan: Plan, epoch: int) -> Environment:
@@ -99,14 +80,8 @@ def _configure(router: VmRouter, node: PlannedNode, plan: Plan) -> None:
         router.change_route("add", route)
 
 
-def _bound_route(bound: Bound, prepared: Prepared, name: str) -> Route:
-    """Raises InputError for a function of a hook that the place does not have."""
-    route, type_name, ref = bound.route, prepared.program.type, ProgramRef(name)
-    if bound.is_sid and type_name == END_BPF:
-        encap: Seg6Local | Bpf = Seg6Local("End.BPF", program=ref)
-    elif not bound.is_sid and type_name in _PLACE_OF:
-        encap = Bpf(((_PLACE_OF[type_name], ref),))
-    else:
-        what, takes = ("a SID", END_BPF) if bound.is_sid else ("a route", ", ".join(_PLACE_OF))
-        raise InputError(f"{prepared.program.name} is {type_name}, and {what} takes {takes}", hint=f"it is bound to {route.prefix}")
+def _bound_route(each: Ready, name: str) -> Route:
+    route, ref = each.bound.route, ProgramRef(name)
+    place = _PLACE_OF.get(each.prepared.program.type or "")
+    encap = Seg6Local("End.BPF", program=ref) if place is None else Bpf(((place, ref),))
     return Route(route.prefix, route.table, route.hops, encap, route.type, route.metric)

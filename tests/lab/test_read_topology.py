@@ -135,6 +135,18 @@ def test_a_functions_file_is_looked_for_beside_the_topology(tmp_path: Path) -> N
     assert read_topology(file).directory == tmp_path
 
 
+@pytest.mark.parametrize(
+    ("file", "name"), [("two_nodes.toml", "two-nodes"), ("Lab 3.toml", "lab-3"), ("_x_.toml", "x"), ("a" * 40 + ".toml", "a" * 32)]
+)
+def test_a_lab_without_a_name_is_called_as_its_file_in_the_letters_that_it_can_have(file: str, name: str) -> None:
+    assert topology_of(TWO, f"labs/{file}").name == name
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "two.toml").write_text(TWO, encoding="utf-8-sig")
+    assert read_topology(tmp_path / "two.toml").nodes == (Node("r1"), Node("r2"))
+
+
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml"):
         read_topology(tmp_path / "none.toml")
@@ -149,6 +161,11 @@ NAMES = "up to 32 small letters, digits and `-` between them"
 SID = '[[nodes.r1.sids]]\nsid = "fc00::1"\n'
 KEY = '[[nodes.r1.hmac_keys]]\nnumber = 1\nalgorithm = "sha1"\nsecret = "x"\n'
 ROUTE = '[[nodes.r1.routes]]\nto = "r2"\n'
+
+
+def many(count: int) -> str:
+    """So many segments."""
+    return f"segments = {['r2'] * count}\n".replace("'", '"')
 
 
 @pytest.mark.parametrize(
@@ -187,6 +204,9 @@ ROUTE = '[[nodes.r1.routes]]\nto = "r2"\n'
             TWO + 'delay = "1ms"\njitter = "2ms"\nthere = { delay = "2ms" }\n',
             "6:10: error: a jitter of more than the delay, away from `r2`: frames would arrive before they are sent [lab-value]",
         ),
+        (TWO + 'jitter = "1ms"\n', "5:10: error: a jitter of more than the delay: frames would arrive before they are sent [lab-value]"),
+        (TWO.replace("r2", "lo"), "2:8: error: `lo` cannot be the name of a node: devices are called as the node behind them [lab-name]"),
+        (TWO + 'rate = "١٠Mbit"\n', "5:8: error: `١٠Mbit` is not a rate in bits a second [lab-value]"),  # noqa: RUF001 no digits of TOML's
         (TWO + 'there = { lag = "2ms" }\n', "5:11: error: `lag` is not understood here [lab-syntax]"),
         (TWO + 'devices = ["eth0", "a/b"]\n', "5:20: error: `a/b` cannot be the name of a device [lab-name]"),
         (
@@ -227,6 +247,22 @@ ROUTE = '[[nodes.r1.routes]]\nto = "r2"\n'
         (TWO + ROUTE + 'function = "no/where.py"\n', "7:12: error: no such file: labs/no/where.py [lab-name]"),
         (TWO + ROUTE + 'type = "blackhole"\nvia = "r2"\n', "7:8: error: a route of type blackhole leads nowhere [lab-value]"),
         (TWO + ROUTE + 'type = "grey"\n', "7:8: error: `grey` is no type of a route [lab-value]"),
+        (TWO + ROUTE + "table = 0\n", f"7:9: error: a routing table goes from 1 to {0xFFFFFFFF} [lab-value]"),
+        (TWO + ROUTE + "metric = -1\n", f"7:10: error: a metric goes from 1 to {0xFFFFFFFF} [lab-value]"),
+        (TWO + ROUTE + 'via = [{ dev = "r2", weight = 257 }]\n', "7:31: error: a weight goes from 1 to 256 [lab-value]"),
+        (TWO + ROUTE + 'segments = ["r2"]\nhmac = -1\n', f"8:8: error: the number of an HMAC key goes from 0 to {0xFFFFFFFF} [lab-value]"),
+        (TWO + ROUTE + many(128), "7:12: error: an SRH has room for 127 segments here, and these are 128 [lab-value]"),
+        (
+            TWO + ROUTE + many(127) + 'mode = "inline"\n',
+            "7:12: error: an SRH has room for 126 segments here, and these are 127 [lab-value]",
+        ),
+        (TWO + ROUTE + many(126) + "hmac = 1\n", "7:12: error: an SRH has room for 125 segments here, and these are 126 [lab-value]"),
+        (
+            TWO + SID + 'action = "End.B6"\n' + many(127),
+            "8:12: error: an SRH has room for 126 segments here, and these are 127 [lab-value]",
+        ),
+        (TWO + SID + 'action = "End.T"\ntable = 4294967296\n', f"8:9: error: a routing table goes from 1 to {0xFFFFFFFF} [lab-value]"),
+        (TWO + SID + 'action = "End.DX2"\noif = "eth0"\n', "8:7: error: there is no device `eth0` [lab-name]"),
         (TWO + ROUTE + ROUTE, "8:6: error: a second route to fd00::2/128 of the same table and metric [lab-name]"),
     ],
 )

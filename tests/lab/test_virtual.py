@@ -268,7 +268,6 @@ def test_what_is_not_there_is_refused(ask: Callable[[VirtualLab], object], said:
     ("node", "said"),
     [
         (Node("b", sysctls=(("ipv4/ip_forward", 1),)), "node b: this router has no sysctl net.ipv4.ip_forward"),
-        (Node("b", sids=(Sid(IPv6Network("fc00::2"), Seg6Local("End.DX2", oif="c")),)), "node b: there is no device c"),
         (Node("b", sids=(Sid(IPv6Network("fc00::2"), Seg6Local("End", flavors=("usd",))),)), "node b: End has no flavor usd"),
     ],
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from ipaddress import IPv6Address
 
 from pybpfnf.abi.seg6 import FLAVORS, ROUTE_ACTIONS, ROUTE_MODES
-from pybpfnf.routes import PLACES, Bpf, Encap, ProgramRef, Seg6, Seg6Local
+from pybpfnf.routes import PLACES, Bpf, Encap, ProgramRef, Seg6, Seg6Local, most_segments
 from pybpfnf.testing.seg.words import Words
 
 _LARGEST_HEADROOM = 256  # LWT_BPF_MAX_HEADROOM
@@ -25,7 +26,15 @@ def _seg6(words: Words) -> Encap:
     if not words.has("segs"):
         raise words.error("expected `segs` and the segments")
     segments = words.segments()
-    return Seg6(mode, segments, words.number("the number of an HMAC key", least=1) if words.has("hmac") else 0)
+    found = Seg6(mode, segments, words.number("the number of an HMAC key", least=1) if words.has("hmac") else 0)
+    _check_room(words, found.segments, inline=mode == "inline", hmac=found.hmac)
+    return found
+
+
+def _check_room(words: Words, segments: tuple[IPv6Address, ...], *, inline: bool, hmac: int) -> None:
+    most = most_segments(inline=inline, hmac=hmac)
+    if len(segments) > most:
+        raise words.wrong(f"an SRH has room for {most} segments here, and these are {len(segments)}")
 
 
 def _bpf(words: Words) -> Encap:
@@ -62,6 +71,7 @@ def _seg6local(words: Words) -> Encap:
     for name in needed:
         if not _IS_SAID[name](found):
             raise words.error(f"{found.action} needs `{name}`")
+    _check_room(words, found.segments, inline=found.action == "End.B6", hmac=found.hmac)
     return found
 
 

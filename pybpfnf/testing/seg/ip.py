@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv6Interface
 from typing import TypeAlias
 
-from pybpfnf.routes import MAIN_TABLE, Encap, Hop, Network, Route, Rule
+from pybpfnf.routes import LARGEST_WEIGHT, MAIN_TABLE, Encap, Hop, Network, Route, Rule
 from pybpfnf.runner import HMAC_ALGORITHMS, HMAC_SECRET_SIZE, HmacKey
 from pybpfnf.testing.seg.encaps import read_encap
 from pybpfnf.testing.seg.model import Action, ChangeAddress, ChangeRoute, ChangeRule, SetHmac, SetSysctl, SetTunnelSource
@@ -20,7 +20,6 @@ from pybpfnf.testing.seg.words import Line, Words
 _TYPES = ("unicast", "local", "blackhole", "unreachable", "prohibit")
 _ROUTE_VERBS = ("add", "append", "replace", "change", "del", "delete")
 _VERSIONS = {"-6": 6, "inet6": 6, "-4": 4, "inet": 4}  # after -f or -family, or alone
-_LARGEST_WEIGHT = 256
 
 _Reader: TypeAlias = Callable[[Words], Action]
 
@@ -125,7 +124,7 @@ def _next_hop(words: Words) -> Hop:
     hop = Hop()
     while True:
         if words.has("weight"):
-            hop = replace(hop, weight=words.number("a weight", 1, _LARGEST_WEIGHT))
+            hop = replace(hop, weight=words.number("a weight", 1, LARGEST_WEIGHT))
         elif (changed := _hop_word(words, hop)) is not None:
             hop = changed
         elif hop == Hop():
