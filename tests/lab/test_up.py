@@ -285,7 +285,7 @@ def test_nothing_is_left_of_a_lab(lab: Up) -> None:
     ("more", "error", "says"),
     [
         ("[nodes.d]\nsysctls = { net.ipv6.no_such_thing = 1 }\n", SystemLacksError, "net.ipv6.no_such_thing"),
-        ('[[nodes.c.routes]]\nto = "default"\nvia = "b"\nfunction = "end"\n', InputError, "cannot be a SID"),
+        ('[[nodes.c.routes]]\nto = "default"\nvia = "b"\nfunction = "end"\n', InputError, "a route takes lwt_in"),
     ],
 )
 @pytest.mark.usefixtures("own_bpffs")

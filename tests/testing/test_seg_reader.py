@@ -334,7 +334,7 @@ def test_a_test_is_called_by_the_first_line_of_the_comment_above_it() -> None:
         ("`ip -6 route add 10.0.0.0/8 dev d`", "1:18: error: `10.0.0.0/8` is not an IPv6 prefix [seg-value]"),
         (
             f"`ip -6 route add d:: encap seg6 mode encap segs {','.join(['a::'] * 128)} dev d`",
-            "1:48: error: an SRH has room for 127 segments here, and these are 128 [seg-value]",
+            "1:49: error: an SRH has room for 127 segments here, and these are 128 [seg-value]",
         ),
         ("`ip -4 route add d:: dev d`", "1:18: error: `d::` is not an IPv4 prefix [seg-value]"),
         ("`ip route add 10.0.0.0/8 via a:: dev d`", "1:38: error: 10.0.0.0/8 is of IPv4, and its gateway is not [seg-value]"),
