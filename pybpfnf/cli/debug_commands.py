@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias, final
 
+from pybpfnf.cli.debug_names import named
 from pybpfnf.cli.debug_panes import PANES, Panes, place_line
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
@@ -114,16 +115,9 @@ def _delete(commands: Commands, rest: str) -> Iterator[str]:
 
 
 def _print(commands: Commands, rest: str) -> Iterator[str]:
-    """A local, a register, or a variable or map by its name."""
-    found = [
-        line
-        for pane in (commands.panes.locals, commands.panes.registers, commands.panes.maps)
-        for line in pane()
-        if line[1:].strip().startswith((f"{rest} ", f"{rest}["))
-    ]
-    if not rest or not found:
-        raise InputError(f"nothing is called {rest!r} here", hint="`locals`, `registers` and `maps` show what there is")
-    yield from found
+    if not rest:
+        raise InputError("print what?", hint="as in `print tag`, `print srh.tag`, `print pkt`")
+    yield from named(commands.panes, rest)
 
 
 def _help(commands: Commands, rest: str) -> Iterator[str]:
@@ -148,7 +142,7 @@ ROWS: tuple[Row, ...] = (
     Row(("packet", "k"), _packet, "take the next packet; maps and variables stay as they are"),
     Row(("break", "b"), _break, "stop at `12`, `file.py:12` or `@7` (an instruction); alone: show where"),
     Row(("delete", "d"), _delete, "take the breakpoint of that number away"),
-    Row(("print", "?"), _print, "show a local, a register, a variable or a map by its name"),
+    Row(("print", "?"), _print, "show a local, a register, a variable, a map, or of the packet `pkt`, `pkt.len`, `srh.tag`"),
     Row(("list", "l"), _pane("source"), "show the source around the line"),
     Row(("code", "x"), _pane("instructions"), "show the instructions around it"),
     Row(("registers", "regs"), _pane("registers"), "show registers, and what they point at"),

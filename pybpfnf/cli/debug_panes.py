@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import final
 
+from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.abi.slots import target_slot
 from pybpfnf.abi.text import format_insn
 from pybpfnf.cli.contents import shown
@@ -85,11 +86,14 @@ class Panes:
 
     def packet(self) -> Iterator[str]:
         """Its fields, those marked that are not as it came, and its bytes in hex, the changed ones in brackets."""
-        now, given = self.debugger.state.packet, self.debugger.history.given
-        came = fields(given)
-        for name, value in fields(now).items():
+        yield from self.fields()
+        yield from _hex(self.debugger.state.packet, self.debugger.history.given)
+
+    def fields(self) -> Iterator[str]:
+        frame = PROGRAM_TYPES[self.program.type or ""].l2
+        came = fields(self.debugger.history.given, frame=frame)
+        for name, value in fields(self.debugger.state.packet, frame=frame).items():
             yield f"{' ' if came.get(name) == value else '*'} {name} = {value}"
-        yield from _hex(now, given)
 
     def maps(self) -> Iterator[str]:
         now, before = self.debugger.state.maps, self.debugger.before.maps

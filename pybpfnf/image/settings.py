@@ -55,7 +55,8 @@ def require_complete(image: ObjectImage, program: ProgramImage) -> None:
 def _variable(image: ObjectImage, name: str) -> Variable:
     if name in image.variables:
         return image.variables[name]
-    known = ", ".join(f"{variable.name} ({variable.type})" for variable in image.variables.values())
+    own = [variable for variable in image.variables.values() if not variable.name.startswith("__")]  # others are instrumentation's
+    known = ", ".join(f"{variable.name} ({variable.type})" for variable in own)
     raise InputError(f"no variable {name!r} in the object", hint=f"it has: {known}" if known else "it has none")
 
 

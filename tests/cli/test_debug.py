@@ -73,6 +73,64 @@ def test_panes_show_what_the_last_instruction_changed(debug: Callable[..., Ended
     assert "the stack" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("srh.tag", ["* srh.tag = 0x11"]),
+        ("pkt.srh.tag", ["* srh.tag = 0x11"]),
+        ("srh.segments", ["  srh.segments[0] = fc00:3::3", "  srh.segments[1] = fc00:2::2"]),
+        ("srh.segments[1]", ["  srh.segments[1] = fc00:2::2"]),
+        ("pkt.ipv6.hop_limit", ["  ipv6.hop_limit = 0x40"]),
+        ("pkt.len", [f"  len = {len(PACKET)}"]),
+        ("old", ["  old = 7"]),
+        ("seen", ["  seen = 1"]),
+        ("counts", ["  counts[2] = 7"]),
+    ],
+)
+def test_print_shows_by_the_names_of_the_function(debug: Callable[..., Ended], name: str, lines: list[str]) -> None:
+    out = debug(f"break 15\ncontinue\nprint {name}\n").out.splitlines()
+    assert out[4:] == lines
+
+
+MAPS = """\
+from pybpfnf import OK, Array, Hash, RingBuf, Seg6Packet, Struct, Verdict, seg6local, u16, u64
+
+
+class Seen(Struct):
+    tag: u16
+
+
+zeros = Array(u64, 4)
+empty = Hash(u16, u64, 4)
+events = RingBuf(Seen, 4096)
+
+
+@seg6local
+def fills(pkt: Seg6Packet) -> Verdict:
+    if pkt.len == 9:
+        zeros[1] = 1
+        empty[pkt.srh.tag] = 1
+        events.emit(Seen(tag=pkt.srh.tag))
+    return OK
+"""
+
+
+def test_print_says_of_a_map_that_there_is_nothing_in_it(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "maps.py").write_text(MAPS)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("print zeros\nprint empty\nprint events\n"))
+    ended = command("debug", tmp_path / "maps.py", "--packet", PACKET.hex(), "--batch")
+    assert ended.out.splitlines()[1:] == [
+        "  zeros: all entries are zero",
+        "  empty: no entries",
+        "  events: what is in a ringbuf is not followed",
+    ]
+
+
+def test_print_pkt_shows_what_fields_shows(debug: Callable[..., Ended]) -> None:
+    assert debug("print pkt\n").out == debug("fields\n").out
+    assert "ipv6.hop_limit = 0x40" in debug("print pkt\n").out
+
+
 def test_a_packet_after_the_other_finds_what_the_first_left(debug: Callable[..., Ended], capture_of: CaptureOf) -> None:
     ended = debug("packet\nbreak 15\ncontinue\nmaps\ncontinue\npacket\n", capture_of(PACKET, srv6(SEGMENTS, tag=9)))
     assert "packet 1, instruction" in ended.out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,14 @@ def test_frames_go_in_and_come_out_whole(command: Command, capture_of: CaptureOf
     assert first.frame[:14] == MACS[6:] + MACS[:6] + b"\x08\x00"
     assert first.frame[22] == IPV4[22] - 1
     assert second.frame == IPV6
+
+
+def test_a_debugger_of_a_device_begins_at_the_ethernet_header(
+    command: Command, capture_of: CaptureOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("print ethernet.ether_type\n"))
+    ended = command("debug", DEVICES, capture_of(IPV6[14:], link=IPV6[:14]), "--program", "reflect", "--batch")
+    assert "  ethernet.ether_type = 0x86dd\n" in ended.out
 
 
 def test_what_is_no_ip_is_a_frame_for_a_device(command: Command, capture_of: CaptureOf) -> None:

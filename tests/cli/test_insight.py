@@ -54,6 +54,11 @@ def test_what_cannot_be_written_at_the_end_is_said_before_the_run(
     assert message in ended.err
 
 
+def test_what_counts_for_coverage_is_no_variable_of_the_function(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
+    ended = command("run", "end", capture_of(TAGGED), "--coverage", tmp_path / "data", "--set", "X=1")
+    assert ended.err == "error: no variable 'X' in the object\nhint: it has none\n"
+
+
 def test_a_profile_is_of_the_vm(command: Command, capture_of: CaptureOf) -> None:
     ended = command("run", "end", capture_of(TAGGED), "--runner", "kernel", "--profile")
     assert ended.status == 2
