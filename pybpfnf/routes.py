@@ -6,7 +6,7 @@ them the other way round (RFC 8754 section 2).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Protocol, TypeAlias, final
 
@@ -14,7 +14,7 @@ from pybpfnf.abi.headers import HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_FLAGS,
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.records import dataclass
-from pybpfnf.runner import Event, HmacKey
+from pybpfnf.runner import Event, HmacKey, MapAccess
 
 MAIN_TABLE, LOCAL_TABLE = 254, 255  # RT_TABLE_*, include/uapi/linux/rtnetlink.h
 DEFAULT_METRIC = {4: 0, 6: 1024}  # of a route that says none, by IP version: IP6_RT_PRIO_USER, include/net/ip6_route.h
@@ -32,7 +32,7 @@ _HMAC_TLV_SIZE = HEADERS["hmac_tlv"].size + 32
 class ProgramRef:
     """A program by an object file, or what stands for one, and its section or its own name; both None: the only one.
 
-    `values`: its Config and State variables by name, as `image.configure` takes them.
+    `values`: its Config and State variables by name, as `image.configure` takes them, and entries of its maps, `NAME[KEY]`.
     """
 
     target: str
@@ -44,10 +44,11 @@ class ProgramRef:
 @final
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A program, found: its type is the one that its route asks for."""
+    """A program, found: its type is the one that its route asks for. `fill` gives its maps their first entries, or raises InputError."""
 
     image: ObjectImage
     program: ProgramImage
+    fill: Callable[[Mapping[str, MapAccess]], None] = lambda maps: None
 
 
 FindProgram: TypeAlias = Callable[[ProgramRef, str], Bound]

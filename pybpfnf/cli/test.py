@@ -83,7 +83,8 @@ class _TextReport:
 
     def finish(self, tally: _Tally) -> None:
         count = tally.passed + tally.failed
-        refused = f", {tally.refused} commands refused" if tally.refused else ""
+        commands = "command" if tally.refused == 1 else "commands"
+        refused = f", {tally.refused} {commands} refused" if tally.refused else ""
         click.echo(f"{count} {'test' if count == 1 else 'tests'}: {tally.passed} passed, {tally.failed} failed{refused}")
 
 

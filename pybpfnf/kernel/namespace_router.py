@@ -249,6 +249,7 @@ class NamespaceRouter:
             bound = self._find(ref, type_name)
             loaded = load_program(bound.image, bound.program)
             self._loaded.append(loaded)
+            bound.fill(loaded.maps)
             found[place] = (loaded.fd, bound.program.name)
         return found
 

@@ -12,6 +12,8 @@ from pybpfnf.errors import InputError
 from pybpfnf.image import configure, require_complete
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.lazy import load_module
+from pybpfnf.live import Live
+from pybpfnf.live.changes import without_entries
 from pybpfnf.routes import Bound, FindProgram, ProgramRef, Router
 from pybpfnf.targets import object_image, read_file
 from pybpfnf.testing.seg.model import SegFile
@@ -61,10 +63,11 @@ def programs_beside(directory: Path) -> FindProgram:
         if ref.target not in images:
             beside = directory / ref.target
             images[ref.target] = object_image(beside if beside.exists() else ref.target)
-        image = configure(images[ref.target], dict(ref.values))
+        variables, entries = without_entries(dict(ref.values))
+        image = configure(images[ref.target], variables)
         program = _of_type(_chosen(image, ref), type_name)
         require_complete(image, program)
-        return Bound(image, program)
+        return Bound(image, program, lambda maps: Live(image, maps).update(entries))
 
     return find
 

@@ -163,6 +163,23 @@ def test_a_wildcard_is_anything() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tlvs", "found"),
+    [
+        ("{Ingr: *} {4: *}", []),
+        ("{*}", []),
+        ("{Ingr: fc00::2} {*}", []),
+        ("{Ingr: *} {Pad: 2} {*}", []),
+        ("{Egr: *} {*}", ["srh.tlv[0]: expected {2: *}, found {Ingr: fc00::2}"]),
+        ("{Ingr: *}", ["srh.tlv[1]: expected nothing, found {Pad: 2}"]),
+        ("{Ingr: *} {Pad: 2} {7: *}", ["srh.tlv[2]: expected {7: *}, found nothing"]),
+    ],
+)
+def test_the_value_of_a_tlv_and_all_that_follow_may_be_anything(tlvs: str, found: list[str]) -> None:
+    expected = expected_of(f"* -> * / [fc00::14,+fd00::3] <tag 12> {tlvs} / UDP(*, *) / *")
+    assert differences(expected, decode(encode(packet_of(SENT)))) == found
+
+
+@pytest.mark.parametrize(
     ("before", "after", "said"),
     [
         ("tag 12", "tag 13", "srh.tag: expected 13, found 12"),
@@ -346,6 +363,8 @@ def test_a_test_is_called_by_the_first_line_of_the_comment_above_it() -> None:
         ("> a:: -> b:: / [c::] {Foo: 12}", "1:23: error: no TLV `Foo` [seg-syntax]"),
         ("> a:: -> b:: / [c::] {NSH: 123}", "1:28: error: `123` is not bytes in hexadecimal digits [seg-value]"),
         ("> a:: -> b:: / [c::] {Opaq: 12}", "1:29: error: this TLV holds 16 bytes, and these are 1 [seg-value]"),
+        ("> a:: -> b:: / [c::] {7: *}", "1:26: error: `*` in a packet that is sent [seg-value]"),
+        ("> a:: -> b::\n< a:: -> b:: / [c::] {*} {7: 00}", "2:26: error: a TLV after `{*}`, which is all that follow [seg-syntax]"),
         ("> a:: -> b:: / UDP(1)", "1:21: error: expected `,` and the destination's port, found `)` [seg-syntax]"),
         ("> a:: -> b:: / UDP(1, 70000)", "1:23: error: a port is 70000, and goes up to 65535 [seg-value]"),
         ("< none", "1:1: error: this expects a packet where none was sent [seg-syntax]"),

@@ -150,6 +150,43 @@ def test_a_route_says_the_type_of_a_program_whose_section_does_not(runner: str) 
     assert troubles(found) == []
 
 
+ENTRIES = """\
+from pybpfnf import *
+
+sids = Array(IPv6Address, 2)
+chosen = State(u32, initial=0)
+
+
+class Note(Tlv, type=124):
+    number: u32
+
+
+@lwt_in(on_fault=DROP)
+def by_the_map(pkt: LwtInPacket) -> Verdict:
+    pkt.push_ip(Srh(path=[sids[chosen]], tlvs=[Note(number=random_u32())]), source=IPv6Address("fd00::42"), hop_limit=64)
+    return REROUTE
+"""
+
+
+@pytest.mark.parametrize("runner", ["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
+def test_a_route_gives_its_program_entries_of_maps(runner: str, tmp_path: Path) -> None:
+    (tmp_path / "entries.py").write_text(ENTRIES, encoding="utf-8")
+    route = "ip -6 route add dead::/16 encap bpf in obj entries.py set sids[1]=fc00::5 set chosen=1 dev dum0"
+    expected = "fd00::42 -> fc00::5 / [+fc00::5] {124: *} {*} / fc00::1 -> dead::1"
+    found = run_text(f"`{route}`\n> fc00::1 -> dead::1\n< {expected}\n", tmp_path, runner=runner)
+    assert troubles(found) == []
+    found = run_text(f"`{route.replace('[1]', '[2]')}`\n`{route.replace('sids', 'sid')}`\n", tmp_path, runner=runner)
+    assert troubles(found) == [(1, "map sids, index: '2' is not an index from 0 to 1"), (2, "the program has no variable or map 'sid'")]
+
+
+def test_no_source_is_found_for_the_unspecified_address(tmp_path: Path) -> None:
+    """The kernel leaves what its memory held."""
+    routes = "`ip -6 route add ::/0 dev dum0`\n`ip -6 route add beef::/16 encap seg6 mode encap segs :: dev dum0`\n"
+    (found,) = run_text(f"{routes}> fc00::1 -> beef::1\n< none\n", tmp_path)
+    assert isinstance(found, Result)
+    assert (found.problems, found.reason) == ((), "ip6_forward: a packet from :: is not forwarded")
+
+
 def test_every_drop_has_its_reason(tmp_path: Path) -> None:
     text = "> fc00::1 -> fd00::42 / [fc00::2,fd00::42] <sl 0>\n< none\n> fc00::1 -> dead::1\n< none\n> fc00::1 -> fd00::9\n< none\n"
     assert [each.reason for each in run_text(text, tmp_path) if isinstance(each, Result)] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import final
 
 from pybpfnf.records import dataclass
@@ -48,13 +49,25 @@ def _named(layer: Layer | None) -> str:
 
 def _in_layer(expected: Layer, found: Layer, number: str) -> Iterator[str]:
     if isinstance(expected, Segments) and isinstance(found, Segments):
-        expected = as_met(expected)
+        expected = _with_any_tlvs(as_met(expected), found)
     wanted, got = dict(parts(expected)), dict(parts(found))
     for name in dict.fromkeys([*wanted, *got]):
         before, after = wanted.get(name, "nothing"), got.get(name, "nothing")
         if before is not None and before != after:
             head, dot, tail = name.partition(".")
             yield f"{head}{number}{dot}{tail}: expected {before}, found {after}"
+
+
+def _with_any_tlvs(expected: Segments, found: Segments) -> Segments:
+    """With the TLVs that were found where any may be."""
+    got = found.tlvs
+    tlvs = tuple(
+        got[index] if tlv.value is None and index < len(got) and got[index].type == tlv.type else tlv
+        for index, tlv in enumerate(expected.tlvs)
+    )
+    if not expected.any_tlvs:
+        return replace(expected, tlvs=tlvs)
+    return replace(expected, tlvs=tlvs + got[len(tlvs) :], rest=found.rest)
 
 
 # -------------------------------------------------------------------------------------------------- all of a test

@@ -131,3 +131,14 @@ class Cursor:
     def _end_of_line(self) -> int:
         end = self.text.find("\n", self.at)
         return len(self.text) if end < 0 else end + 1
+
+
+def wildcard(cursor: Cursor, sent: bool) -> bool:
+    """Whether `*` stands here, passed; raises SegError in a packet that is sent."""
+    if cursor.take(r"\*") is None:
+        return False
+    if sent:
+        raise cursor.error(
+            "`*` in a packet that is sent", code="seg-value", start=cursor.at - 1, hint="say what is sent; `*` is for what is expected"
+        )
+    return True

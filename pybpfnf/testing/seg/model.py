@@ -36,13 +36,14 @@ class Tlv:
     """As on the wire: the value is all that follows the length byte."""
 
     type: int
-    value: bytes
+    value: bytes | None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """A Segment Routing Header. Segments stand as on the wire, the last hop first; `rest` is what of its TLV area is no TLV."""
+    """A Segment Routing Header. Segments stand as on the wire, the last hop first; `rest` is what of its TLV area is no TLV. `any_tlvs`:
+    whatever TLVs follow those that are listed."""
 
     segments: tuple[IPv6Address | None, ...]
     left: int | None
@@ -51,6 +52,7 @@ class Segments:
     flags: int | None = 0
     tlvs: tuple[Tlv, ...] = ()
     rest: bytes = b""
+    any_tlvs: bool = False
 
 
 @final

@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Address, IPv6Address
 
 from pybpfnf.abi.headers import MOST_SEGMENTS
-from pybpfnf.testing.seg.cursor import Cursor
+from pybpfnf.testing.seg.cursor import Cursor, wildcard
 from pybpfnf.testing.seg.model import FLAG_LETTERS, Ethernet, Ip, Layer, Packet, Payload, Segments, Transport
 from pybpfnf.testing.seg.tlvs import read_tlv
 
@@ -66,24 +66,14 @@ def _ip(cursor: Cursor, sent: bool) -> Ip:
 
 
 def _end(cursor: Cursor, sent: bool) -> IPv4Address | IPv6Address | None:
-    return None if _wildcard(cursor, sent) else cursor.any_address()
+    return None if wildcard(cursor, sent) else cursor.any_address()
 
 
 def address(cursor: Cursor, sent: bool) -> IPv6Address | None:
     """An IPv6 address, or None for `*`; raises SegError."""
-    if _wildcard(cursor, sent):
+    if wildcard(cursor, sent):
         return None
     return cursor.address()
-
-
-def _wildcard(cursor: Cursor, sent: bool) -> bool:
-    if cursor.take(r"\*") is None:
-        return False
-    if sent:
-        raise cursor.error(
-            "`*` in a packet that is sent", code="seg-value", start=cursor.at - 1, hint="say what is sent; `*` is for what is expected"
-        )
-    return True
 
 
 # ---------------------------------------------------------------------------------------------------------- segments
@@ -107,8 +97,14 @@ def _segments(cursor: Cursor, sent: bool) -> Segments:
         raise cursor.error(f"an SRH has room for {MOST_SEGMENTS} segments, and these are {len(segments)}", code="seg-value", start=start)
     options = _options(cursor, sent)
     tlvs = []
+    any_tlvs = False
     while cursor.take(r"\{") is not None:
-        tlvs.append(read_tlv(cursor))
+        if any_tlvs:
+            raise cursor.error("a TLV after `{*}`, which is all that follow", start=cursor.at - 1)
+        if wildcard(cursor, sent):
+            any_tlvs = True
+        else:
+            tlvs.append(read_tlv(cursor, sent))
         cursor.expect(r"\}", "`}`")
     # The first hop is listed last. What is expected without saying which segment is current leaves it open.
     first = len(segments) - 1 if sent else None
@@ -119,6 +115,7 @@ def _segments(cursor: Cursor, sent: bool) -> Segments:
         tag=options.get("tag", 0),
         flags=options.get("fl", 0),
         tlvs=tuple(tlvs),
+        any_tlvs=any_tlvs,
     )
 
 
@@ -142,7 +139,7 @@ def _options(cursor: Cursor, sent: bool) -> dict[str, int | None]:
 
 
 def _option(cursor: Cursor, name: str, sent: bool) -> int | None:
-    if _wildcard(cursor, sent):
+    if wildcard(cursor, sent):
         return None
     if name == "fl" and (letters := cursor.take(r"[A-Za-z]+")) is not None:
         for letter in letters[0]:
@@ -179,11 +176,11 @@ def _transport(cursor: Cursor, sent: bool) -> Transport:
 
 
 def _port(cursor: Cursor, sent: bool) -> int | None:
-    return None if _wildcard(cursor, sent) else number(cursor, _LARGEST_PORT, "a port")
+    return None if wildcard(cursor, sent) else number(cursor, _LARGEST_PORT, "a port")
 
 
 def _payload(cursor: Cursor, sent: bool) -> Payload:
-    if _wildcard(cursor, sent):
+    if wildcard(cursor, sent):
         return Payload(None)
     found = cursor.take(r'"([^"\n]*)"')
     if found is None:

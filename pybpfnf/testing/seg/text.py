@@ -95,6 +95,7 @@ def _srh_text(layer: Segments) -> str:
     options = list(_options(layer))
     words += [f"<{', '.join(options)}>"] if options else []
     words += [tlv_text(tlv) for tlv in layer.tlvs]
+    words += ["{*}"] * layer.any_tlvs
     words += [f"(rest: {layer.rest.hex()})"] if layer.rest else []
     return " ".join(words)
 

@@ -12,7 +12,7 @@ from typing import final
 
 from pybpfnf.abi.headers import SRH_TLVS
 from pybpfnf.records import dataclass
-from pybpfnf.testing.seg.cursor import Cursor
+from pybpfnf.testing.seg.cursor import Cursor, wildcard
 from pybpfnf.testing.seg.model import Tlv
 
 _LONGEST = 255
@@ -30,22 +30,24 @@ class Form:
     write: Callable[[bytes], str | None]
 
 
-def read_tlv(cursor: Cursor) -> Tlv:
+def read_tlv(cursor: Cursor, sent: bool) -> Tlv:
     """What stands between the braces; raises SegError."""
     if cursor.take(r"[Tt]ype\s*:\s*") is not None:
-        return _generic(cursor, r"[Vv]alue\s*:\s*", "`Value:`")
+        return _generic(cursor, sent, r"[Vv]alue\s*:\s*", "`Value:`")
     if cursor.sees(r"\d"):
-        return _generic(cursor, ":", "`:`")
+        return _generic(cursor, sent, ":", "`:`")
     name = cursor.expect(r"[A-Za-z]+", "a TLV's name or its type")
     if name not in FORMS:
         names = ", ".join(FORMS)
         raise cursor.error(f"no TLV `{name}`", start=cursor.at - len(name), hint=f"there are {names}, and {{TYPE: HEX}} for any other")
     cursor.expect(":", "`:`")
-    return Tlv(FORMS[name].type, FORMS[name].read(cursor))
+    return Tlv(FORMS[name].type, None if wildcard(cursor, sent) else FORMS[name].read(cursor))
 
 
 def tlv_text(tlv: Tlv) -> str:
     """As a file writes it."""
+    if tlv.value is None:
+        return f"{{{tlv.type}: *}}"
     for name, form in FORMS.items():
         said = form.write(tlv.value) if form.type == tlv.type else None
         if said is not None:
@@ -53,10 +55,10 @@ def tlv_text(tlv: Tlv) -> str:
     return f"{{{tlv.type}: {tlv.value.hex()}}}"
 
 
-def _generic(cursor: Cursor, divider: str, what: str) -> Tlv:
+def _generic(cursor: Cursor, sent: bool, divider: str, what: str) -> Tlv:
     kind = _small(cursor, "a TLV's type")
     cursor.expect(divider, what)
-    return Tlv(kind, _hex(cursor, least=0))
+    return Tlv(kind, None if wildcard(cursor, sent) else _hex(cursor, least=0))
 
 
 def _small(cursor: Cursor, what: str) -> int:

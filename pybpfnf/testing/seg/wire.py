@@ -71,7 +71,7 @@ def _upper(layers: Packet) -> make.Payload:
 
 
 def _srh(layer: Segments) -> bytes:
-    area = b"".join(make.Tlv(tlv.type, tlv.value).encode() for tlv in layer.tlvs)
+    area = b"".join(make.Tlv(tlv.type, tlv.value or b"").encode() for tlv in layer.tlvs)
     size = _SRH_SIZE + SEGMENT_SIZE * len(layer.segments) + len(area)
     fixed = make.pack(
         "srh",

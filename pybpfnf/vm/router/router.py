@@ -167,7 +167,9 @@ class VmRouter:
 
     def _open(self, ref: ProgramRef, type_name: str) -> VmSession:
         bound = self._find(ref, type_name)
-        return VmSession(bound.image, bound.program, self.state.environment)
+        session = VmSession(bound.image, bound.program, self.state.environment)
+        bound.fill(session.maps)
+        return session
 
     # --------------------------------------------------------------------------------------------------- packets
 

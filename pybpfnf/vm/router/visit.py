@@ -327,6 +327,8 @@ class Visit:
         source = self.state.settings.tunnel_source
         if not source.is_unspecified:
             return source
+        if destination.is_unspecified:
+            return destination  # none is found for it: the kernel leaves there what its memory held
         device = None if skb.dst is None or not skb.dst.entry else self._entries[skb.dst.entry - 1].hop.device
         return self.state.addresses.source_for(destination, device)
 
