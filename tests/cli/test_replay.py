@@ -47,4 +47,4 @@ def test_a_replay_takes_no_capture_and_no_other_options(command: Command, captur
 
 def test_a_file_that_cannot_be_written_is_said(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
     ended = command("run", "end", capture_of(*PACKETS), "--record", tmp_path / "no" / "it")
-    assert (ended.status, f"cannot write {tmp_path / 'no' / 'it'}: no such file or directory" in ended.err) == (2, True)
+    assert (ended.status, f"cannot write {tmp_path / 'no' / 'it'}: there is no directory {tmp_path / 'no'}" in ended.err) == (2, True)

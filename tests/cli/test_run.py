@@ -141,7 +141,7 @@ def test_a_capture_that_breaks_off_leaves_the_former_output_alone(command: Comma
 
 def test_an_output_that_cannot_be_written_is_named(command: Command, capture_of: CaptureOf, tmp_path: Path) -> None:
     ended = command("run", "end", capture_of(TAGGED), "-w", tmp_path / "no" / "out.pcap")
-    assert (ended.status, ended.err) == (2, f"error: cannot write {tmp_path}/no/out.pcap: no such file or directory\n")
+    assert (ended.status, ended.err) == (2, f"error: cannot write {tmp_path}/no/out.pcap: there is no directory {tmp_path}/no\n")
 
 
 def test_a_full_disk_is_said_with_the_files_name(command: Command, capture_of: CaptureOf) -> None:
