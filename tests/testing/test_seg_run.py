@@ -31,6 +31,12 @@ FAILING = """\
 > fc00::2 -> fc00::3
 < none
 """
+FLAVORS = pytest.mark.linux("6.3", "End has no flavor psp")
+OIF = pytest.mark.linux("6.18", "End.X looks at no oif")
+ON_THE_KERNEL = pytest.mark.parametrize(
+    "text",
+    [pytest.param(ROUTES, id="routes", marks=OIF), pytest.param(IPV4, id="IPv4"), pytest.param(PROGRAMS, id="programs")],
+)
 IPV6_ALONE = "cannot have that encapsulation: it is for IPv6 alone"
 
 
@@ -69,13 +75,13 @@ def test_a_router_of_the_vm_does_what_the_file_says(text: str, tmp_path: Path) -
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("text", [ROUTES, IPV4, PROGRAMS], ids=["routes", "IPv4", "programs"])
+@ON_THE_KERNEL
 def test_a_router_of_the_kernel_does_what_the_file_says(text: str, tmp_path: Path) -> None:
     assert troubles(run_text(text, tmp_path, runner="kernel")) == []
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("text", [ROUTES, IPV4, PROGRAMS], ids=["routes", "IPv4", "programs"])
+@ON_THE_KERNEL
 def test_both_routers_let_the_same_bytes_out(text: str, tmp_path: Path) -> None:
     (tmp_path / "hooks.py").write_text(HOOKS, encoding="utf-8")
     find = programs_beside(tmp_path)
@@ -104,6 +110,7 @@ def test_a_line_for_a_shell_runs_in_the_namespace_of_the_kernel_s_router(tmp_pat
 
 
 @pytest.mark.kernel
+@FLAVORS
 def test_the_kernel_s_router_has_what_the_vm_s_lacks(tmp_path: Path) -> None:
     text = """\
 `ip -6 route add fd00::1 encap seg6local action End flavors psp count dev dum0`
