@@ -19,18 +19,19 @@ from pybpfnf.apps.delay.exposition import MetricsServer
 from pybpfnf.apps.delay.paths import QUANTILES, Paths
 from pybpfnf.apps.delay.paths import Path as DelayPath
 from pybpfnf.apps.delay.protocol import LARGEST_SESSION
-from pybpfnf.apps.delay.query import Answers, Probe, is_own, own_address, query
+from pybpfnf.apps.delay.query import Answers, Probe, check_segments, is_own, own_address, query
 from pybpfnf.apps.delay.report import Courses, document, run_collector
 from pybpfnf.apps.delay.responder import FUNCTION, PUBLIC, Responder
 from pybpfnf.apps.serve import serve, serve_attached, serve_packets
 from pybpfnf.apps.stopping import Stopping
 from pybpfnf.cli.delay_watch import chart, milliseconds
 from pybpfnf.cli.files import input_file
-from pybpfnf.cli.options import attached_option, check_alone, json_option, set_option, table_option
+from pybpfnf.cli.options import attached_option, check_alone, json_option, seconds, set_option, table_option
 from pybpfnf.cli.serve import packets_of
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.lazy import load_module
+from pybpfnf.unusable import reason
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,7 +89,7 @@ def responder_command(
     try:
         responder = Responder(source=source, allowed=allowed, stamps=stamps)
     except OSError as error:
-        raise KernelError(f"cannot send from {source}: {(error.strerror or str(error)).lower()}", errno=error.errno or 0) from None
+        raise KernelError(f"cannot send from {source}: {reason(error)}", errno=error.errno or 0) from None
     try:
         if pcap is not None:
             with input_file(pcap) as stream:
@@ -124,15 +125,13 @@ def _open(stack: ExitStack, bind: str, port: int, prometheus: int | None) -> tup
         sock = stack.enter_context(open_socket(bind, port))
         metrics = None if prometheus is None else stack.enter_context(MetricsServer("127.0.0.1", prometheus))
     except OSError as error:
-        raise KernelError(
-            f"cannot listen at {bind}, port {port}: {(error.strerror or str(error)).lower()}", errno=error.errno or 0
-        ) from None
+        raise KernelError(f"cannot listen at {bind}, port {port}: {reason(error)}", errno=error.errno or 0) from None
     return sock, metrics
 
 
 @delay_command.command("collector")
 @_collecting
-@click.option("--every", metavar="SECONDS", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Print so often.")
+@click.option("--every", metavar="SECONDS", callback=seconds(0.1), default="10", show_default=True, help="Print so often.")
 @json_option
 def collector_command(bind: str, port: int, prometheus: int | None, count: int | None, paths: int, every: float, as_json: bool) -> None:
     """Take the answers of responders, and print the delays of each path, until SIGTERM or an interrupt.
@@ -162,8 +161,8 @@ def collector_command(bind: str, port: int, prometheus: int | None, count: int |
     if as_json:
         click.echo(json.dumps({"received": collector.received, "refused": dict(collector.refused)}))
         return
-    for reason, times in sorted(collector.refused.items()):
-        click.echo(f"refused {times}: {reason}", err=True)
+    for why, times in sorted(collector.refused.items()):
+        click.echo(f"refused {times}: {why}", err=True)
 
 
 _NAMES = ("PROBES", "MIN", *(f"P{quantile:g}" for quantile in QUANTILES), "MAX", "NEGATIVE")
@@ -222,8 +221,8 @@ def _addresses(_context: click.Context, parameter: click.Parameter, given: Any) 
 @click.option("--one-way", is_flag=True, help="Ask the last segment's responder for T2 - T1, in place of the whole way there and back.")
 @click.option("--source", metavar="ADDRESS", callback=_addresses, help="Our address, which answers come to.")
 @click.option("--count", metavar="N", type=click.IntRange(1), default=10, show_default=True, help="Probes.")
-@click.option("--interval", metavar="SECONDS", type=click.FloatRange(0), default=0.1, show_default=True, help="Between two of them.")
-@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0), default=1.0, show_default=True, help="After the last one.")
+@click.option("--interval", metavar="SECONDS", callback=seconds(), default="0.1", show_default=True, help="Between two of them.")
+@click.option("--timeout", metavar="SECONDS", callback=seconds(), default="1", show_default=True, help="After the last one.")
 @click.option("--session", metavar="N", type=click.IntRange(0, LARGEST_SESSION), help="Its number (default: one by chance).")
 @json_option
 def query_command(
@@ -244,6 +243,7 @@ def query_command(
 
     With --json, an object: sent, lost, errors (how many, by the responder's word), delays (nanoseconds, as they came). Status 3: no answer.
     """
+    check_segments(segments)
     segments, ours = _way(segments, source, one_way)
     number = random.randrange(LARGEST_SESSION + 1) if session is None else session
     answers = query(Probe(segments, ours, not one_way, number), count=count, interval=interval, timeout=timeout)
@@ -278,10 +278,17 @@ def _look_at(sid: IPv6Address, ours: IPv6Address, one_way: bool) -> str:
     return f"does {sid} run end_dm (`pybpfnf status` on its router)? do routes lead there and back to {ours} (`ip -6 route get {sid}`)?"
 
 
+_MEANINGS = {
+    "generic error": ", other formats of the times",
+    "bad version": ", or a SID before it has answered already",
+    "bad control": ", no such control code",
+}
+
+
 def _lines(answers: Answers) -> Iterator[str]:
     yield f"{answers.sent} probes, {len(answers.delays)} answers, {answers.lost} lost"
     for word, times in sorted(answers.errors.items()):
-        yield f"{times} refused: {word}"
+        yield f"{times} refused: {word}{_MEANINGS.get(word, '')}"
     if answers.delays:
         least, median, most = (milliseconds(value) for value in (min(answers.delays), answers.quantile(0.5), answers.quantile(0.99)))
         yield f"min {least} ms, median {median} ms, p99 {most} ms"

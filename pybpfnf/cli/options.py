@@ -57,6 +57,24 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON L
 table_option = click.option("--table", type=click.IntRange(1, 0xFFFFFFFF), help="The routing table (default: main).")
 
 
+_LONGEST = 86_400.0  # seconds
+
+
+def seconds(least: float = 0.0) -> Callable[[click.Context, click.Parameter, Any], float]:
+    """The callback of an option that says how long to wait: `0.5`. `nan` and `inf`, which no clock can be told, are beyond it."""
+
+    def read(_context: click.Context, parameter: click.Parameter, given: Any) -> float:
+        try:
+            found = float(given)
+        except ValueError:
+            raise click.BadParameter(f"{given!r} is no number of seconds", param=parameter) from None
+        if not least <= found <= _LONGEST:
+            raise click.BadParameter(f"{given}: from {least:g} to {_LONGEST:g} seconds", param=parameter)
+        return found
+
+    return read
+
+
 attached_option = click.option("--attached", is_flag=True, help="Use what is attached there already, as it is, and leave it there.")
 
 

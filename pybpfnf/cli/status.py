@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import click
 
-from pybpfnf.cli.options import json_option
+from pybpfnf.cli.options import json_option, seconds
 from pybpfnf.cli.tables import Column, print_table
-from pybpfnf.errors import InputError
 from pybpfnf.image.model import FaultSite
 from pybpfnf.verbs.attach import Status, status
 
@@ -25,15 +24,14 @@ _COLUMNS = (
 )
 _STATISTICS = (Column("RUNS", right=True), Column("NS/RUN", right=True))
 _NOTHING = "-"
-_LONGEST_INTERVAL = 86_400.0  # seconds
 
 
 @click.command("status")
 @click.option("--stats", is_flag=True, help="Also count and time runs, for as long as --interval says.")
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
+    callback=seconds(0.001),
+    default="1",
     show_default=True,
     metavar="SECONDS",
     help="How long --stats measures; the kernel's statistics are on only so long.",
@@ -41,8 +39,6 @@ _LONGEST_INTERVAL = 86_400.0  # seconds
 @json_option
 def status_command(stats: bool, interval: float, as_json: bool) -> None:
     """Show what is attached, with fault counts (root)."""
-    if not interval <= _LONGEST_INTERVAL:  # also what is no number
-        raise InputError(f"--interval {interval}: at most {_LONGEST_INTERVAL:.0f} seconds")
     found = status(interval=interval if stats else None)
     if as_json:
         for each in found:

@@ -10,6 +10,7 @@ from typing import final
 
 from pybpfnf.errors import InputError, KernelError
 from pybpfnf.lab.either import PATIENCE
+from pybpfnf.unusable import reason
 
 _LARGEST = 1 << 16
 
@@ -21,7 +22,7 @@ def send_packet(packet: bytes) -> None:
         try:
             sender.sendto(packet, (destination, 0))
         except OSError as error:
-            raise KernelError(f"cannot send a packet to {destination}: {error.strerror}", errno=error.errno or 0) from None
+            raise KernelError(f"cannot send a packet to {destination}: {reason(error)}", errno=error.errno or 0) from None
 
 
 @final

@@ -40,6 +40,19 @@ def test_a_one_way_probe_names_us_and_ends_behind_its_last_segment() -> None:
     assert probe(SID, two_way=False).encode(T1, 4000) == srv6([SID, SID], tlvs=tlvs, payload=NOTHING, source=HOST)
 
 
+@pytest.mark.parametrize(("two_way", "room"), [(True, 123), (False, 122)])
+def test_a_probe_has_as_many_segments_as_an_srh_has_room_for(two_way: bool, room: int) -> None:
+    assert len(probe(*[SID] * room, two_way=two_way).encode(T1, 1)) <= 40 + 8 * 256
+    with pytest.raises(InputError, match=f"room for {room} segments here, and these are {room + 1}"):
+        probe(*[SID] * (room + 1), two_way=two_way).encode(T1, 1)
+
+
+@pytest.mark.parametrize("segment", ["ff02::1", "fe80::1", "::"])
+def test_an_address_that_no_route_leads_to_is_no_segment(segment: str) -> None:
+    with pytest.raises(InputError, match="cannot be a segment"):
+        probe(SID, segment, two_way=True).encode(T1, 1)
+
+
 def came_back(*tlvs: Tlv, left: int = 0) -> bytes:
     return srv6([HOST, SID], segments_left=left, tlvs=tlvs, payload=NOTHING, destination=HOST)
 
@@ -123,6 +136,16 @@ def test_two_way_probes_bring_the_time_there_and_back(hosts: tuple[Namespace, Na
     assert [delay for delay in found["delays"] if not 0 < delay < SECOND] == []
     with host.entered():
         assert "3 probes, 3 answers, 0 lost" in ask("--count", "3").stdout
+
+
+@pytest.mark.kernel
+def test_answers_to_probes_that_leave_without_a_pause_are_taken_between_them(hosts: tuple[Namespace, Namespace]) -> None:
+    host, router = hosts
+    with router.entered():
+        pybpfnf.attach("end_dm", SID, dev="r0")
+    with host.entered():
+        asked = ask("--count", "1500", "--interval", "0")
+    assert asked.stdout.startswith("1500 probes, 1500 answers, 0 lost")
 
 
 @pytest.mark.kernel

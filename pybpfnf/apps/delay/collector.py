@@ -113,15 +113,20 @@ def _word(datagram: bytes) -> int:
     return int.from_bytes(datagram[12:16], "big")
 
 
+def enlarge(sock: socket.socket) -> None:
+    """Give what comes in a large buffer, where the kernel gives one."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, SOCKET_BUFFER)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
+
+
 def open_socket(address: str, port: int) -> socket.socket:
-    """A UDP socket for answers, with a large buffer where the kernel gives one. Raises OSError."""
+    """A UDP socket for answers, with a large buffer. Raises OSError."""
     sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
     try:
         sock.bind((address, port))
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, SOCKET_BUFFER)
-        except PermissionError:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
+        enlarge(sock)
     except BaseException:
         sock.close()
         raise

@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import field, replace
 from ipaddress import IPv6Address
@@ -19,10 +20,14 @@ from typing import Final, final
 
 from pybpfnf.abi.headers import ETHER_TYPES, HEADERS, NEXT_HEADERS, ROUTING_TYPES, SEGMENT_SIZE, SRH_TLVS
 from pybpfnf.apps.delay import protocol
+from pybpfnf.apps.delay.collector import enlarge
 from pybpfnf.apps.delay.protocol import DelayMeasurement, ProtocolError, Query, Reply, ReplyTo
 from pybpfnf.errors import InputError, KernelError, SystemLacksError
 from pybpfnf.records import dataclass
+from pybpfnf.unusable import reason
 
+_LARGEST_SRH: Final = 8 * (1 + 255)  # its length field counts 8 bytes beyond the first 8, in 8 bits (RFC 8754 section 2)
+_AT_ONCE: Final = 64  # packets that are taken when the time for it is over: the next probe waits
 _LARGEST: Final = 4096  # bytes that are read of a packet: its headers
 _ANCILLARY: Final = 256
 _SO_TIMESTAMPNS: Final = 35  # include/uapi/asm-generic/socket.h (SO_TIMESTAMPNS_OLD): when the kernel had the packet, a struct timespec
@@ -43,10 +48,8 @@ class Probe:
 
     def encode(self, t1: int, port: int) -> bytes:
         """The packet that leaves at T1 (nanoseconds since 1970), which for a one-way probe names our UDP port."""
-        tlvs = DelayMeasurement(Query.IN_BAND if self.two_way else Query.OUT_OF_BAND, self.session, t1).encode()
-        if not self.two_way:
-            tlvs += ReplyTo(self.source, port).encode()
-            tlvs += bytes((SRH_TLVS["padn"], 2, 0, 0))  # to a multiple of 8
+        self.check()
+        tlvs = self._tlvs(t1, port)
         path = self.path
         size = HEADERS["srh"].size + SEGMENT_SIZE * len(path) + len(tlvs)
         fixed = (NEXT_HEADERS["no_next_header"], size // 8 - 1, ROUTING_TYPES["srh"], len(path) - 1, len(path) - 1, 0, 0, 0)
@@ -54,11 +57,31 @@ class Probe:
         ipv6 = struct.pack(">IHBB", 6 << 28, size, NEXT_HEADERS["routing"], self.hop_limit)
         return ipv6 + self.source.packed + path[0].packed + srh
 
+    def check(self) -> None:
+        """Raises InputError for segments that no probe goes along, and for more than an SRH has room for beside the TLVs."""
+        check_segments(self.segments)
+        room = (_LARGEST_SRH - HEADERS["srh"].size - len(self._tlvs(0, 0))) // SEGMENT_SIZE
+        if len(self.path) > room:
+            raise InputError(f"an SRH has room for {room - 1} segments here, and these are {len(self.segments)}")
+
+    def _tlvs(self, t1: int, port: int) -> bytes:
+        measured = DelayMeasurement(Query.IN_BAND if self.two_way else Query.OUT_OF_BAND, self.session, t1).encode()
+        if self.two_way:
+            return measured
+        return measured + ReplyTo(self.source, port).encode() + bytes((SRH_TLVS["padn"], 2, 0, 0))  # to a multiple of 8
+
     @property
     def path(self) -> tuple[IPv6Address, ...]:
         """All segments: the way back after those of a two-way probe, else the last one again, because the kernel runs no program at the
         last segment; there the probe ends."""
         return (*self.segments, self.source if self.two_way else self.segments[-1])
+
+
+def check_segments(segments: Iterable[IPv6Address]) -> None:
+    """Raises InputError for those that no probe goes along."""
+    for each in segments:
+        if each.is_multicast or each.is_link_local or each.is_unspecified:
+            raise InputError(f"{each} cannot be a segment: no route leads to it", hint="a SID is a global or unique local address")
 
 
 @final
@@ -84,7 +107,8 @@ class Answers:
 
 def query(probe: Probe, *, count: int, interval: float, timeout: float) -> Answers:
     """Send `count` probes, one each `interval` seconds, and wait `timeout` seconds after the last (root). Raises SystemLacksError,
-    KernelError where they cannot be sent."""
+    KernelError where they cannot be sent, InputError where no probe is like that."""
+    probe.check()
     with ExitStack() as stack:
         try:
             sender = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW))
@@ -92,7 +116,8 @@ def query(probe: Probe, *, count: int, interval: float, timeout: float) -> Answe
         except PermissionError:
             raise SystemLacksError("not permitted to send raw packets", hint="run as root, or with the capability CAP_NET_RAW") from None
         except OSError as error:
-            raise KernelError(f"cannot listen on {probe.source}: {error.strerror}", errno=error.errno or 0) from None
+            raise KernelError(f"cannot listen on {probe.source}: {reason(error)}", errno=error.errno or 0) from None
+        enlarge(receiver)
         exchange = _Exchange(probe, sender, receiver)
         start = time.monotonic()
         for number in range(1, count):
@@ -109,7 +134,7 @@ def own_address(destination: IPv6Address) -> IPv6Address:
         try:
             sock.connect((str(destination), 9))  # no packet is sent
         except OSError as error:
-            raise KernelError(f"no route leads to {destination}: {error.strerror}", errno=error.errno or 0) from None
+            raise KernelError(f"no route leads to {destination}: {reason(error)}", errno=error.errno or 0) from None
         return IPv6Address(sock.getsockname()[0].partition("%")[0])
 
 
@@ -143,13 +168,15 @@ class _Exchange:
         try:
             self._sender.sendto(self._probe.encode(t1, self._port), (first, 0))
         except OSError as error:
-            raise KernelError(f"cannot send a probe to {first}: {(error.strerror or str(error)).lower()}", errno=error.errno or 0) from None
+            raise KernelError(f"cannot send a probe to {first}: {reason(error)}", errno=error.errno or 0) from None
 
     def listen(self, until: float, *, to_the_last: bool = False) -> None:
         """Take answers until that time (time.monotonic), or `to_the_last` until no probe is without one."""
+        late = 0
         while self._waiting or not to_the_last:
-            left = until - time.monotonic()
-            if left <= 0 or not self._poll.poll(left * 1000):
+            left = max(0.0, until - time.monotonic())
+            late += not left
+            if late > _AT_ONCE or not self._poll.poll(left * 1000):
                 return
             found = self._answer()
             # One that nobody waits for is another's, or came twice.
