@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,13 +55,20 @@ def _networks(_context: click.Context, parameter: click.Parameter, given: tuple[
         raise click.BadParameter(f"{error}: expected IPv6 prefixes, as fd00::/8", param=parameter) from None
 
 
+def _address(_context: click.Context, parameter: click.Parameter, given: str) -> str:
+    try:
+        return str(IPv6Address(given))
+    except ValueError:
+        raise click.BadParameter(f"{given}: expected an IPv6 address, as fc00:2::d", param=parameter) from None
+
+
 @delay_command.command("responder")
 @click.argument("sid", metavar="[SID]", required=False)
 @click.option("--dev", metavar="DEVICE", help="A device that probes come in or go out by.")
 @table_option
 @set_option
 @click.option("--to", "allowed", metavar="PREFIX", multiple=True, callback=_networks, help="Where collectors may be; may be repeated.")
-@click.option("--source", metavar="ADDRESS", default="::", help="The address that answers come from.")
+@click.option("--source", metavar="ADDRESS", callback=_address, default="::", help="The address that answers come from.")
 @click.option("--stamps/--no-stamps", default=True, help="Have the kernel stamp what comes in, for T2 (default: yes).")
 @attached_option
 @click.option("--vm", "pcap", metavar="PCAP", type=click.Path(path_type=Path), help="Answer for the packets of a capture instead.")
@@ -113,20 +120,33 @@ def _collecting(command: F) -> F:
         click.option("--count", metavar="N", type=click.IntRange(1), help="End after so many datagrams."),
         click.option("--prometheus", metavar="PORT", type=click.IntRange(1, 65535), help="Give metrics at http://127.0.0.1:PORT/metrics."),
         click.option("--port", type=click.IntRange(1, 65535), default=8888, show_default=True, help="The UDP port that answers come to."),
-        click.option("--bind", metavar="ADDRESS", default="::", show_default=True, help="The address that answers come to."),
+        click.option(
+            "--bind", metavar="ADDRESS", callback=_address, default="::", show_default=True, help="The address that answers come to."
+        ),
     ):
         command = option(command)
     return command
 
 
+_METRICS_AT = "127.0.0.1"
+
+
 def _open(stack: ExitStack, bind: str, port: int, prometheus: int | None) -> tuple[Any, MetricsServer | None]:
     """The socket for answers, and the server of the metrics where one is wanted."""
-    try:
+    with _listening(bind, port):
         sock = stack.enter_context(open_socket(bind, port))
-        metrics = None if prometheus is None else stack.enter_context(MetricsServer("127.0.0.1", prometheus))
+    if prometheus is None:
+        return sock, None
+    with _listening(_METRICS_AT, prometheus):
+        return sock, stack.enter_context(MetricsServer(_METRICS_AT, prometheus))
+
+
+@contextmanager
+def _listening(address: str, port: int) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise KernelError(f"cannot listen at {bind}, port {port}: {reason(error)}", errno=error.errno or 0) from None
-    return sock, metrics
+        raise KernelError(f"cannot listen at {address}, port {port}: {reason(error)}", errno=error.errno or 0) from None
 
 
 @delay_command.command("collector")

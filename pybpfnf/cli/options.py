@@ -67,7 +67,7 @@ def seconds(least: float = 0.0) -> Callable[[click.Context, click.Parameter, Any
         try:
             found = float(given)
         except ValueError:
-            raise click.BadParameter(f"{given!r} is no number of seconds", param=parameter) from None
+            raise click.BadParameter(f"{given!r} is not a number", param=parameter) from None
         if not least <= found <= _LONGEST:
             raise click.BadParameter(f"{given}: from {least:g} to {_LONGEST:g} seconds", param=parameter)
         return found

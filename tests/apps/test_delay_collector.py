@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import struct
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -203,6 +204,26 @@ def test_the_metrics_server_gives_what_it_was_handed() -> None:
         with pytest.raises(urllib.error.HTTPError, match="404") as raised:
             urllib.request.urlopen(f"http://127.0.0.1:{server.port}/", timeout=5)
         raised.value.close()
+
+
+def test_the_metrics_server_takes_the_parameters_that_a_scraper_adds() -> None:
+    with MetricsServer("127.0.0.1", 0) as server:
+        server.text = "one 1\n"
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics?collect=all", timeout=5) as response:
+            assert response.read() == b"one 1\n"
+
+
+def test_a_scraper_that_goes_away_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    with MetricsServer("127.0.0.1", 0) as server:
+        server.text = "one 1\n" * 1_000_000
+        gone = socket.create_connection(("127.0.0.1", server.port))
+        gone.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        gone.recv(1)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # what is under way is thrown away
+        gone.close()
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5) as response:
+            response.read()
+    assert capfd.readouterr().err == ""
 
 
 def test_the_course_of_a_path_is_the_mean_since_the_last_look(wire: Wire) -> None:

@@ -88,6 +88,13 @@ def test_the_collector_prints_a_table_until_it_is_stopped(start: Start) -> None:
     assert (process.returncode, err) == (0, "refused 1: too short for a DM TLV\n")
 
 
+def test_a_port_of_the_metrics_that_is_taken_is_named(command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = command("delay", "collector", "--port", free_port(), "--prometheus", port)
+    assert (ended.status, ended.err) == (3, f"error: cannot listen at 127.0.0.1, port {port}: address already in use\n")
+
+
 def test_a_picture_that_could_not_be_written_at_the_end_is_refused_at_the_beginning(command: Command, tmp_path: Path) -> None:
     ended = command("delay", "watch", "--plot", tmp_path / "nowhere" / "p.png")
     assert (ended.status, "there is no directory" in ended.err) == (2, True)
@@ -134,9 +141,11 @@ def test_the_responder_answers_for_a_capture(command: Command, capture_of: Captu
         (("query", "ff02::1"), "ff02::1 cannot be a segment"),
         (("query", "fc00::1", "--timeout", "nan"), "nan: from 0 to 86400 seconds"),
         (("query", "fc00::1", "--interval", "inf"), "inf: from 0 to 86400 seconds"),
-        (("query", "fc00::1", "--interval", "soon"), "'soon' is no number of seconds"),
+        (("query", "fc00::1", "--interval", "soon"), "'soon' is not a number"),
         (("collector", "--every", "0"), "0: from 0.1 to 86400 seconds"),
         (("query", "fc00::1", "--session", str(1 << 24)), "16777216 is not in the range"),
+        (("collector", "--bind", "127.0.0.1"), "127.0.0.1: expected an ipv6 address"),
+        (("responder", "fc00::1", "--source", "here"), "here: expected an ipv6 address"),
         (("collector", "--bind", "2001:db8::1"), "cannot listen at 2001:db8::1"),
     ],
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
 from types import TracebackType
 from typing import Final, Self, final
 
@@ -14,6 +16,7 @@ from pybpfnf.apps.delay.paths import Path
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BOUNDS: Final = tuple(base * 10**power for power in range(3, 10) for base in (1, 2, 5))  # nanoseconds: a microsecond to 5 seconds
 _NANO: Final = 1e9
+_PATIENCE: Final = 10  # seconds, with who has connected and says nothing
 
 
 def exposition(collector: Collector) -> Iterator[str]:
@@ -54,6 +57,14 @@ def _escaped(text: str) -> str:
 
 
 @final
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
+        """Who went away before the end wanted no answer; whatever else is wrong is ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+@final
 class MetricsServer:
     """Gives the last text that it was handed at http://ADDRESS:PORT/metrics. The collector's thread makes the text; this one's sends it."""
 
@@ -62,8 +73,10 @@ class MetricsServer:
         held = self
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = _PATIENCE
+
             def do_GET(self) -> None:
-                found = self.path == "/metrics"
+                found = self.path.partition("?")[0] == "/metrics"
                 body = held.text.encode() if found else b"see /metrics\n"
                 self.send_response(200 if found else 404)
                 self.send_header("Content-Type", CONTENT_TYPE)
@@ -75,7 +88,7 @@ class MetricsServer:
                 """Nobody wants a line for each scrape."""
 
         self.text = ""
-        self._server = ThreadingHTTPServer((address, port), Handler)
+        self._server = _Server((address, port), Handler)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
