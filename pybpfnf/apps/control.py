@@ -7,7 +7,7 @@ no decorator makes it a network function, so it is not compiled.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import signature
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from types import ModuleType
 from typing import TypeAlias, final
 
@@ -22,6 +22,11 @@ Control: TypeAlias = Callable[[Served], object]
 SUFFIX = "_control"  # of the file beside a function's
 _NAME = "control"
 _PLACE = "SERVE"  # a mapping in the same file: where the function is bound unless the command line says otherwise
+_NEVER_RUN: tuple[tuple[Callable[[object], bool], str], ...] = (
+    (iscoroutinefunction, "an async function"),
+    (isasyncgenfunction, "an async generator"),
+    (isgeneratorfunction, "a generator"),
+)
 PLACE_KEYS = ("sid", "route", "dev", "via", "headroom", "table")
 
 
@@ -51,22 +56,27 @@ def controlled(path: str, program: str | None = None) -> Controlled:
         modules = [module]
     if beside.is_file():
         modules.append(load_file(beside))
-    having = [module for module in modules if callable(getattr(module, _NAME, None))]
+    having = [module for module in modules if hasattr(module, _NAME)]
     if not having:
         hint = f"define `def control(nf)` in it or in {beside.name} beside it; `pybpfnf attach` binds a function without one"
         raise InputError(f"{path} has no control", hint=hint)
     if len(having) > 1:
         raise InputError(f"{path} has a control, and {beside.name} has another", hint="remove one of them")
+    if not callable(having[0].control):
+        raise InputError(f"{having[0].__file__}: control is no function", hint="write `def control(nf):`")
     return Controlled(target, having[0].control, _place(path, having[0]))
 
 
 def check_control(control: Control) -> None:
-    """Raises InputError for one that cannot be called with the function alone: before anything is attached."""
+    """Raises InputError for one that cannot be called with the function alone, or that a call would not run."""
+    code = getattr(control, "__code__", None)
+    where = "" if code is None else f"{code.co_filename}:{code.co_firstlineno}: "
+    for is_one, what in _NEVER_RUN:
+        if is_one(control):
+            raise InputError(f"{where}control is {what}: to call it would run nothing", hint="write `def control(nf):`, without `yield`")
     try:
         signature(control).bind(object())
     except TypeError as error:
-        code = getattr(control, "__code__", None)
-        where = "" if code is None else f"{code.co_filename}:{code.co_firstlineno}: "
         raise InputError(f"{where}control cannot be called as control(nf): {error}", hint="write `def control(nf):`") from None
 
 

@@ -168,9 +168,11 @@ class _OfTheAuthor:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
-        if not isinstance(error, Exception) or kind is None:
-            return
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> bool:
+        if isinstance(error, SystemExit) and not error.code:
+            return True  # `sys.exit()` ends the control, and not what serves it
+        if not isinstance(error, Exception | SystemExit) or kind is None:
+            return False
         frames = traceback.extract_tb(trace)
         of_the_author = [frame for frame in frames if not Path(frame.filename).is_relative_to(_OURS)]
         last = (of_the_author or frames)[-1]

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,20 @@ def test_a_failure_of_the_control_is_named_with_its_line_and_is_no_bug_of_ours(w
     assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
+@pytest.mark.parametrize(("code", "ends"), [("", "stopped"), ("0", "stopped"), ("5", "failed"), ("'no'", "failed")])
+def test_a_control_that_exits_ends_itself_and_not_what_serves_it(write: Callable[..., str], code: str, ends: str) -> None:
+    found, log = controlled(write(FUNCTION + f"\n\ndef control(nf):\n    raise SystemExit({code})\n")), StringIO()
+    with pytest.raises(ControlError, match="SystemExit") if ends == "failed" else nullcontext():
+        pybpfnf.serve_packets(found.target, found.control, [packet(1)], log=Log(log))
+    assert ends in [each["event"] for each in lines(log)]
+
+
+@pytest.mark.parametrize("field", ["time", "event"])
+def test_a_field_does_not_take_the_place_of_the_logs_own(write: Callable[..., str], field: str) -> None:
+    with pytest.raises(ControlError, match=f"each line has a field '{field}' of its own"):
+        served(write(FUNCTION + f"\n\ndef control(nf):\n    nf.log('x', **{{'{field}': 1}})\n"), packet(1))
+
+
 def test_a_mistake_that_we_find_is_in_the_controls_own_line(write: Callable[..., str]) -> None:
     source = FUNCTION + "\n\ndef control(nf: Served) -> None:\n    nf['no such map']\n"
     path = write(source)
@@ -160,6 +175,7 @@ def test_a_control_of_python_alone_waits_and_looks_at_other_things(write: Callab
         ({"watch.py": FUNCTION}, "has no control", "watch_control.py beside it"),
         ({"watch.py": FUNCTION + LOOP, "watch_control.py": "def control(nf): pass\n"}, "has another", "remove one"),
         ({"watch.py": FUNCTION + LOOP + "\nSERVE = {'sids': 'fc00::1'}\n"}, "SERVE is no place", "dict with any of sid, route, dev"),
+        ({"watch.py": FUNCTION + "\ncontrol = 5\n"}, "watch.py: control is no function", "write `def control"),
         ({"watch.py": "def control(nf): pass\n"}, "has no network function", "@seg6local"),
     ],
 )
@@ -176,6 +192,20 @@ def test_a_control_that_cannot_be_called_is_found_before_anything_runs(write: Ca
     with pytest.raises(InputError, match=r"watch\.py:\d+: control cannot be called as control\(nf\): missing .* 'other'"):
         pybpfnf.serve_packets(found.target, found.control, [packet(1)], log=Log(lines))
     assert lines.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("async def control(nf):\n    pass", "an async function"),
+        ("async def control(nf):\n    yield", "an async generator"),
+        ("def control(nf):\n    yield", "a generator"),
+    ],
+)
+def test_a_control_that_a_call_would_not_run_is_refused(write: Callable[..., str], text: str, what: str) -> None:
+    found = controlled(write(FUNCTION + f"\n\n{text}\n"))
+    with pytest.raises(InputError, match=rf"watch\.py:\d+: control is {what}: to call it would run nothing"):
+        pybpfnf.serve_packets(found.target, found.control, [packet(1)], log=Log(StringIO()))
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from pybpfnf.apps.delay.paths import PathKey
 from pybpfnf.apps.delay.report import Point
 from pybpfnf.errors import InputError
-from pybpfnf.unusable import check_writable
+from pybpfnf.unusable import check_writable, unwritable
 
 
 def write_plot(path: str | os.PathLike[str], courses: Mapping[PathKey, Sequence[Point]]) -> None:
     """A line for each path: seconds since the first point, and the mean delay in milliseconds. The name's end says the
-    format (PNG, if it has none)."""
+    format (PNG, if it has none). Raises InputError where it
+    cannot be written."""
     figure = Figure(figsize=(10, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -29,7 +30,10 @@ def write_plot(path: str | os.PathLike[str], courses: Mapping[PathKey, Sequence[
     axes.set_ylim(bottom=0)
     if courses:
         axes.legend(fontsize="small")
-    figure.savefig(path, format=_format(path))
+    try:
+        figure.savefig(path, format=_format(path))
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 def check_plot(path: str | os.PathLike[str]) -> None:
