@@ -1,6 +1,7 @@
 """Import a file as an operator gives it, and find its programs. What goes wrong in it is a diagnostic at its line."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import linecache
@@ -53,12 +54,14 @@ def load_file(path: str | os.PathLike[str]) -> ModuleType:
     own = OwnModules(name)
     module = ModuleType(f"{own.home.package}.{Path(name).stem}" if own.home.package else _MODULE + Path(name).stem)
     module.__file__, module.__package__ = name, own.home.package
-    with _Importing(module, name, own):
+    with _Importing(module, name, own) as importing:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # `x is 3` and its like are errors of the language, said in its words
-            code = compile(text, name, "exec", dont_inherit=True)
+            whole = compile(text, name, "exec", dont_inherit=True)
+            tree = ast.parse(text, name)
+        module.__doc__ = ast.get_docstring(tree, clean=False)
         with redirect_stdout(sys.stderr):  # stdout is for our data: what the file prints shall not get between
-            exec(code, vars(module))
+            importing.execute(tree, whole.co_flags & _FUTURES)
     hidden = [*_hidden(text, name, module)]
     for imported in own.found.values():
         if (shown := shown_name(imported)) is not None:
@@ -96,12 +99,31 @@ def _read(name: str) -> str:
 
 @final
 class _Importing:
-    """While a file is executed: its own modules can be imported, and whatever is raised becomes a CompileError."""
+    """While a file is executed: its own modules can be imported, and whatever is raised becomes a CompileError.
+
+    A wrong definition, or an unknown name, is kept, and the file gone on with, so that all that are wrong are said at once. Names that
+    were to be defined by one are lost: who asks for them makes no mistake.
+    """
 
     def __init__(self, module: ModuleType, name: str, own: OwnModules) -> None:
         self._module = module
         self._name = name
         self._own = own
+        self._found: list[Diagnostic] = []
+        self._lost: set[str] = set()
+
+    def execute(self, tree: ast.Module, flags: int) -> None:
+        """A statement at a time; `flags` are those of its `from __future__`."""
+        for node in tree.body:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)
+                code = compile(ast.Module([node], []), self._name, "exec", flags, dont_inherit=True)
+            try:
+                exec(code, vars(self._module))
+            except (DefinitionError, NameError) as error:
+                if not (isinstance(error, NameError) and error.name in self._lost):
+                    self._found.append(self._diagnostic(error, error.__traceback__))
+                self._lost |= _bound_by(node)
 
     def __enter__(self) -> Self:
         self._path = list(sys.path)
@@ -114,7 +136,9 @@ class _Importing:
         self._own.collect()
         try:
             if isinstance(error, Exception | SystemExit):
-                raise CompileError([self._diagnostic(error, trace)]) from None
+                raise CompileError([*self._found, self._diagnostic(error, trace)]) from None
+            if self._found:
+                raise CompileError(self._found)
         finally:
             sys.path[:] = self._path
             del sys.modules[self._module.__name__]
@@ -160,6 +184,14 @@ class _Importing:
         return file, file.between(start, column, end, end_column), frame.f_globals
 
 
+def _bound_by(node: ast.stmt) -> set[str]:
+    """The names that a statement at module level gives something to."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+
+
+_FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 _MEND = "Python could not import the file: mend this line"
 _UNPLACED = re.compile(r" \(([^()]*)\)$")  # Python tells the path of the module in which a name is not
 
