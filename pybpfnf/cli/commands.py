@@ -10,6 +10,7 @@ import click
 
 from pybpfnf.cli.command_table import Row, TableGroup
 from pybpfnf.cli.failures import ReportFailures
+from pybpfnf.cli.terminated import Terminating
 
 COMMANDS: Mapping[str, Row] = {
     "list": Row("catalogue", "Show the functions that come with pybpfnf."),
@@ -65,7 +66,7 @@ def commands(context: click.Context) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
-    with ReportFailures() as failures:
+    with ReportFailures() as failures, Terminating():
         # Not `commands.main`: that has its own ideas of what an interrupt and a closed pipe end with.
         with commands.make_context("pybpfnf", list(arguments)) as context:
             result: Any = commands.invoke(context)

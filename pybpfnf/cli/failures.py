@@ -2,7 +2,7 @@
 
     0 ran    1 the program is wrong    2 usage or unreadable input    3 the system lacks something    70 our bug
 
-Status 130 is an interrupt and 141 a closed pipe, as shells say it. With PYBPFNF_DEBUG set, a traceback follows.
+Status 130 is an interrupt, 143 SIGTERM and 141 a closed pipe, as shells say it. With PYBPFNF_DEBUG set, a traceback follows.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Self, final
 
 import click
 
+from pybpfnf.cli.terminated import Terminated
 from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.errors import CompileError, Error, InternalError, SystemLacksError, VerifierError
 
 DEBUG_VARIABLE = "PYBPFNF_DEBUG"
+_SIGNALLED = 128  # and the number of the signal
 _INTERRUPTED, _CLOSED_PIPE = 130, 141
 
 
@@ -110,6 +112,12 @@ def _(error: click.exceptions.Exit) -> int:
 def _(error: KeyboardInterrupt) -> int:
     _say("interrupted")
     return _INTERRUPTED
+
+
+@explain.register
+def _(error: Terminated) -> int:
+    _say("terminated")
+    return _SIGNALLED + error.number
 
 
 @explain.register

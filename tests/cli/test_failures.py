@@ -109,21 +109,25 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_an_interrupt_ends_with_one_word() -> None:
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGINT, b"interrupted\n"), (signal.SIGTERM, b"terminated\n"), (signal.SIGHUP, b"terminated\n")]
+)
+def test_a_signal_ends_with_one_word_and_takes_back_what_was_begun(tmp_path: Path, number: signal.Signals, word: bytes) -> None:
     """The command has read the header of a capture and waits for its first record."""
     header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
     pipe = subprocess.PIPE
-    # A shell that starts this suite in the background has SIGINT ignored, and what it starts inherits that: `env` undoes it.
-    command = ["env", "--default-signal=INT", *COMMAND, "run", "end", "-"]
+    # A shell that starts this suite in the background has SIGINT ignored, nohup SIGHUP, and what they start inherits that: `env` undoes it.
+    command = ["env", "--default-signal=INT,HUP", *COMMAND, "run", "end", "-", "-w", str(tmp_path / "out.pcap")]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(header)
         process.stdin.flush()
         assert b"end" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, error = process.communicate(timeout=30)
-    assert (process.returncode, error) == (130, b"interrupted\n")
+    assert (process.returncode, error) == (128 + number, word)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_named() -> None:

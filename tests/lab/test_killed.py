@@ -1,4 +1,4 @@
-"""`up` that is killed on its way: whatever there is by then, `down` takes it away."""
+"""`up` that is ended on its way: asked to, it takes back what it has made; killed, `down` takes it away, whatever there is by then."""
 
 from __future__ import annotations
 
@@ -76,4 +76,15 @@ def test_what_a_killed_up_leaves_goes_with_down(
         assert down(lab_name) == []
         assert lab_name not in labs()
         assert processes_in(inodes) == []
+    assert {each.name for each in own_bpffs.rglob("*") if not each.is_dir()} <= KERNELS_OWN
+
+
+@pytest.mark.parametrize("count", [1, len(MADE)])
+def test_an_up_that_is_asked_to_end_leaves_nothing(begun: subprocess.Popen[bytes], lab_name: str, own_bpffs: Path, count: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while len(namespaces_of(lab_name)) < count and time.monotonic() < until:
+        pass
+    begun.send_signal(signal.SIGTERM)
+    assert begun.wait() == 128 + signal.SIGTERM
+    assert namespaces_of(lab_name) == {}
     assert {each.name for each in own_bpffs.rglob("*") if not each.is_dir()} <= KERNELS_OWN
