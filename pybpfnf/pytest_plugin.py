@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, BinaryIO, final
 
 import pytest
 
@@ -89,7 +89,13 @@ def _is_packet(packet: object) -> bool:
 
 
 def _from_ip_on(packet: Any) -> bytes:
-    """A packet without what is before its IP header."""
+    """A packet without what is before its IP header. Raises InputError for what is no packet."""
+    from pybpfnf.errors import InputError
+
+    if not isinstance(packet, bytes | bytearray | memoryview) and not _is_scapy(packet):
+        raise InputError(
+            f"a packet is bytes, or of scapy, and not {type(packet).__name__}", hint="bytes.fromhex(...) makes it from hex digits"
+        )
     while _is_scapy(packet) and type(packet).__name__ not in ("IPv6", "IP") and packet.payload:
         packet = packet.payload
     return bytes(packet)
@@ -257,6 +263,15 @@ def _kernel_runner(config: pytest.Config) -> Runner:
     return KernelRunner()
 
 
+def _opened(path: Path) -> BinaryIO:
+    from pybpfnf.unusable import unreadable
+
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
 @pytest.fixture
 def pcap(request: pytest.FixtureRequest) -> Callable[[str | os.PathLike[str]], list[bytes]]:
     """Reads a capture (pcap, pcapng; relative to the test's file): its packets, from their IP headers on. Others in it are left out."""
@@ -264,7 +279,7 @@ def pcap(request: pytest.FixtureRequest) -> Callable[[str | os.PathLike[str]], l
 
     def read(path: str | os.PathLike[str]) -> list[bytes]:
         beside = request.path.parent / path
-        with (beside if beside.is_file() else Path(path)).open("rb") as stream:
+        with _opened(beside if beside.is_file() else Path(path)) as stream:
             packets = (record.packet if record.packet is not None else record.ipv4 for record in read_capture(stream, os.fspath(path)))
             return [packet for packet in packets if packet is not None]
 

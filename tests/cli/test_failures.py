@@ -162,4 +162,7 @@ def test_help_imports_no_command() -> None:
         "print(sorted(name for name in sys.modules if name.startswith('pybpfnf.cli.')), status)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "['pybpfnf.cli.command_table', 'pybpfnf.cli.commands', 'pybpfnf.cli.failures'] 0"
+    assert (
+        done.stdout.splitlines()[-1]
+        == "['pybpfnf.cli.command_table', 'pybpfnf.cli.commands', 'pybpfnf.cli.failures', 'pybpfnf.cli.terminated'] 0"
+    )

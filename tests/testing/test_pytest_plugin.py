@@ -119,6 +119,20 @@ def test_it(kernel):
     run(pytester, test, "--nf-kernel=off").assert_outcomes(skipped=1)
 
 
+def test_what_is_no_packet_and_no_capture_is_said(pytester: pytest.Pytester) -> None:
+    test = """
+import pytest
+from pybpfnf.errors import InputError
+
+def test_it(vm, pcap):
+    with pytest.raises(InputError, match="a packet is bytes, or of scapy, and not str"):
+        vm.open("marks.py").send("6000")
+    with pytest.raises(InputError, match="cannot read none.pcap: no such file"):
+        pcap("none.pcap")
+"""
+    run(pytester, test).assert_outcomes(passed=1)
+
+
 def test_pcap_reads_beside_the_test(pytester: pytest.Pytester) -> None:
     packet = srv6(["fc00:3::3", "fc00:2::2"], tag=7)
     record = struct.pack("<IIII", 1, 0, len(packet), len(packet)) + packet
