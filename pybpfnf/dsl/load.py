@@ -120,7 +120,9 @@ class _Importing:
                 code = compile(ast.Module([node], []), self._name, "exec", flags, dont_inherit=True)
             try:
                 exec(code, vars(self._module))
-            except (DefinitionError, NameError) as error:
+            except (DefinitionError, NameError, ImportError) as error:
+                if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                    raise  # nobody knows which names are lost
                 if not (isinstance(error, NameError) and error.name in self._lost):
                     self._found.append(self._diagnostic(error, error.__traceback__))
                 self._lost |= _bound_by(node)
@@ -161,7 +163,7 @@ class _Importing:
             return file.diagnostic("arguments", f"`{name}`: {call[1]}", span, hint)
         text = str(error) or type(error).__name__
         if isinstance(error, ImportError):
-            return file.diagnostic("name", _lower(_UNPLACED.sub("", text)), span, import_hint(error, self._own.home))
+            return file.diagnostic("name", _lower(_UNPLACED.sub("", text)), _at_name(file, span, text), import_hint(error, self._own.home))
         if isinstance(error, NameError):
             return file.diagnostic("name", _lower(text), span, _MEND)
         return file.diagnostic("import", f"{type(error).__name__}: {text}", span, _MEND)
@@ -186,11 +188,26 @@ class _Importing:
 
 def _bound_by(node: ast.stmt) -> set[str]:
     """The names that a statement at module level gives something to."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {each.asname or each.name.partition(".")[0] for each in node.names}
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return {node.name}
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
 
 
+def _at_name(file: SourceFile, span: Span, text: str) -> Span:
+    """Where an import statement has the name that it could not import, or the module; the statement where it is not found."""
+    missing = _MISSING.search(text)
+    if missing is None:
+        return span
+    for line in range(span.line, span.end_line + 1):
+        found = re.search(rf"(?<![\w.]){re.escape(missing[1])}(?!\w)", file.lines[line - 1])
+        if found is not None:
+            return Span(span.file, line, found.start() + 1, line, found.end() + 1)
+    return span
+
+
+_MISSING = re.compile(r"(?:cannot import name|No module named) '([\w.]+)'")
 _FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 _MEND = "Python could not import the file: mend this line"
 _UNPLACED = re.compile(r" \(([^()]*)\)$")  # Python tells the path of the module in which a name is not

@@ -183,7 +183,7 @@ def test_a_file_that_cannot_be_read_is_an_input_error(content: bytes | None, tmp
         ("x = 3\nif x\n    pass\n", "syntax", 2, 5, "expected ':'"),
         ("x = (3\n", "syntax", 1, 5, "'(' was never closed"),
         ("x = 3\ny = nope + 1\n", "name", 2, 5, "`nope` is not known here"),
-        ("import nothing_of_that_name\n", "name", 1, 1, "no module named 'nothing_of_that_name'"),
+        ("import nothing_of_that_name\n", "name", 1, 8, "no module named 'nothing_of_that_name'"),
         ("x = 3\nx.nope()\n", "import", 2, 1, "AttributeError: 'int' object has no attribute 'nope'"),
         ("é = 3; x = 1 // 0\n", "import", 1, 12, "ZeroDivisionError: integer division or modulo by zero"),
         ("import sys\nsys.exit(3)\n", "import", 2, 1, "SystemExit: 3"),
