@@ -26,6 +26,17 @@ def test_a_chain_too_deep_for_the_compiler_is_named(tmp_path: Path) -> None:
     assert refused.value.diagnostics[0].span.line == 3
 
 
+@pytest.mark.parametrize("value", ["+".join("1" * 5000), "-" * 3000 + "1"])
+def test_a_value_too_deep_for_python_is_named(value: str, tmp_path: Path) -> None:
+    with pytest.raises(CompileError) as refused:
+        compile_file(written(tmp_path, f"{HEAD}    return OK\n\nX = {value}\n"))
+    assert [found.code for found in refused.value.diagnostics] == ["size"]
+
+
+def test_a_value_deeper_than_the_compiler_reaches_is_pythons_own(tmp_path: Path) -> None:
+    assert compile_file(written(tmp_path, f"{HEAD}    return OK if X == 2000 else DROP\n\nX = {'+'.join('1' * 2000)}\n"))
+
+
 @pytest.mark.slow
 def test_a_function_whose_jumps_would_be_too_far_is_named(tmp_path: Path) -> None:
     # Each store is some ten instructions behind a branch to the end of the function.

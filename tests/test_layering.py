@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pybpfnf"
 
-_BOTTOM = frozenset({"errors", "diagnostics", "records", "unusable"})
+_BOTTOM = frozenset({"errors", "diagnostics", "records", "unusable", "held_signals"})
 _DATA = _BOTTOM | {"abi", "types", "image"}
 _STAGES = _DATA | {"runner", "lazy"}
 
@@ -29,6 +29,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "errors": frozenset({"diagnostics"}),  # for a type
     "diagnostics": frozenset({"records"}),
     "unusable": frozenset({"errors"}),
+    "held_signals": frozenset(),
     "explanations": frozenset(),
     "lazy": _BOTTOM,
     "abi": _BOTTOM,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pybpfnf.errors import InputError
+from pybpfnf.held_signals import HeldSignals
 from pybpfnf.unusable import unreadable, unwritable
 
 
@@ -50,18 +51,26 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
             yield stream
         return
     target = path.resolve()  # a link keeps being one: the file that it names is replaced
+    name: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise unwritable(path, error) from None
-    try:
+        with HeldSignals():
+            handle, name = _temporary(path, target)
         with _named(path), open(handle, "wb") as stream:
             yield stream
         os.chmod(name, _mode(target))
         os.replace(name, target)
     except BaseException:
-        os.unlink(name)
+        if name is not None:
+            name.unlink(missing_ok=True)
         raise
+
+
+def _temporary(path: Path, target: Path) -> tuple[int, Path]:
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise unwritable(path, error) from None
+    return handle, Path(name)
 
 
 def _is_special(path: Path) -> bool:

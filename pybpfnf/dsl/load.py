@@ -10,12 +10,12 @@ import re
 import sys
 import tokenize
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from difflib import get_close_matches
 from pathlib import Path
-from types import FrameType, ModuleType, TracebackType
-from typing import Self, final
+from types import CodeType, FrameType, ModuleType, TracebackType
+from typing import Self, TypeAlias, final
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import surface
@@ -27,6 +27,7 @@ from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.errors import CompileError, Error, InputError
 from pybpfnf.unusable import unreadable
 
+_Statement: TypeAlias = tuple[ast.stmt, CodeType]
 _MODULE = "pybpfnf_loaded_"  # and the file's name: one that no import statement takes for something else
 
 
@@ -55,13 +56,9 @@ def load_file(path: str | os.PathLike[str]) -> ModuleType:
     module = ModuleType(f"{own.home.package}.{Path(name).stem}" if own.home.package else _MODULE + Path(name).stem)
     module.__file__, module.__package__ = name, own.home.package
     with _Importing(module, name, own) as importing:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # `x is 3` and its like are errors of the language, said in its words
-            whole = compile(text, name, "exec", dont_inherit=True)
-            tree = ast.parse(text, name)
-        module.__doc__ = ast.get_docstring(tree, clean=False)
+        statements = _statements(text, name)
         with redirect_stdout(sys.stderr):  # stdout is for our data: what the file prints shall not get between
-            importing.execute(tree, whole.co_flags & _FUTURES)
+            importing.execute(statements)
     hidden = [*_hidden(text, name, module)]
     for imported in own.found.values():
         if (shown := shown_name(imported)) is not None:
@@ -71,13 +68,44 @@ def load_file(path: str | os.PathLike[str]) -> ModuleType:
     return module
 
 
+def _statements(text: str, name: str) -> list[_Statement]:
+    """Of a file: one at a time, so that what one does wrong is not the end of the others. Raises SyntaxError, and CompileError where
+    it is nested deeper than Python compiles.
+
+    It compiles what is nested deeper than its `ast` reaches: such a file is one statement, and the first error its last.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # `x is 3` and its like are errors of the language, said in its words
+        try:
+            whole = compile(text, name, "exec", dont_inherit=True)
+        except (RecursionError, MemoryError):  # the second is its parser's word for it
+            file, span = _whole_line(name, 1)
+            hint = "write what is long as a table: a list, or a map"
+            raise CompileError([file.diagnostic("size", "something in the file is nested too deeply for Python", span, hint)]) from None
+        flags = whole.co_flags & _FUTURES  # of its `from __future__`
+        try:
+            if (nodes := _nodes(text, name)) is not None:
+                return [(node, compile(ast.Module([node], []), name, "exec", flags, dont_inherit=True)) for node in nodes]
+        except RecursionError:
+            pass
+    return [(ast.Pass(), whole)]
+
+
+def _nodes(text: str, name: str) -> list[ast.stmt] | None:
+    """A file's statements; None where it is nested too deeply."""
+    try:
+        return ast.parse(text, name).body
+    except RecursionError:
+        return None
+
+
 def _hidden(text: str, name: str, module: ModuleType) -> Iterator[Diagnostic]:
     """A second `def` of a network function's name, or of a `@func`'s, hides the first, which would be gone without a word."""
     functions = {bound for bound, thing in vars(module).items() if isinstance(thing, Program | Func)}
     if not functions:
         return
     seen: dict[str, int] = {}
-    for node in ast.parse(text, name).body:
+    for node in _nodes(text, name) or ():
         if not isinstance(node, ast.FunctionDef) or node.name not in functions:
             continue
         if node.name in seen:
@@ -112,12 +140,8 @@ class _Importing:
         self._found: list[Diagnostic] = []
         self._lost: set[str] = set()
 
-    def execute(self, tree: ast.Module, flags: int) -> None:
-        """A statement at a time; `flags` are those of its `from __future__`."""
-        for node in tree.body:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SyntaxWarning)
-                code = compile(ast.Module([node], []), self._name, "exec", flags, dont_inherit=True)
+    def execute(self, statements: Iterable[_Statement]) -> None:
+        for node, code in statements:
             try:
                 exec(code, vars(self._module))
             except (DefinitionError, NameError, ImportError) as error:

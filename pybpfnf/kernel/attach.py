@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self, TypeAlias, final
 
 from pybpfnf.errors import InputError, KernelError, SystemLacksError
+from pybpfnf.held_signals import HeldSignals
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.kernel import bpffs, pins, routes
 from pybpfnf.kernel.binding import Where, parse_destination, plan, unbind
@@ -115,7 +116,7 @@ def attach(
     """
     prefix, number = checked(destination, table)
     row = program_type(program, type_name)
-    with Netlink() as netlink, ExitStack() as undo:
+    with Netlink() as netlink, HeldSignals(), ExitStack() as undo:
         planned = plan(netlink, row.name, Where(prefix, number, device, via, headroom))
         directory = pins.make_directory(prefix, number)
         undo.callback(pins.remove, directory)
@@ -148,7 +149,7 @@ def detach(destination: Destination, table: int | None = None) -> None:
     is fine. Raises InputError where nothing there is ours."""
     prefix, number = checked(destination, table)
     directory = pins.directory_of(prefix, number)
-    with Netlink() as netlink:
+    with Netlink() as netlink, HeldSignals():
         found = [route for route in routes.routes(netlink, table=number, family=family_of(prefix)) if route.prefix == prefix]
         route = next((route for route in found if route.is_ours), found[0] if found else None)
         pinned = pins.pinned_program(directory)
@@ -165,8 +166,8 @@ def detach(destination: Destination, table: int | None = None) -> None:
         if route is not None and route.is_ours:
             recorded = route.place is not None and bpffs.exists(directory / pins.RECORD)
             unbind(netlink, route, known=recorded, original=pins.recalled(directory).original if recorded else None)
-    bpffs.remove_directory(pins.next_of(directory))
-    pins.remove(directory)
+        bpffs.remove_directory(pins.next_of(directory))
+        pins.remove(directory)
 
 
 def remove_pins() -> None:

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace as changed
 
 from pybpfnf.errors import InputError
+from pybpfnf.held_signals import HeldSignals
 from pybpfnf.image.model import ObjectImage, ProgramImage
 from pybpfnf.kernel import bpffs, pins
 from pybpfnf.kernel.attach import Attachment
@@ -53,7 +54,7 @@ def replace(
     hook = program_type(program, type_name).name
     record, route = _whole(before, hook)
     headroom = record.headroom if headroom is None else headroom
-    with Netlink() as netlink, bpffs.open_pin(before.directory / pins.PROGRAM, "program") as old, ExitStack() as undo:
+    with Netlink() as netlink, bpffs.open_pin(before.directory / pins.PROGRAM, "program") as old, HeldSignals(), ExitStack() as undo:
         made = pins.make_next(before.directory)
         undo.callback(bpffs.remove_directory, made)
         existing = kept_maps(record, image, before.directory) if keep is not None else {}
@@ -70,7 +71,7 @@ def replace(
             bound = rebind(netlink, route, hook, loaded.fd, program_id, program.name, headroom)
             bpffs.exchange(made, before.directory)
             undo.pop_all()
-    bpffs.remove_directory(made)  # what was there before
+        bpffs.remove_directory(made)  # what was there before
     return changed(before, record=new, route=bound, program_id=program_id)
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from ipaddress import IPv6Address, IPv6Interface
 from typing import final
 
+from pybpfnf.held_signals import HeldSignals
 from pybpfnf.kernel import links, netns
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.ethtool import turn_off
@@ -88,8 +89,9 @@ class Builder:
 
     def _namespace(self, node: str, sysctls: tuple[tuple[str, int], ...]) -> None:
         name = namespace_of(self._lab, node)
-        self._namespaces[node] = self._stack.enter_context(create_namespace(name))
-        self.created.append(name)
+        with HeldSignals():
+            self._namespaces[node] = self._stack.enter_context(create_namespace(name))
+            self.created.append(name)
 
         def prepare(netlink: Netlink) -> None:
             for each, value in sysctls:

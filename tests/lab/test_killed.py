@@ -13,8 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from pybpfnf.kernel.named_netns import is_namespace, open_namespace
+from pybpfnf.cli.terminated import Terminated, Terminating
+from pybpfnf.kernel.named_netns import create_namespace, is_namespace, open_namespace
+from pybpfnf.kernel.netns import Namespace
+from pybpfnf.lab import build
 from pybpfnf.lab.names import labs, namespaces_of
+from pybpfnf.lab.read_topology import read_topology
+from pybpfnf.lab.start import up
 from pybpfnf.lab.stop import down
 
 pytestmark = pytest.mark.kernel
@@ -88,3 +93,19 @@ def test_an_up_that_is_asked_to_end_leaves_nothing(begun: subprocess.Popen[bytes
     assert begun.wait() == 128 + signal.SIGTERM
     assert namespaces_of(lab_name) == {}
     assert {each.name for each in own_bpffs.rglob("*") if not each.is_dir()} <= KERNELS_OWN
+
+
+def test_a_signal_just_after_a_namespace_was_made_leaves_nothing(lab_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing knows of it yet but its name."""
+    file = tmp_path / "lab.toml"
+    file.write_text(TOPOLOGY)
+
+    def made(name: str) -> Namespace:
+        namespace = create_namespace(name)
+        signal.raise_signal(signal.SIGTERM)
+        return namespace
+
+    monkeypatch.setattr(build, "create_namespace", made)
+    with Terminating(), pytest.raises(Terminated):
+        up(read_topology(file), name=lab_name)
+    assert namespaces_of(lab_name) == {}
