@@ -360,9 +360,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
     terminalreporter.section("network functions")
     with tempfile.TemporaryDirectory() as directory:
-        data = Path(config.getoption("--nf-coverage-file") or Path(directory) / "coverage")
+        joined = config.getoption("--nf-coverage-file")
+        data = Path(joined or Path(directory) / "coverage")
         if covered.files:
-            write_data(data, covered.files)
+            write_data(data, covered.files, arcs=None if joined else True)
             terminalreporter.write_line(report(data, list(covered.files)).rstrip())
     if covered.uncounted:
         terminalreporter.write_line(f"not counted, since they have no source: {', '.join(sorted(covered.uncounted))}")

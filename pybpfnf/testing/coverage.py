@@ -165,23 +165,32 @@ _SQLITE = b"SQLite format 3\0"
 _NO_DATA_FILE = "name a data file of coverage.py, or a new one"
 
 
-def write_data(path: Path, files: Mapping[str, FileCoverage]) -> None:
-    """Add to coverage.py's data file, made where it is not there: arcs, or lines where it has lines. Raises InputError for another file."""
+def write_data(path: Path, files: Mapping[str, FileCoverage], *, arcs: bool | None = None) -> None:
+    """Add to coverage.py's data file: lines where it has lines, arcs where it has those. A new one has what coverage.py's configuration
+    in the current directory says, and arcs without one, unless `arcs` says which. Raises InputError for another file."""
     coverage = _coverage()
     check_data(path)
     data = coverage.CoverageData(basename=str(path))
     try:
         data.read()
         names = {str(Path(file).resolve()): found for file, found in files.items()}
-        if data.measured_files() and not data.has_arcs():
-            data.add_lines({name: found.lines for name, found in names.items()})
-        else:
+        if data.measured_files():
+            arcs = data.has_arcs()
+        if _wants_arcs() if arcs is None else arcs:
             data.add_arcs({name: found.arcs for name, found in names.items()})
+        else:
+            data.add_lines({name: found.lines for name, found in names.items()})
         data.write()
     except coverage.CoverageException as error:
         raise InputError(f"cannot add to {path}: {error}", hint=_NO_DATA_FILE) from None
     finally:
         data.close()
+
+
+def _wants_arcs() -> bool:
+    """Whether data measured here will have arcs, as far as it is said: the usual tools refuse to combine them with lines."""
+    here = _coverage().Coverage()
+    return here.config.config_file is None or bool(here.get_option("run:branch"))
 
 
 def check_data(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -140,6 +142,55 @@ def test_data_joins_what_python_has_measured(path: Path, tmp_path: Path) -> None
         joined.close()
         assert has_arcs is expected
         assert {end, at("low"), at("case low")} <= lines_joined
+
+
+@pytest.mark.parametrize(
+    ("configuration", "arcs"),
+    [
+        ({}, True),
+        ({"pyproject.toml": "[tool.other]\n"}, True),
+        ({"pyproject.toml": "[tool.coverage.run]\nsource = ['.']\n"}, False),
+        ({"pyproject.toml": "[tool.coverage.run]\nbranch = true\n"}, True),
+        ({".coveragerc": "[run]\nomit = x.py\n"}, False),
+    ],
+)
+def test_new_data_is_in_the_mode_that_the_project_measures_in(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configuration: dict[str, str], arcs: bool
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    for name, text in configuration.items():
+        (project / name).write_text(text)
+    monkeypatch.chdir(project)
+    data = project / ".coverage.functions"
+    write_data(data, {str(path): reached(path, [PACKETS["low"]])})
+    written = coverage.CoverageData(basename=str(data))
+    written.read()
+    assert (written.has_arcs(), at("low") in (written.lines(str(path)) or ())) == (arcs, True)
+    written.close()
+
+
+@pytest.mark.parametrize("branch", ["true", "false"])
+def test_new_data_combines_with_what_python_measures_in_the_same_project(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, branch: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".coveragerc").write_text(f"[run]\nbranch = {branch}\n")
+    (tmp_path / "control.py").write_text("print('here')\n")
+    write_data(tmp_path / ".coverage.functions", {str(path): reached(path, [PACKETS["low"]])})
+    for command in (["run", "--parallel-mode", "control.py"], ["combine"]):
+        subprocess.run([sys.executable, "-m", "coverage", *command], check=True)
+    combined = coverage.CoverageData(basename=str(tmp_path / ".coverage"))
+    combined.read()
+    assert {Path(each).name for each in combined.measured_files()} == {path.name, "control.py"}
+    combined.close()
+
+
+def test_a_configuration_that_coverage_refuses_is_named(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".coveragerc").write_text("[run]\nbranch = perhaps\n")
+    with pytest.raises(InputError, match="perhaps"):
+        write_data(tmp_path / "data", {str(path): reached(path, [PACKETS["low"]])})
 
 
 def test_a_file_that_is_no_data_file_is_left_alone(path: Path, tmp_path: Path) -> None:
