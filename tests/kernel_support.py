@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -72,17 +73,34 @@ class RunningKernel:
         return KernelRunner().open(image, program, environment)
 
 
-@pytest.fixture
-def own_bpffs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A bpffs of this test alone, which PYBPFNF_BPFFS names: also for commands that it starts."""
-    point = tmp_path / "bpffs"
+@contextmanager
+def mounted_bpffs(point: Path) -> Iterator[Path]:
+    """A bpffs at a new directory, which PYBPFNF_BPFFS names meanwhile: also for commands that are started."""
     point.mkdir()
     subprocess.run(["mount", "-t", "bpf", "bpf", point], check=True, capture_output=True)
-    monkeypatch.setenv(bpffs.VARIABLE, str(point))
     try:
-        yield point
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(bpffs.VARIABLE, str(point))
+            yield point
     finally:
         subprocess.run(["umount", "--lazy", point], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bpffs_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither need the machine's bpffs, which a container has not mounted, nor leave pins in it."""
+    if features.first_lack(*features.RUNNER) is not None:
+        yield
+        return
+    with mounted_bpffs(tmp_path_factory.mktemp("machine") / "bpffs"):
+        yield
+
+
+@pytest.fixture
+def own_bpffs(tmp_path: Path) -> Iterator[Path]:
+    """A bpffs of this test alone."""
+    with mounted_bpffs(tmp_path / "bpffs") as point:
+        yield point
 
 
 @pytest.fixture
