@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pybpfnf.testing.capture import Record
-from pybpfnf.testing.link import LINK_TYPES, RAW_IP
+from pybpfnf.captures.capture import Record
+from pybpfnf.captures.link import LINK_TYPES, RAW_IP
+from pybpfnf.captures.pcap import Writer
 from pybpfnf.testing.packets import Tlv, destination_options, srv6, udp
-from pybpfnf.testing.pcap import Writer
 
 PACKETS: Sequence[bytes] = (
     srv6(["fc00:3::3", "fc00:2::2", "fc00:1::1"], tag=7, payload=udp(b"hello")),

@@ -275,7 +275,7 @@ def _opened(path: Path) -> BinaryIO:
 @pytest.fixture
 def pcap(request: pytest.FixtureRequest) -> Callable[[str | os.PathLike[str]], list[bytes]]:
     """Reads a capture (pcap, pcapng; relative to the test's file): its packets, from their IP headers on. Others in it are left out."""
-    from pybpfnf.testing.pcap import read_capture
+    from pybpfnf.captures.pcap import read_capture
 
     def read(path: str | os.PathLike[str]) -> list[bytes]:
         beside = request.path.parent / path

@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 
 import pybpfnf
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.errors import Error, SystemLacksError
 from pybpfnf.kernel.runner import KernelRunner
 from pybpfnf.runner import Environment, Outcome, Runner
 from pybpfnf.testing.fields import fields
-from pybpfnf.testing.pcap import read_capture
 from pybpfnf.vm import VmRunner
 
 ROOT = Path(__file__).resolve().parent.parent

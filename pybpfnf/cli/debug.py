@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.cli.debug_commands import Commands
 from pybpfnf.cli.debug_panes import Panes
 from pybpfnf.cli.files import input_file
@@ -23,7 +24,6 @@ from pybpfnf.lazy import load_module
 from pybpfnf.targets import Source, locate
 from pybpfnf.testing.debugger import Debugger
 from pybpfnf.testing.history import Follower
-from pybpfnf.testing.pcap import read_capture
 from pybpfnf.verbs.coverage import counting
 from pybpfnf.verbs.run import Simulation, simulate
 from pybpfnf.vm import VmRunner, VmSession

@@ -12,13 +12,13 @@ from pathlib import Path
 import click
 
 from pybpfnf.abi.programs import ProgramType
+from pybpfnf.captures.capture import Record
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.cli.files import input_file
 from pybpfnf.cli.options import chosen, json_option
 from pybpfnf.cli.router import environment_of, place_options
-from pybpfnf.testing.capture import Record
 from pybpfnf.testing.differential import Comparison, Difference
 from pybpfnf.testing.fields import fields
-from pybpfnf.testing.pcap import read_capture
 from pybpfnf.verbs.diff import PACKETS, comparing, generated_sid
 
 

@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any, final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.captures.cuts import Cut, cuts, read_cut
+from pybpfnf.captures.link import LINK_TYPES, LinkType
+from pybpfnf.captures.pcap import HEADER_SIZE, Writer
 from pybpfnf.cli.passing import Pass
 from pybpfnf.cli.reports import By, JsonReport, Report, Tally, TextReport
 from pybpfnf.cli.router import environment_of, runner_of
@@ -28,9 +31,6 @@ from pybpfnf.records import dataclass
 from pybpfnf.runner import Fault, FaultKind
 from pybpfnf.targets import object_bytes
 from pybpfnf.testing.carried import changed, contents, why_not_apart
-from pybpfnf.testing.cuts import Cut, cuts, read_cut
-from pybpfnf.testing.link import LINK_TYPES, LinkType
-from pybpfnf.testing.pcap import HEADER_SIZE, Writer
 from pybpfnf.verbs.run import Simulation, simulate
 
 _SIZE = 1 << 24  # bytes of a part: seconds of work where each packet costs some, and little to throw away

@@ -10,6 +10,7 @@ from typing import Protocol, final
 
 import click
 
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.cli.files import input_file
 from pybpfnf.cli.options import json_option
 from pybpfnf.cli.tables import Column, print_table
@@ -18,7 +19,6 @@ from pybpfnf.lab.ping import Ping, ping, ping_all
 from pybpfnf.lab.read_topology import read_topology
 from pybpfnf.lab.units import read_time
 from pybpfnf.lab.virtual import VirtualLab
-from pybpfnf.testing.pcap import read_capture
 from pybpfnf.unusable import check_directory, unwritable
 
 _PINGS = (Column("FROM"), Column("TO"), Column("RTT MS", right=True), Column("WAY"))

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.captures.capture import Capture, Record
+from pybpfnf.captures.link import LinkType
+from pybpfnf.captures.pcap import Writer
 from pybpfnf.cli.reports import Report
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
-from pybpfnf.testing.capture import Capture, Record
-from pybpfnf.testing.link import LinkType
 from pybpfnf.testing.passing import FilePass, outcomes
-from pybpfnf.testing.pcap import Writer
 from pybpfnf.verbs.run import Simulation
 from pybpfnf.vm import WORTH_A_BATCH, VmSession
 

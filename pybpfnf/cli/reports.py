@@ -18,13 +18,13 @@ from typing import Protocol, final
 
 import click
 
+from pybpfnf.captures.capture import Record
 from pybpfnf.cli.contents import Content, print_contents
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.cli.words import Words
 from pybpfnf.image.model import MapSpec, ProgramImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Fault, Outcome
-from pybpfnf.testing.capture import Record
 
 _SAID_BY_THE_FAULT = ("the program returned ", "the program faulted")  # how reasons begin that add nothing to a fault
 _RUNNERS = {"vm": "the VM", "kernel": "the kernel"}

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.captures.pcap import Writer, read_capture
 from pybpfnf.cli.contents import contents
 from pybpfnf.cli.files import input_file, output_file
 from pybpfnf.cli.insight import Insight, insight_options
@@ -22,7 +23,6 @@ from pybpfnf.cli.reports import By, JsonReport, Report, TextReport
 from pybpfnf.cli.router import environment_of, router_options, runner_of
 from pybpfnf.errors import InputError
 from pybpfnf.lazy import load_module
-from pybpfnf.testing.pcap import Writer, read_capture
 from pybpfnf.verbs.run import simulate
 
 

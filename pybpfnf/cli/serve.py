@@ -10,10 +10,10 @@ import click
 
 from pybpfnf.apps.control import PLACE_KEYS, controlled
 from pybpfnf.apps.serve import serve, serve_attached, serve_packets
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.cli.files import input_file
 from pybpfnf.cli.options import attached_option, check_alone, chosen, table_option
 from pybpfnf.errors import InputError
-from pybpfnf.testing.pcap import read_capture
 
 
 @click.command("serve")

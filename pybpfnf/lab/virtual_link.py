@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO, final
 
 from pybpfnf.abi.headers import ETHER_TYPES, HEADERS
+from pybpfnf.captures.capture import Record
+from pybpfnf.captures.link import ETHERNET, LINK_TYPES
+from pybpfnf.captures.pcap import Writer
 from pybpfnf.lab.direction import Wire, seed_of
 from pybpfnf.lab.plan import PlannedLink
 from pybpfnf.lab.virtual_clock import VirtualClock
 from pybpfnf.records import dataclass
-from pybpfnf.testing.capture import Record
-from pybpfnf.testing.link import ETHERNET, LINK_TYPES
-from pybpfnf.testing.pcap import Writer
 
 _ETHERNET_SIZE = HEADERS["ethernet"].size
 _ETHER_TYPE = ETHER_TYPES["ipv6"].to_bytes(2, "big")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, final
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
+from pybpfnf.captures.capture import Capture, Interface, Record
+from pybpfnf.captures.link import LinkType
+from pybpfnf.captures.pcap import Writer
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.runner import Outcome
-from pybpfnf.testing.capture import Capture, Interface, Record
-from pybpfnf.testing.link import LinkType
-from pybpfnf.testing.pcap import Writer
 from pybpfnf.vm import VmSession
 from pybpfnf.vm.native.files import FileBatch, FrameFormat, Stopped
 

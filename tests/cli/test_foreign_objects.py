@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pybpfnf.testing.pcap import read_capture
+from pybpfnf.captures.pcap import read_capture
 from tests.cli.conftest import CaptureOf, Command
 from tests.conformance.test_devices import IPV4, IPV6, LLC, MACS
 

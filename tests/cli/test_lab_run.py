@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.testing.packets import ipv6, srv6, udp
-from pybpfnf.testing.pcap import read_capture
 from tests.cli.conftest import CaptureOf, Command
 from tests.cli.conftest import capture_of as capture_of
 from tests.cli.conftest import command as command

@@ -10,8 +10,8 @@ from shutil import which
 import pytest
 
 import pybpfnf
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.testing.packets import ipv4, ipv6, srv6, udp
-from pybpfnf.testing.pcap import read_capture
 from tests.cli.conftest import ETHERNET, CaptureOf, Command
 from tests.cli.test_attach import TO_B0, eventually
 from tests.kernel_support import run_tool

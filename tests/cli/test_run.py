@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import pybpfnf
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.testing.packets import srv6
-from pybpfnf.testing.pcap import read_capture
 from tests.cli.conftest import ETHERNET, FIRST, CaptureOf, Command
 
 SEGMENTS = ["fc00:3::3", "fc00:2::2"]

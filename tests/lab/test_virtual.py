@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.errors import InputError
 from pybpfnf.lab.datagram import Datagram
 from pybpfnf.lab.topology import Direction, End, Function, Link, Node, Packets, Route, Sid, Topology, Via
 from pybpfnf.lab.virtual import EPOCH, VirtualLab
 from pybpfnf.routes import Seg6, Seg6Local
 from pybpfnf.testing.packets import icmpv6_echo, ipv6, srv6, udp
-from pybpfnf.testing.pcap import read_capture
 
 MS = 10**6
 OUT, BACK = 5 * MS, 20 * MS

@@ -11,15 +11,15 @@ from random import Random
 import pytest
 
 import pybpfnf
+from pybpfnf.captures.capture import Record
+from pybpfnf.captures.pcap import Writer, read_capture
 from pybpfnf.errors import InputError
 from pybpfnf.image.model import ObjectImage
 from pybpfnf.runner import Environment, Fault, Outcome
-from pybpfnf.testing.capture import Record
 from pybpfnf.testing.hostile import well_formed
 from pybpfnf.testing.passing import FilePass, outcomes
-from pybpfnf.testing.pcap import Writer, read_capture
 from pybpfnf.vm import Engine, VmRunner, VmSession
-from tests.testing.captures import CAPTURES, COUNT, LINKS, block
+from tests.captures.generated import CAPTURES, COUNT, LINKS, block
 
 FUNCTIONS = ("end_t", "add_tlv", "tag_increment")
 

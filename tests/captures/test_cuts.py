@@ -9,11 +9,11 @@ from random import Random
 
 import pytest
 
+from pybpfnf.captures.capture import Capture, Record
+from pybpfnf.captures.cuts import cuts, read_cut
+from pybpfnf.captures.pcap import read_capture
 from pybpfnf.errors import InputError
-from pybpfnf.testing.capture import Capture, Record
-from pybpfnf.testing.cuts import cuts, read_cut
-from pybpfnf.testing.pcap import read_capture
-from tests.testing.captures import CAPTURES, COUNT
+from tests.captures.generated import CAPTURES, COUNT
 
 SIZE = 9000
 PATH = Path("it")
@@ -41,7 +41,7 @@ def in_parts(data: bytes, size: int) -> tuple[list[Record], str, int]:
 
 def blockwise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are read in such small blocks that records lie in two of them."""
-    monkeypatch.setattr("pybpfnf.testing.cuts._BLOCK", 1000)
+    monkeypatch.setattr("pybpfnf.captures.cuts._BLOCK", 1000)
 
 
 @pytest.mark.parametrize("capture", CAPTURES)

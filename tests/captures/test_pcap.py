@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from pybpfnf.captures.capture import Record
+from pybpfnf.captures.link import LINK_TYPES
+from pybpfnf.captures.pcap import Writer, read_capture
 from pybpfnf.errors import InputError
-from pybpfnf.testing.capture import Record
-from pybpfnf.testing.link import LINK_TYPES
-from pybpfnf.testing.pcap import Writer, read_capture
 
 IPV6 = bytes.fromhex("60000000 0004 3b40") + bytes(15) + b"\1" + bytes(15) + b"\2" + b"data"
 IPV4 = bytes.fromhex("45000014 00000000 40fd0000 0a000001 0a000002")

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import final
 
-from pybpfnf.testing.capture import LONGEST_RECORD, Interface, Record, Source
+from pybpfnf.captures.capture import LONGEST_RECORD, Interface, Record, Source
 
 MAGIC = b"\x0a\x0d\x0d\x0a"  # block type of a section header, a palindrome
 ENHANCED_PACKET = 6

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, final
 
 from pybpfnf.abi.programs import ProgramType
+from pybpfnf.captures.link import ETHERNET, LINK_TYPES, LinkType, NotIpv6, ipv6_packet
 from pybpfnf.errors import InputError
-from pybpfnf.testing.link import ETHERNET, LINK_TYPES, LinkType, NotIpv6, ipv6_packet
 
 LONGEST_RECORD = 262_144  # bytes; what tcpdump captures at most (MAXIMUM_SNAPLEN), so that a garbage length cannot fill the memory
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal, final
 
+from pybpfnf.captures.capture import LONGEST_RECORD, Capture, Interface, Source
+from pybpfnf.captures.link import LINK_TYPES
+from pybpfnf.captures.pcap import Pcap, read_capture
+from pybpfnf.captures.pcapng import ENHANCED_PACKET, Pcapng
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
-from pybpfnf.testing.capture import LONGEST_RECORD, Capture, Interface, Source
-from pybpfnf.testing.link import LINK_TYPES
-from pybpfnf.testing.pcap import Pcap, read_capture
-from pybpfnf.testing.pcapng import ENHANCED_PACKET, Pcapng
 
 _BLOCK = 1 << 20
 

@@ -9,11 +9,11 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, final
 
+from pybpfnf.captures.capture import LONGEST_RECORD, Capture, Interface, Record, Source, Stream
+from pybpfnf.captures.link import LINK_TYPES, RAW_IP, LinkType
+from pybpfnf.captures.pcapng import MAGIC as PCAPNG_MAGIC
+from pybpfnf.captures.pcapng import Pcapng
 from pybpfnf.errors import InputError
-from pybpfnf.testing.capture import LONGEST_RECORD, Capture, Interface, Record, Source, Stream
-from pybpfnf.testing.link import LINK_TYPES, RAW_IP, LinkType
-from pybpfnf.testing.pcapng import MAGIC as PCAPNG_MAGIC
-from pybpfnf.testing.pcapng import Pcapng
 
 # First four bytes of a file: byte order, and nanoseconds in one unit of a time stamp's second half.
 _MAGICS = {
