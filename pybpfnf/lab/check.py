@@ -8,13 +8,14 @@ from difflib import get_close_matches
 from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from typing import final
 
+from pybpfnf.abi.headers import HEADERS
 from pybpfnf.errors import InputError
 from pybpfnf.lab import limits
 from pybpfnf.lab.behaviours import mistake_of
 from pybpfnf.lab.functions import target_of
 from pybpfnf.lab.places import Path
 from pybpfnf.lab.routing import Ways, find_ways
-from pybpfnf.lab.topology import ROUTE_TYPES, ROUTINGS, End, Function, Route, Sid, Topology, device_names
+from pybpfnf.lab.topology import ROUTE_TYPES, ROUTINGS, Bytes, End, Function, Route, Sid, Topology, device_names
 from pybpfnf.records import dataclass
 from pybpfnf.targets import locate
 
@@ -22,6 +23,7 @@ LONGEST_NAME = 32  # of a lab
 _LAB = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?")
 _DEVICE = re.compile(r"[a-z][a-z0-9_-]{0,14}")  # 15: IFNAMSIZ without its final zero
 _RESERVED = ("lo", "all", "default")  # a device's, and two that sysctls have beside devices
+_ETHERNET_SIZE = HEADERS["ethernet"].size
 _MIN_MTU, _MAX_MTU = 1280, 65535  # RFC 8200 section 5
 _UNUSABLE = (IPv6Network("ff00::/8"), IPv6Network("fe80::/10"), IPv6Network("::ffff:0:0/96"), IPv6Network("::/127"))
 
@@ -95,13 +97,17 @@ def _links(topology: Topology) -> Iterator[Mistake]:
         titles.update([link.name] if link.name else [])
         alike = link.ends[0].out == link.ends[1].out  # what is wrong with both is said once
         for position, end in enumerate(link.ends[:1] if alike else link.ends):
-            yield from _direction(end, (*at, ("there", "back")[position]), at, "" if alike else f", away from `{end.node}`")
+            which = "" if alike else f", away from `{end.node}`"
+            yield from _direction(end, link.mtu, (*at, ("there", "back")[position]), at, which)
     yield from _devices(topology)
 
 
-def _direction(end: End, at: Path, link: Path, which: str) -> Iterator[Mistake]:
+def _direction(end: End, mtu: int, at: Path, link: Path, which: str) -> Iterator[Mistake]:
     """What is wrong with the way out of an end, `which` in words; what a file says of both ends alike stands in the link."""
     out = end.out
+    longest = mtu + _ETHERNET_SIZE
+    of = f"{which}," if which else ""
+    queue = f"a queue of {out.queue.count} bytes{of} has no room for a frame of the link's MTU, which has {longest}"
     late = f"a jitter of more than the delay{which}: frames would arrive before they are sent"
     for name, is_wrong, message in (
         ("delay", out.delay < 0, "a delay cannot be negative"),
@@ -110,6 +116,7 @@ def _direction(end: End, at: Path, link: Path, which: str) -> Iterator[Mistake]:
         ("loss", not 0 <= out.loss <= 1, f"a loss of {out.loss}: it is a share from 0 to 1"),
         ("rate", out.rate is not None and out.rate < 1, "a rate of 0 would carry nothing"),
         ("queue", out.queue.count < 1, "a queue of 0 would carry nothing"),
+        ("queue", out.rate is not None and isinstance(out.queue, Bytes) and 1 <= out.queue.count < longest, queue),
     ):
         if is_wrong:
             yield Mistake((*at, name), "lab-value", message, else_at=(*link, name))

@@ -194,6 +194,10 @@ def many(count: int) -> str:
         (TWO + 'delay = "1ms, perhaps"\n', "5:9: error: `1ms, perhaps` is not a time [lab-value]"),
         (TWO + 'rate = "100Mb"\n', "5:8: error: `Mb` is no unit of a rate in bits a second [lab-value]"),
         (TWO + 'rate = "0bit"\n', "5:8: error: a rate of 0 would carry nothing [lab-value]"),
+        (
+            TWO + 'rate = "1Mbit"\nback = { queue = "1513B" }\n',
+            "6:18: error: a queue of 1513 bytes, away from `r2`, has no room for a frame of the link's MTU, which has 1514 [lab-value]",
+        ),
         (TWO + 'queue = "10ms"\n', "5:9: error: `ms` is no unit of the length of a queue [lab-value]"),
         (TWO + 'loss = "101%"\n', "5:8: error: `101%` is more than all [lab-value]"),
         (
