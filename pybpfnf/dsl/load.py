@@ -178,19 +178,24 @@ class _Importing:
         if isinstance(error, SyntaxError) and error.filename is not None and error.lineno is not None:
             return _syntax(error, error.filename, error.lineno)
         file, span, names = self._place(trace)
+        if isinstance(error, DefinitionError):
+            return file.diagnostic(error.code, error.message, _at_field(file, span, error.field), error.hint)
         if isinstance(error, Error):
-            return file.diagnostic(error.code if isinstance(error, DefinitionError) else "import", error.message, span, error.hint)
+            return file.diagnostic("import", error.message, span, error.hint)
         if isinstance(error, NameError) and error.name is not None:
             return file.diagnostic("name", f"`{error.name}` is not known here", span, _nearest(error.name, names))
         if isinstance(error, TypeError) and (call := _WRONG_CALL.fullmatch(str(error))) and (name := _called(file.segment(span))):
             hint = _DECORATOR if name in _HOOKS else f"`help({name})` says what it takes"
             return file.diagnostic("arguments", f"`{name}`: {call[1]}", span, hint)
-        text = str(error) or type(error).__name__
+        if isinstance(error, TypeError) and _WRONG_BRACKETS.search(str(error)) and (name := _called(file.segment(span))):
+            hint = _ARRAY if _ITEM.fullmatch(name) else f"`help({name})` says what it takes"
+            return file.diagnostic("type", f"`{name}` takes nothing in brackets", span, hint)
+        kind, text = type(error).__name__, str(error)
         if isinstance(error, ImportError):
             return file.diagnostic("name", _lower(_UNPLACED.sub("", text)), _at_name(file, span, text), import_hint(error, self._own.home))
         if isinstance(error, NameError):
             return file.diagnostic("name", _lower(text), span, _MEND)
-        return file.diagnostic("import", f"{type(error).__name__}: {text}", span, _MEND)
+        return file.diagnostic("import", kind if text in ("", "None") else f"{kind}: {text}", span, _MEND)
 
     def _place(self, trace: TracebackType | None) -> tuple[SourceFile, Span, Mapping[str, object]]:
         """The innermost line of the operator's own files that the error went through, and the names that are known there."""
@@ -219,6 +224,16 @@ def _bound_by(node: ast.stmt) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
 
 
+def _at_field(file: SourceFile, span: Span, field: str | None) -> Span:
+    """Where the class that is defined at `span` has a field; the class where it is not found."""
+    for node in ast.walk(ast.Module(_nodes(file.text, file.display) or [], [])):
+        if isinstance(node, ast.ClassDef) and node.lineno == span.line:
+            for each in node.body:
+                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.target.id == field:
+                    return file.span(each)
+    return span
+
+
 def _at_name(file: SourceFile, span: Span, text: str) -> Span:
     """Where an import statement has the name that it could not import, or the module; the statement where it is not found."""
     missing = _MISSING.search(text)
@@ -238,8 +253,10 @@ _UNPLACED = re.compile(r" \(([^()]*)\)$")  # Python tells the path of the module
 
 # What Python says of a call with the wrong arguments, where what is called is the language's.
 _DECORATOR = "it takes `on_fault` and `license`, by name"
+_ARRAY, _ITEM = "write an array as a field of a struct: `sizes: list[u32] = array(u32, 4)`", re.compile(r"array|[su]\d+|IPv6Address")
 _HOOKS = frozenset({"seg6local", "lwt_in", "lwt_out", "lwt_xmit"})
 _WRONG_CALL = re.compile(r"[\w.<>]+\(\) (.*)")
+_WRONG_BRACKETS = re.compile(r"is not subscriptable|is not a generic class|^Too (?:many|few) (?:arguments|parameters) for")
 _NAMED = re.compile(r"@?(?:class\s+\w+\s*\(\s*)?(?:\w+\s*\.\s*)*(\w+)")
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from inspect import get_annotations
 from typing import ClassVar, TypeGuard, dataclass_transform, final
 
-from pybpfnf.dsl.surface.definitions import DefinitionError, only_compiled
+from pybpfnf.dsl.surface.definitions import DefinitionError, no_field_type, of_field, only_compiled
 from pybpfnf.dsl.surface.scalars import value_type
 from pybpfnf.dsl.surface.structs import BitsOf, bits
 from pybpfnf.dsl.surface.wire import Items, Octets, array, evaluate_annotation, octets
@@ -81,8 +81,9 @@ def _layout(cls: type[Header], number: int | None, scope: Mapping[str, object]) 
     wire = _Wire(owner, [])
     for name, annotation in get_annotations(cls).items():
         given = cls.__dict__.get(name)
-        type_ = _field_type(evaluate_annotation(owner, name, annotation, scope), given, f"{owner}: field {name}")
-        wire.add(name, type_, given.width if isinstance(given, BitsOf) else 0)
+        with of_field(name):
+            type_ = _field_type(evaluate_annotation(owner, name, annotation, scope), given, f"{owner}: field {name}")
+            wire.add(name, type_, given.width if isinstance(given, BitsOf) else 0)
         if given is not None:
             delattr(cls, name)
     if not wire.fields:
@@ -119,5 +120,5 @@ def _plain_type(annotation: object, where: str) -> ValueType | HeaderType:
     type_ = annotation.layout if is_header(annotation) else value_type(annotation)
     if type_ is None:
         known = "one of u8 to u64, s8 to s64, bool, IPv6Address, a Header, octets(n), array(T, n), bits(n)"
-        raise DefinitionError(f"{where}: {annotation!r} is no field type", hint=f"write {known}")
+        raise no_field_type(where, annotation, known)
     return type_

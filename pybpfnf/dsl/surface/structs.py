@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar, Self, TypeGuard, dataclass_transform, final
 
-from pybpfnf.dsl.surface.definitions import DefinitionError
+from pybpfnf.dsl.surface.definitions import DefinitionError, no_field_type, of_field
 from pybpfnf.dsl.surface.locks import SpinLock
 from pybpfnf.dsl.surface.scalars import value_type, wrong_default
 from pybpfnf.dsl.surface.wire import LARGEST, Items, Octets, array, evaluate_annotation, octets
@@ -112,7 +112,8 @@ def _structs(cls: type[Struct], scope: Mapping[str, object]) -> Mapping[str, typ
     found = {}
     for name, annotation in get_annotations(cls).items():
         given = cls.__dict__.get(name)
-        kind = given.item if isinstance(given, Items) else evaluate_annotation(owner, name, annotation, scope)
+        with of_field(name):
+            kind = given.item if isinstance(given, Items) else evaluate_annotation(owner, name, annotation, scope)
         if is_struct(kind):
             found[name] = kind
     return found
@@ -146,19 +147,9 @@ def _layout(cls: type[Struct], scope: Mapping[str, object]) -> StructType:
     fields: list[StructField] = []
     end = 0  # in bits
     for name, annotation in get_annotations(cls).items():
-        owner = f"struct {cls.__name__}"
-        if name in vars(Struct) or name in get_annotations(Struct):
-            raise DefinitionError(f"{owner}: every struct has a {name} of its own", code="name", hint="choose another name for the field")
-        given = cls.__dict__.get(name)
-        if isinstance(given, SpinLock):
-            given = None
-            delattr(cls, name)
-        type_ = _field_type(evaluate_annotation(owner, name, annotation, scope), given, f"{owner}: field {name}")
-        field = _placed(name, type_, given, end, f"{owner}: field {name}")
+        with of_field(name):
+            field, end = _field(cls, name, annotation, scope, end)
         fields.append(field)
-        end = field.offset * 8 + (field.shift + field.bits if field.bits else type_.size * 8)
-        if isinstance(given, Octets | BitsOf | Items):
-            delattr(cls, name)
     if not fields:
         raise DefinitionError(f"struct {cls.__name__} has no fields", hint="write its fields below: `credit: u32`")
     _check_locks(cls.__name__, fields)
@@ -169,6 +160,22 @@ def _layout(cls: type[Struct], scope: Mapping[str, object]) -> StructType:
     return StructType(cls.__name__, size, alignment, tuple(fields))
 
 
+def _field(cls: type[Struct], name: str, annotation: object, scope: Mapping[str, object], end: int) -> tuple[StructField, int]:
+    """The field after the `end` bits before it, and where it ends."""
+    owner = f"struct {cls.__name__}"
+    if name in vars(Struct) or name in get_annotations(Struct):
+        raise DefinitionError(f"{owner}: every struct has a {name} of its own", code="name", hint="choose another name for the field")
+    given = cls.__dict__.get(name)
+    if isinstance(given, SpinLock):
+        given = None
+        delattr(cls, name)
+    type_ = _field_type(evaluate_annotation(owner, name, annotation, scope), given, f"{owner}: field {name}")
+    field = _placed(name, type_, given, end, f"{owner}: field {name}")
+    if isinstance(given, Octets | BitsOf | Items):
+        delattr(cls, name)
+    return field, field.offset * 8 + (field.shift + field.bits if field.bits else type_.size * 8)
+
+
 def _check_locks(name: str, fields: list[StructField]) -> None:
     """The kernel takes one lock, in the value itself (kernel/bpf/btf.c, btf_parse_fields)."""
     if sum(is_lock(field.type) for field in fields) > 1:
@@ -177,7 +184,8 @@ def _check_locks(name: str, fields: list[StructField]) -> None:
         inner = field.type.item if isinstance(field.type, ArrayType) else field.type
         if lock_field(inner) is not None or (is_lock(inner) and inner is not field.type):
             message = f"struct {name}: field {field.name} has a lock inside, and the kernel takes it in the value itself alone"
-            raise DefinitionError(message, hint=f"give {name} the lock")
+            with of_field(field.name):
+                raise DefinitionError(message, hint=f"give {name} the lock")
 
 
 def _field_type(annotation: object, given: object, where: str) -> FieldType:
@@ -201,7 +209,7 @@ def _plain_type(annotation: object, where: str) -> FieldType:
     type_ = stored_type(annotation)
     if type_ is None:
         known = "one of u8 to u64, s8 to s64, bool, IPv6Address, a Struct, octets(n), array(T, n), bits(n)"
-        raise DefinitionError(f"{where}: {annotation!r} is no field type", hint=f"write {known}")
+        raise no_field_type(where, annotation, known)
     return type_
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform, final
 
-from pybpfnf.dsl.surface.definitions import DefinitionError, only_compiled
+from pybpfnf.dsl.surface.definitions import DefinitionError, no_field_type, of_field, only_compiled
 from pybpfnf.dsl.surface.scalars import value_type, wrong_default
 from pybpfnf.dsl.types import ItemsType, OctetsType, TlvField, TlvLayout
 from pybpfnf.types.scalars import constant_of
@@ -102,10 +102,11 @@ def _layout(cls: type[Tlv], number: int, scope: Mapping[str, object]) -> TlvLayo
     fields: list[TlvField] = []
     offset = 2  # after the type and length bytes
     for name, annotation in get_annotations(cls).items():
-        if fields and isinstance(fields[-1].type, ItemsType) and fields[-1].type.trailing:
-            message = f"TLV {cls.__name__}: {name} comes after {fields[-1].name}, which is as long as the TLV's length makes it"
-            raise DefinitionError(message, hint=f"put {fields[-1].name} last, or give it a number of items: array(T, 4)")
-        field = _field(cls, name, evaluate_annotation(f"TLV {cls.__name__}", name, annotation, scope), offset)
+        with of_field(name):
+            if fields and isinstance(fields[-1].type, ItemsType) and fields[-1].type.trailing:
+                message = f"TLV {cls.__name__}: {name} comes after {fields[-1].name}, which is as long as the TLV's length makes it"
+                raise DefinitionError(message, hint=f"put {fields[-1].name} last, or give it a number of items: array(T, 4)")
+            field = _field(cls, name, evaluate_annotation(f"TLV {cls.__name__}", name, annotation, scope), offset)
         fields.append(field)
         offset += field.size
     if offset - 2 > _MOST_OCTETS:
@@ -128,6 +129,10 @@ def evaluate_annotation(owner: str, name: str, annotation: object, scope: Mappin
         return eval(annotation, dict(scope))
     except NameError as error:
         raise DefinitionError(f"{owner}: field {name}: {error}", code="name", hint="import or define the type before") from None
+    except (TypeError, AttributeError):
+        raise DefinitionError(
+            f"{owner}: field {name}: {annotation} is no type", hint="write `sizes: list[u32] = array(u32, 4)`, or a type alone"
+        ) from None
 
 
 def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvField:
@@ -143,7 +148,7 @@ def _field(cls: type[Tlv], name: str, annotation: object, offset: int) -> TlvFie
         return TlvField(name, offset, *_items(given, where))
     type_ = value_type(annotation)
     if type_ is None:
-        raise DefinitionError(f"{where}: {annotation!r} is no field type", hint="write one of u8 to u64, s8 to s64, IPv6Address, bytes")
+        raise no_field_type(where, annotation, "one of u8 to u64, s8 to s64, IPv6Address, bytes, array(T, n)")
     if given is None:
         return TlvField(name, offset, type_.size, type_)
     default = constant_of(given, type_)
