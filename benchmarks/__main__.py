@@ -12,8 +12,9 @@ from typing import Any, Final, final
 
 from rich.console import Console
 
-from benchmarks import build_time, clang, codegen, delay_lab, files, links, machine, probes, sustained, virtual_labs, vm_speed
+from benchmarks import build_time, clang, codegen, delay_lab, files, links, machine, probes, sustained, ubpf, virtual_labs, vm_speed
 from benchmarks.report import Report
+from pybpfnf.errors import Error
 from pybpfnf.kernel import features
 
 _PACKETS: Final = 20_000
@@ -59,7 +60,7 @@ PARTS: Final[Sequence[Part]] = (
         "codegen",
         lambda run: [*codegen.measure(run.rounds, run.packets, has_clang=run.has_clang, has_kernel=run.has_kernel, where=run.place)],
     ),
-    Part("vm", "vm", lambda run: [*vm_speed.measure(run.rounds, run.packets, has_kernel=run.has_kernel)]),
+    Part("vm", "vm", lambda run: [*vm_speed.measure(run.rounds, run.packets, has_kernel=run.has_kernel, ubpf=ubpf.find())]),
     Part("files", "files", lambda run: [*files.measure(min(run.rounds, 5), run.usual(files.PACKETS), run.place)]),
     Part("link", "links", lambda run: [links.measure(run.usual(links.FRAMES))], needs_kernel=True),
     Part("lab", "labs", lambda run: [*virtual_labs.measure(run.usual(virtual_labs.PACKETS))]),
@@ -116,6 +117,7 @@ def _setting(compiler: str | None, run: Run) -> dict[str, str]:
     built = f"{compiler}: built with {' '.join(clang.FLAGS)}, run with {' '.join(clang.RUN_FLAGS)}"
     setting = machine.setting() | {
         "clang": "none" if compiler is None else built,
+        "ubpf": str(ubpf.find() or f"none: {ubpf.VARIABLE} names its shared library"),
         "packets": "UDP with 64 bytes of data, at a SID with two segments; a time has two clock readings in it (see `end`)",
     }
     return setting | ({"note": "few packets and rounds: these figures show that it works, and say little"} if run.quick else {})
@@ -129,4 +131,7 @@ def _missing(compiler: str | None, lacking: str | None) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Error as error:
+        sys.exit(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))

@@ -116,12 +116,12 @@ def _vm_table(rows: Sequence[Speed]) -> Table:
     for name in ("ns a run", "ns an instruction", "instructions a second"):
         table.add_column(name, justify="right")
     of_the_kernel = {row.program: row.nanoseconds for row in rows if row.runner == KERNEL}
-    for row in rows:
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
         yardstick = of_the_kernel.get(row.program) if row.runner != KERNEL else None
         ratio = "" if yardstick is None else f" ({row.nanoseconds / yardstick:.2f})"
         each = row.nanoseconds / row.instructions
         table.add_row(row.program, row.runner, f"{row.nanoseconds:.1f}{ratio}", f"{each:.2f}", f"{1e3 / each:,.1f} million")
-        if row.runner == KERNEL:
+        if after is not None and after.program != row.program:
             table.add_section()
     return table
 

@@ -1,8 +1,8 @@
-"""How fast the VM runs: its two engines beside the kernel's JIT.
+"""How fast the VM runs: its two engines beside the kernel's JIT, and beside ubpf where it is installed.
 
 Each runs the same instructions on the same packet, in turn; the least of several rounds counts, since a busy machine only ever adds.
 A run changes the packet, and the next goes on with it, so that no compiler can take the work out of the loop; at the end all must agree
-on it. The times of the compiled engine and of the kernel have in them what is around a run: marks cleared, the call, the loop.
+on it. The times of all but the reference have in them what is around a run: marks cleared, the call, the loop.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import final
 
+from benchmarks.ubpf import Ubpf
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.abi.text import parse
 from pybpfnf.errors import InternalError
@@ -33,6 +35,7 @@ _ETHERNET = bytes(12) + b"\x86\xdd"
 _PACKET = packets.srv6(segments=["fc00:3::3", "fc00:2::2", "fc00:1::1"], tag=7, payload=packets.udp(bytes(64)))
 _REFERENCE_RUNS = 200
 REFERENCE, COMPILED, KERNEL = "VM, reference", "VM, compiled", "the kernel's JIT"
+UBPF_INTERPRETER, UBPF_JIT = "ubpf, interpreter", "ubpf, JIT"
 
 _ARITHMETIC = """
     r2 = *(u32 *)(r1 + 76)
@@ -115,18 +118,25 @@ class Speed:
     instructions: int
 
 
-def measure(rounds: int, runs: int, *, has_kernel: bool) -> Iterator[Speed]:
-    """Each program by each runner, `runs` times a round; the reference less often."""
+def measure(rounds: int, runs: int, *, has_kernel: bool, ubpf: Path | str | None = None) -> Iterator[Speed]:
+    """Each program by each runner, `runs` times a round; the reference less often. `ubpf`: its library, if it is to run too."""
     for name, text in PROGRAMS.items():
         program = ProgramImage("bench", "lwt_xmit", "lwt_xmit", parse("\n".join(line.strip() for line in text.strip().splitlines())))
         image = ObjectImage((program,), {}, "GPL")
         instructions = _instructions(image)
         with ExitStack() as stack:
             timed: dict[str, Callable[[], float]] = {REFERENCE: _reference(program), COMPILED: _compiled(program, runs)}
+            if ubpf is not None:
+                theirs = stack.enter_context(Ubpf(ubpf, program, _PACKET))
+                for each in (theirs.interpreted, theirs.jitted):
+                    theirs.reset()
+                    each(3)
+                    _check_agreement(program, "ubpf", theirs.packet)
+                timed |= {UBPF_INTERPRETER: partial(theirs.interpreted, max(runs // 10, 1)), UBPF_JIT: partial(theirs.jitted, runs)}
             if has_kernel:
                 loaded = stack.enter_context(load_program(image, program))
                 timed[KERNEL] = partial(_kernel_run, loaded, runs)
-                _check_agreement(program, trial_run(loaded, _ETHERNET + _PACKET, repeat=3).data[len(_ETHERNET) :])
+                _check_agreement(program, "the kernel", trial_run(loaded, _ETHERNET + _PACKET, repeat=3).data[len(_ETHERNET) :])
             least = dict.fromkeys(timed, float("inf"))
             for _ in range(max(rounds, 9)):
                 for runner, once in timed.items():
@@ -165,8 +175,8 @@ def _reference(program: ProgramImage) -> Callable[[], float]:
     return once
 
 
-def _check_agreement(program: ProgramImage, of_the_kernel: bytes) -> None:
-    """After three runs the packet is the same in the kernel and here, but for a hop that the kernel's test run may count."""
+def _check_agreement(program: ProgramImage, other: str, packet: bytes) -> None:
+    """After three runs the packet is the same there and here."""
     ours = repeat_program(program, _PACKET, 3).packet
-    if ours != of_the_kernel:
-        raise InternalError("the kernel and the compiled engine disagree on a benchmark's packet")
+    if ours != packet:
+        raise InternalError(f"{other} and the compiled engine disagree on a benchmark's packet")
