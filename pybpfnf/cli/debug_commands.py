@@ -142,7 +142,7 @@ ROWS: tuple[Row, ...] = (
     Row(("packet", "k"), _packet, "take the next packet; maps and variables stay as they are"),
     Row(("break", "b"), _break, "stop at `12`, `file.py:12` or `@7` (an instruction); alone: show where"),
     Row(("delete", "d"), _delete, "take the breakpoint of that number away"),
-    Row(("print", "?"), _print, "show a local, a register, a variable, a map, or of the packet `pkt`, `pkt.len`, `srh.tag`"),
+    Row(("print", "?"), _print, "show a local, a register, a variable, a map, or of the packet `pkt`, `pkt.mark`, `srh.tag`"),
     Row(("list", "l"), _pane("source"), "show the source around the line"),
     Row(("code", "x"), _pane("instructions"), "show the instructions around it"),
     Row(("registers", "regs"), _pane("registers"), "show registers, and what they point at"),

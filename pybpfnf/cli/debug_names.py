@@ -33,13 +33,17 @@ def _map(panes: Panes, name: str) -> list[str]:
 
 
 def _of_packet(panes: Panes, name: str) -> list[str]:
-    """`pkt`, `pkt.len`, and fields with their header: `srh.tag`, `pkt.srh.tag`, `srh.segments`, `pkt.ipv6`."""
+    """`pkt`, `pkt.len`, `pkt.mark` and other fields of the context, and fields with their header: `srh.tag`, `pkt.srh.tag`, `pkt.ipv6`."""
     if name in _PACKET:
         return list(panes.packet())
     head, _, rest = name.partition(".")
     wanted = rest if head in _PACKET else name
     if head in _PACKET and rest == "len":
         return [f"  len = {len(panes.debugger.state.packet)}"]
+    context = panes.debugger.state.context
+    if head in _PACKET and rest in context:
+        before = panes.debugger.before.context.get(rest)
+        return [f"{'* ' if before not in (None, context[rest]) else '  '}{rest} = {context[rest]:#x}"]
     found = [line for line in panes.fields() if _is_of(line, wanted)]
     if not found:
         raise InputError(f"nothing is called {name!r} here", hint=_HINT)

@@ -43,7 +43,8 @@ class Step:
     """How things were before the instruction at `slot`, or after the last one, where `slot` is None.
 
     `registers`: None where a register has no value. `depth` counts the functions that run, inlined ones too. `stack` has the 512 bytes of
-    the function in hand, `written` a 1 for each that has been written. `maps`: those that can be followed.
+    the function in hand, `written` a 1 for each that has been written. `context`: the numbers of its fields. `maps`: those that can
+    be followed.
     """
 
     slot: int | None
@@ -52,6 +53,7 @@ class Step:
     stack: bytes
     written: bytes
     packet: bytes
+    context: Mapping[str, int]
     maps: Mapping[str, Entries]
     place: Place
     locals: Mapping[str, int]
@@ -89,6 +91,7 @@ class Follower:
         self._stack: bytes = b""
         self._written: bytes = b""
         self._packet: bytes = packet
+        self._context: Mapping[str, int] = {}
         self._maps: Mapping[str, Entries] = {}
         self._place: Place = Place("", 0, 0)
         self._locals: Mapping[str, int] = MappingProxyType({})
@@ -119,7 +122,8 @@ class Follower:
             self._statements.begin_packet()
         outcome = self._session.run(packet)
         self._look()
-        end = Step(None, _NO_VALUES, 0, self._stack, self._written, outcome.packet or self._packet, self._maps, self._place, self._locals)
+        left = outcome.packet or self._packet
+        end = Step(None, _NO_VALUES, 0, self._stack, self._written, left, self._context, self._maps, self._place, self._locals)
         return History(packet, outcome, (*self._steps, end), dict(self._names), self._whole)
 
     def step(self, slot: int, registers: Sequence[int]) -> None:
@@ -132,7 +136,8 @@ class Follower:
             self._begin(slot, None)
         values = tuple(register if isinstance(register, int) else None for register in registers[:11])
         self._name(values)
-        self._steps.append(Step(slot, values, self._depth, self._stack, self._written, self._packet, self._maps, self._place, self._locals))
+        kept = (self._stack, self._written, self._packet, self._context, self._maps, self._place, self._locals)
+        self._steps.append(Step(slot, values, self._depth, *kept))
         self._last = slot
 
     def _look(self) -> None:
@@ -146,6 +151,9 @@ class Follower:
             self._written = _kept(self._written, bytes(stacks[-1].written))
         if self._steps or stacks:
             self._packet = _kept(self._packet, self._session.packet)
+            context = self._session.context
+            if context != self._context:
+                self._context = context
         maps = {name: entries for name, access in self._session.maps.items() if (entries := _followed(name, access)) is not None}
         if maps != self._maps:
             self._maps = maps

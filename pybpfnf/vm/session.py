@@ -121,6 +121,11 @@ class VmSession:
         """For a tracer, the packet's bytes as they are now."""
         return bytes(self._host.skb.data)
 
+    @property
+    def context(self) -> dict[str, int]:
+        """For a tracer, what else there is of the packet as it is now, by the context's fields."""
+        return {} if self._host.context is None else self._host.context.values()
+
     def name_of(self, address: int) -> str | None:
         """What lies at an address, with the offset in it; None where nothing does."""
         try:

@@ -152,14 +152,13 @@ class KernelSkb(Region):
 class ContextRegion(Region):
     """`struct __sk_buff` or `xdp_md`: rights by row, values computed (bpf_skb_is_valid_access, net/core/filter.c)."""
 
-    __slots__ = ("_at", "_type", "skb")
+    __slots__ = ("_at", "_fields", "_type", "skb")
 
     def __init__(self, program_type: ProgramType) -> None:
         super().__init__("the context", bytearray())
         self._type = program_type.name
-        self._at: dict[int, ContextField] = {
-            byte: row for row in program_type.context.fields.values() for byte in range(row.offset, row.offset + row.size)
-        }
+        self._fields = tuple(program_type.context.fields.values())
+        self._at: dict[int, ContextField] = {byte: row for row in self._fields for byte in range(row.offset, row.offset + row.size)}
         self.skb = Skb(bytearray())
 
     def load(self, offset: int, size: int) -> int:
@@ -190,6 +189,12 @@ class ContextRegion(Region):
             value &= 0xFFFF
         if row.name != "queue_mapping" or value < _NO_QUEUE:
             setattr(self.skb, row.name, value)
+
+    def values(self) -> dict[str, int]:
+        """For a tracer: the numbers that programs of this type may read by themselves, EtherTypes in the host's byte order."""
+        rows = (row for row in self._fields if self._type in row.readable and row.count == 1 and row.name not in _POINTERS)
+        found = {row.name: (_VALUES[row.name](self.skb) if row.name in _VALUES else 0, row) for row in rows}
+        return {name: _on_the_wire(value) if row.wire_order else value for name, (value, row) in found.items()}
 
     def _row(self, verb: str, offset: int, size: int) -> ContextField:
         first, last = self._at.get(offset), self._at.get(offset + size - 1)

@@ -82,6 +82,8 @@ def test_panes_show_what_the_last_instruction_changed(debug: Callable[..., Ended
         ("srh.segments[1]", ["  srh.segments[1] = fc00:2::2"]),
         ("pkt.ipv6.hop_limit", ["  ipv6.hop_limit = 0x40"]),
         ("pkt.len", [f"  len = {len(PACKET)}"]),
+        ("pkt.mark", ["  mark = 0x0"]),
+        ("pkt.protocol", ["  protocol = 0x86dd"]),
         ("old", ["  old = 7"]),
         ("seen", ["  seen = 1"]),
         ("counts", ["  counts[2] = 7"]),
@@ -90,6 +92,28 @@ def test_panes_show_what_the_last_instruction_changed(debug: Callable[..., Ended
 def test_print_shows_by_the_names_of_the_function(debug: Callable[..., Ended], name: str, lines: list[str]) -> None:
     out = debug(f"break 15\ncontinue\nprint {name}\n").out.splitlines()
     assert out[4:] == lines
+
+
+MARKS = """\
+from pybpfnf import OK, Seg6Packet, Verdict, seg6local
+
+
+@seg6local
+def marks(pkt: Seg6Packet) -> Verdict:
+    pkt.mark = 17
+    pkt.priority = pkt.mark + 1
+    return OK
+"""
+
+
+def test_print_follows_the_fields_of_the_context(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "marks.py").write_text(MARKS)
+    asked = "next\nprint pkt.mark\nnext\nprint pkt.mark\nnext\nprint pkt.priority\nback\nprint pkt.priority\nprint pkt.data\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(asked))
+    ended = command("debug", tmp_path / "marks.py", "--packet", PACKET.hex(), "--batch")
+    printed = [line.lstrip("* ") for line in ended.out.splitlines() if " = 0x" in line]
+    assert printed == ["mark = 0x0", "mark = 0x11", "priority = 0x12", "priority = 0x0"]
+    assert "nothing is called 'pkt.data'" in ended.err + ended.out
 
 
 MAPS = """\
