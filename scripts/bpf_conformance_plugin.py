@@ -19,6 +19,11 @@ def octets(text: str, what: str) -> bytes:
         raise InputError(f"{what}: not hexadecimal bytes") from None
 
 
+def words(arguments: Sequence[str]) -> list[str]:
+    """The arguments one by one: older runners of the suite give all options as one argument, empty where there are none."""
+    return [word for argument in arguments for word in (argument.split() if argument.lstrip().startswith("--") else [argument]) if word]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0 with r0 on stdout; 1 where the program is no program, or faults."""
     parser = ArgumentParser(description="Run a BPF program given as hex bytes on stdin; print r0 in hex.")
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--debug", action="store_true", help="say on stderr how many instructions ran")
     engines = [engine.value for engine in Engine if engine is not Engine.AUTO]
     parser.add_argument("--engine", choices=engines, default=engines[0], help="which of the VM's engines runs it")
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words(arguments))
     try:
         program = octets(given.program if given.program is not None else sys.stdin.read(), "the program")
         result = run_program(decode(program), memory=octets(given.memory, "the memory"), engine=Engine(given.engine))

@@ -38,6 +38,20 @@ def test_r1_points_to_the_memory_and_r2_is_its_size() -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [[], [""], ["", ""], ["--engine=compiled"], ["", "--engine compiled"], ["--engine", "compiled"], ["", "--engine  compiled --debug "]],
+)
+def test_options_come_one_by_one_or_as_one_argument(arguments: list[str]) -> None:
+    """Both are what runners of the suite do, and an empty argument where there is no memory or no option."""
+    done = plugin(hex_bytes("r0 = r2\nexit"), *arguments)
+    assert (done.returncode, done.stdout) == (0, "0\n")
+
+
+def test_memory_is_told_from_options_that_are_one_argument() -> None:
+    assert plugin(hex_bytes("r0 = r2\nexit"), "aa  bb  cc  ", "--engine compiled").stdout == "3\n"
+
+
+@pytest.mark.parametrize(
     ("program", "r0"),
     [
         ("r1 = -1\nr2 = 5\ncallx r2\nr0 = 2\nexit", "2"),  # helper 5, ktime_get_ns
