@@ -10,8 +10,8 @@ from pathlib import Path
 from pybpfnf import backend, dsl
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import Program
-from pybpfnf.dsl.instrument import Kept, Point, instrument
-from pybpfnf.dsl.source import recorded_name
+from pybpfnf.dsl.passes.instrument import Kept, Point, instrument
+from pybpfnf.dsl.reading.source import recorded_name
 from pybpfnf.errors import CompileError
 
 

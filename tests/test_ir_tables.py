@@ -10,8 +10,10 @@ from typing import Any, get_args
 import pytest
 
 from pybpfnf.backend import lower_function
-from pybpfnf.dsl import check_ir, ir, layout, walk, work
-from pybpfnf.dsl import print as printer
+from pybpfnf.dsl import ir
+from pybpfnf.dsl.ir import walk
+from pybpfnf.dsl.passes import check_ir, layout, verifier_work
+from pybpfnf.dsl.passes import print as printer
 from pybpfnf.testing import evaluate
 
 EXPRESSIONS = frozenset(get_args(ir.Expr))
@@ -29,7 +31,7 @@ PARTS = frozenset({ir.TlvValue, ir.SrhValue, ir.Shown})  # neither, and walked o
         pytest.param(EXPRESSIONS, (lower_function.ALL_EXPRESSIONS,), id="lowering expressions"),
         pytest.param(STATEMENTS, (lower_function.STATEMENTS,), id="lowering statements"),
         pytest.param(EXPRESSIONS | STATEMENTS | PARTS, (check_ir.CHECKS,), id="checking"),
-        pytest.param(EXPRESSIONS | STATEMENTS | PARTS, (work.FORKS,), id="counting the verifier's branches"),
+        pytest.param(EXPRESSIONS | STATEMENTS | PARTS, (verifier_work.FORKS,), id="counting the verifier's branches"),
         pytest.param(EXPRESSIONS | STATEMENTS | PARTS, (layout.BUFFERS,), id="counting the stack"),
         pytest.param(EXPRESSIONS | STATEMENTS, (evaluate.EXPRESSIONS, evaluate.STATEMENTS, evaluate.NOT_EVALUATED), id="evaluating"),
     ],

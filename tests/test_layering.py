@@ -62,6 +62,21 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "__init__": _STAGES | {"dsl", "vm", "kernel", "verbs", "apps"},
 }
 
+# The same for the rooms of the front end, in `dsl/`.
+_NODES = frozenset({"types", "ir", "surface"})
+FRONT_END: Mapping[str, frozenset[str]] = {
+    "types": frozenset(),
+    "ir": frozenset({"types"}),
+    "surface": frozenset({"types"}),
+    "reading": _NODES,
+    "building": _NODES | {"reading"},
+    "constructs": _NODES | {"reading", "building"},
+    "passes": _NODES | {"reading", "building", "constructs"},
+    "uncalled": _NODES | {"reading", "building", "constructs"},
+    "build": _NODES | {"reading", "building", "constructs", "passes", "uncalled"},
+    "__init__": _NODES | {"reading", "passes", "build"},
+}
+
 # Who may import what is not ours or costs: paths below `pybpfnf`, files or directories. What is not listed must be of the
 # standard library.
 OWNERS: Mapping[str, tuple[str, ...]] = {
@@ -173,11 +188,20 @@ def _breaches(inside: str, each: Import, modules: Mapping[str, Path]) -> Iterato
         for target in _rooms_imported(each, modules):
             if target != room and target not in ROOMS.get(room, frozenset()):
                 yield f"{room} imports {target}, which is not below it"
+        if room == "dsl":
+            yield from _front_end_breaches(inside.partition("/")[2].partition("/")[0].removesuffix(".py"), each, modules)
     elif top in OWNERS:
         if not inside.startswith(OWNERS[top]):
             yield f"imports {top}, which belongs to {' and '.join(OWNERS[top])}"
     elif top not in sys.stdlib_module_names:
         yield f"imports {top}, which nobody owns"
+
+
+def _front_end_breaches(room: str, each: Import, modules: Mapping[str, Path]) -> Iterator[str]:
+    for target in _targets(each, modules):
+        parts = target.split(".")
+        if parts[:2] == [PACKAGE, "dsl"] and len(parts) > 2 and parts[2] != room and parts[2] not in FRONT_END.get(room, frozenset()):
+            yield f"dsl/{room} imports dsl/{parts[2]}, which is not below it"
 
 
 def _targets(each: Import, modules: Mapping[str, Path]) -> Iterator[str]:
@@ -257,8 +281,14 @@ def _is_room(path: Path) -> bool:
     return path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
 
 
-def test_the_table_itself_has_no_circle() -> None:
-    tuple(TopologicalSorter(ROOMS).static_order())
+def test_every_room_of_the_front_end_has_a_row_and_every_row_a_room() -> None:
+    rooms = {path.name if path.is_dir() else path.stem for path in (ROOT / PACKAGE / "dsl").iterdir() if _is_room(path)}
+    assert rooms == set(FRONT_END)
+
+
+@pytest.mark.parametrize("table", [ROOMS, FRONT_END], ids=["rooms", "front end"])
+def test_the_table_itself_has_no_circle(table: Mapping[str, frozenset[str]]) -> None:
+    tuple(TopologicalSorter(table).static_order())
 
 
 def test_the_siblings_do_not_know_each_other() -> None:
@@ -307,6 +337,8 @@ def test_a_right_tree_has_no_problems(tmp_path: Path) -> None:
         ("pybpfnf/dsl/x.py", "if TYPE_CHECKING:\n    from pybpfnf.backend import emit\n", "2: dsl imports backend, which is not below it"),
         ("pybpfnf/vm/x.py", "def f():\n    import struct\n", "2: imports struct inside a function"),
         ("pybpfnf/vm/x.py", "class A:\n    def f(self):\n        from pybpfnf.abi import x\n", "3: imports pybpfnf.abi inside a function"),
+        ("pybpfnf/dsl/ir/x.py", "from pybpfnf.dsl.surface import y\n", "1: dsl/ir imports dsl/surface, which is not below it"),
+        ("pybpfnf/dsl/ir/x.py", "import pybpfnf.dsl.build\n", "1: dsl/ir imports dsl/build, which is not below it"),
         ("pybpfnf/image/reader.py", "from elftools.elf import elffile\n", "1: imports elftools, which belongs to image/objfile.py"),
         ("pybpfnf/vm/x.py", "from ctypes import c_int\n", "1: imports ctypes, which belongs to kernel/ and vm/native/"),
         ("pybpfnf/vm/x.py", "import llvmlite.binding\n", "1: imports llvmlite, which belongs to llvm_worker.py and vm/native/jit.py"),

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TypeAlias, final
 
 from pybpfnf.apps.served import Served
-from pybpfnf.dsl.load import load_file, programs_in
+from pybpfnf.dsl.reading.load import load_file, programs_in
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
 from pybpfnf.targets import ObjectFile, Target, locate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.walk import walk
+from pybpfnf.dsl.ir.walk import walk
 
 
 def drop_places(function: ir.Function) -> str:

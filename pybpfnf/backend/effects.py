@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from pybpfnf.backend.known import Packet
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.checksums import checksum_over
-from pybpfnf.dsl.walk import reached
+from pybpfnf.dsl.ir.walk import reached
+from pybpfnf.dsl.passes.checksums import checksum_over
 
 # Expressions and statements that leave the packet where it is. All others are taken to put other headers in front.
 _STILL = (

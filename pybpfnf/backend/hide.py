@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.ir.walk import children, reached, walk
 from pybpfnf.dsl.types import IntType
-from pybpfnf.dsl.walk import children, reached, walk
 
 _MANY = 8  # assignments: 256 ways
 _WALKS = (ir.AppendTlv, ir.InsertTlv, ir.RemoveTlv, ir.FindTlv, ir.NextTlv)

@@ -7,8 +7,8 @@ from typing import Any
 
 from pybpfnf.backend.debuginfo import DebugInfo
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.ir.walk import walk
 from pybpfnf.dsl.types import S32
-from pybpfnf.dsl.walk import walk
 
 ITERATOR_SIZE = 8  # bytes: struct bpf_iter_num, include/uapi/linux/bpf.h
 

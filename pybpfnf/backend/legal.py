@@ -1,4 +1,4 @@
-"""What LLVM died of in a module that is right as Python, in an author's words. Names are looked at before, in `dsl.rules`."""
+"""What LLVM died of in a module that is right as Python, in an author's words. Names are looked at before, in `dsl.building.rules`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from pybpfnf.diagnostics import Diagnostic, Span
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.walk import walk
+from pybpfnf.dsl.ir.walk import walk
 from pybpfnf.errors import CompileError
 
 STACK_SIZE = 512  # bytes (MAX_BPF_STACK, include/linux/filter.h)

@@ -17,7 +17,7 @@ from pybpfnf.backend.lower_packet import require, store_bytes, swap
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.backend.wire import Image
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.intervals import interval_of
+from pybpfnf.dsl.building.intervals import interval_of
 from pybpfnf.dsl.types import AddressType, BoolType, IntType, ItemsType, OctetsType, TlvLayout, TlvViewType, Type
 from pybpfnf.errors import InternalError
 

@@ -23,9 +23,9 @@ from pybpfnf.backend.lower_loop import at_head, is_constant, iterations, set_cou
 from pybpfnf.backend.lower_packet import FARTHEST, srh_slot
 from pybpfnf.backend.values import is_in_memory, llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.build_struct import local_of, root_of
+from pybpfnf.dsl.constructs.struct import local_of, root_of
+from pybpfnf.dsl.ir.walk import walk
 from pybpfnf.dsl.types import ArrayType, BoolType, IntType, OctetsType, OptionalType, StructType
-from pybpfnf.dsl.walk import walk
 
 _Body = Callable[[Frame, tuple[ir.Stmt, ...]], None]
 _WORD = 8

@@ -17,8 +17,8 @@ from pybpfnf.backend.lower_arithmetic import resize
 from pybpfnf.backend.pulling import can_pull
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
+from pybpfnf.dsl.ir.walk import walk
 from pybpfnf.dsl.types import IntType
-from pybpfnf.dsl.walk import walk
 from pybpfnf.errors import InternalError
 
 _Body = Callable[[Frame, tuple[ir.Stmt, ...]], None]

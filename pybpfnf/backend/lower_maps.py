@@ -10,7 +10,7 @@ from pybpfnf.backend.lower_memory import atomic_update, is_atomic, load_value, s
 from pybpfnf.backend.lower_struct import constant_buffer, copy
 from pybpfnf.backend.values import literal, llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.intervals import interval_of
+from pybpfnf.dsl.building.intervals import interval_of
 from pybpfnf.dsl.types import U32, IntType, StoredType, StructType, ValueType
 from pybpfnf.errors import InternalError
 from pybpfnf.types.layout import lock_field

@@ -28,7 +28,7 @@ from pybpfnf.backend.lower_view import (
 )
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.checksums import Covered, checksum_over, place_size
+from pybpfnf.dsl.passes.checksums import Covered, checksum_over, place_size
 from pybpfnf.dsl.types import AddressType, BoolType, HeaderType, IntType, OctetsType, PacketViewType, Type, WireField
 from pybpfnf.errors import InternalError
 from pybpfnf.records import dataclass

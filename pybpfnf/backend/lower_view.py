@@ -18,7 +18,7 @@ from pybpfnf.backend.lower_struct import OUT_OF_RANGE
 from pybpfnf.backend.pulling import in_one_piece
 from pybpfnf.backend.values import llvm_type
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.intervals import interval_of
+from pybpfnf.dsl.building.intervals import interval_of
 from pybpfnf.dsl.types import (
     U8,
     AddressType,

@@ -1,6 +1,6 @@
 """Which functions have their large values in memory of the CPU's own (`spare`), because the stack has no room for them.
 
-What a function is sure to need is known before (`dsl.layout`), what it does need when it is built; LLVM bounds each function alone,
+What a function is sure to need is known before (`dsl.passes.layout`), what it does need when it is built; LLVM bounds each function alone,
 and not a chain of calls.
 """
 
@@ -12,8 +12,8 @@ from pybpfnf import image
 from pybpfnf.backend.legal import code_of, diagnostic
 from pybpfnf.backend.spare import LARGEST
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.layout import has_tail_call, stack_size
-from pybpfnf.dsl.walk import walk
+from pybpfnf.dsl.ir.walk import walk
+from pybpfnf.dsl.passes.layout import has_tail_call, stack_size
 from pybpfnf.errors import CompileError
 from pybpfnf.image.stack import MOST_FRAMES, STACK_SIZE, StackChain, deepest_chain
 

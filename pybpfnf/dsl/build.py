@@ -15,16 +15,20 @@ from typing import Any
 
 from pybpfnf.diagnostics import Diagnostic
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.build_assign import build_annotated, build_assign, build_augmented, declare
-from pybpfnf.dsl.build_call import build_call
-from pybpfnf.dsl.build_compare import build_compare
-from pybpfnf.dsl.build_expr import build_binary, build_conditional, build_logical, build_unary
-from pybpfnf.dsl.build_loop import build_break, build_continue, build_for
-from pybpfnf.dsl.build_map import build_subscript
-from pybpfnf.dsl.build_match import build_match
-from pybpfnf.dsl.build_name import build_constant, build_name
-from pybpfnf.dsl.build_packet import build_attribute
-from pybpfnf.dsl.build_stmt import (
+from pybpfnf.dsl.building.builder import Builder, Tables
+from pybpfnf.dsl.building.locals import Inferred, Locals
+from pybpfnf.dsl.building.scope import ModuleScope, ScopeError
+from pybpfnf.dsl.building.signature import build_signature, name_span
+from pybpfnf.dsl.constructs.assign import build_annotated, build_assign, build_augmented, declare
+from pybpfnf.dsl.constructs.call import build_call
+from pybpfnf.dsl.constructs.compare import build_compare
+from pybpfnf.dsl.constructs.expr import build_binary, build_conditional, build_logical, build_unary
+from pybpfnf.dsl.constructs.loop import build_break, build_continue, build_for
+from pybpfnf.dsl.constructs.map import build_subscript
+from pybpfnf.dsl.constructs.match import build_match
+from pybpfnf.dsl.constructs.name import build_constant, build_name
+from pybpfnf.dsl.constructs.packet import build_attribute
+from pybpfnf.dsl.constructs.stmt import (
     build_assert,
     build_delete,
     build_expression,
@@ -33,20 +37,16 @@ from pybpfnf.dsl.build_stmt import (
     build_pass,
     build_return,
 )
-from pybpfnf.dsl.build_with import build_with, check_locks
-from pybpfnf.dsl.builder import Builder, Tables
-from pybpfnf.dsl.check_ir import check_module
-from pybpfnf.dsl.layout import check_stack
-from pybpfnf.dsl.locals import Inferred, Locals
-from pybpfnf.dsl.long_loops import with_long_loops
-from pybpfnf.dsl.parts import check_parts
-from pybpfnf.dsl.scope import ModuleScope, ScopeError
-from pybpfnf.dsl.signature import build_signature, name_span
-from pybpfnf.dsl.source import FunctionSource
+from pybpfnf.dsl.constructs.with_lock import build_with, check_locks
+from pybpfnf.dsl.ir.walk import called_subprograms, used_events, used_names, used_programs, used_queues
+from pybpfnf.dsl.passes.check_ir import check_module
+from pybpfnf.dsl.passes.layout import check_stack
+from pybpfnf.dsl.passes.long_loops import with_long_loops
+from pybpfnf.dsl.passes.parts import check_parts
+from pybpfnf.dsl.passes.verifier_work import check_work
+from pybpfnf.dsl.reading.source import FunctionSource
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.dsl.uncalled import check_uncalled
-from pybpfnf.dsl.walk import called_subprograms, used_events, used_names, used_programs, used_queues
-from pybpfnf.dsl.work import check_work
 from pybpfnf.errors import CompileError, InputError, InternalError
 
 EXPRESSIONS: Mapping[type[ast.expr], Any] = {

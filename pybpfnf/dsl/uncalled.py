@@ -12,11 +12,11 @@ from types import FunctionType
 
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.diagnostics import Diagnostic
-from pybpfnf.dsl.build_func import build_as_called
-from pybpfnf.dsl.builder import Builder, Tables
-from pybpfnf.dsl.formals import PACKETS
-from pybpfnf.dsl.locals import Inferred, Locals
-from pybpfnf.dsl.scope import ModuleScope
+from pybpfnf.dsl.building.builder import Builder, Tables
+from pybpfnf.dsl.building.formals import PACKETS
+from pybpfnf.dsl.building.locals import Inferred, Locals
+from pybpfnf.dsl.building.scope import ModuleScope
+from pybpfnf.dsl.constructs.func import build_as_called
 from pybpfnf.dsl.surface.functions import Func
 from pybpfnf.dsl.surface.programs import Program
 

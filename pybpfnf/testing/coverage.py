@@ -1,8 +1,8 @@
 """Coverage of a network function's Python source, by the packets that it has run on, as coverage.py keeps it.
 
-The function is compiled with counters (`dsl.instrument`); here counts become lines and arcs. A statement without code of its own (a name
-for the SRH, for instance) was executed where one after it in the same suite was. Statements outside of functions were executed when
-the file was imported. coverage.py knows which arcs there can be; a branch's counters say which of them were taken.
+The function is compiled with counters (`dsl.passes.instrument`); here counts become lines and arcs. A statement without code of its own
+(a name for the SRH, for instance) was executed where one after it in the same suite was. Statements outside of functions were executed
+when the file was imported. coverage.py knows which arcs there can be; a branch's counters say which of them were taken.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pybpfnf.unusable import check_writable, reason
 
 
 class Point(Protocol):
-    """What a counter counts (`dsl.instrument.Point`)."""
+    """What a counter counts (`dsl.passes.instrument.Point`)."""
 
     @property
     def file(self) -> str: ...

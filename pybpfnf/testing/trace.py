@@ -1,7 +1,7 @@
 """A run line by line, as the source has it: which statements were executed, and what they gave to local variables.
 
-Watches a function that was built for it (`dsl.instrument` with values): its counters say which statement begins, and variables of its own
-keep what locals are assigned. So the lines are the source's, in its order, whatever the optimiser made of them.
+Watches a function that was built for it (`dsl.passes.instrument` with values): its counters say which statement begins, and variables of
+its own keep what locals are assigned. So the lines are the source's, in its order, whatever the optimiser made of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pybpfnf.testing.coverage import Point
 from pybpfnf.vm import VmSession
 
 if TYPE_CHECKING:  # the language, which a run of an object does without
-    from pybpfnf.dsl.instrument import Kept
+    from pybpfnf.dsl.passes.instrument import Kept
     from pybpfnf.dsl.types import IntType
 
 _NOTHING = bytes.fromhex("efbeaddedeadf00d")  # a value that no local is likely to have

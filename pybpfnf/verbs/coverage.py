@@ -15,7 +15,7 @@ from pybpfnf.testing.trace import Statements, Trace
 from pybpfnf.verbs.run import Simulation
 
 if TYPE_CHECKING:  # the language, which a run of an object does without
-    from pybpfnf.dsl.instrument import Kept
+    from pybpfnf.dsl.passes.instrument import Kept
 
 
 @final

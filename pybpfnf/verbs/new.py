@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import final
 
-from pybpfnf.dsl.rules import symbol_problem
+from pybpfnf.dsl.building.rules import symbol_problem
 from pybpfnf.errors import InputError
 from pybpfnf.records import dataclass
 from pybpfnf.unusable import unreadable

@@ -8,7 +8,7 @@ import pytest
 
 from pybpfnf import backend, image
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.walk import walk
+from pybpfnf.dsl.ir.walk import walk
 from pybpfnf.live import Live
 from pybpfnf.runner import Environment, Runner
 from pybpfnf.testing.evaluate import Evaluator

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.check_ir import check_function, check_module
-from pybpfnf.dsl.layout import STACK_LIMIT, stack_size
+from pybpfnf.dsl.passes.check_ir import check_function, check_module
+from pybpfnf.dsl.passes.layout import STACK_LIMIT, stack_size
 from pybpfnf.dsl.types import BOOL, S32, U8, U16, U32, VERDICT, OptionalType, Type
 from pybpfnf.errors import InternalError
 from tests.dsl.cases import compile_text, function

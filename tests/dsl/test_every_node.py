@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pybpfnf.dsl.build import EXPRESSIONS, STATEMENTS
-from pybpfnf.dsl.build_compare import COMPARE_OPS
-from pybpfnf.dsl.build_expr import BINARY_OPS, LOGICAL_OPS, UNARY_OPS
-from pybpfnf.dsl.build_match import PATTERNS
-from pybpfnf.dsl.refused import REFUSED
+from pybpfnf.dsl.building.refused import REFUSED
+from pybpfnf.dsl.constructs.compare import COMPARE_OPS
+from pybpfnf.dsl.constructs.expr import BINARY_OPS, LOGICAL_OPS, UNARY_OPS
+from pybpfnf.dsl.constructs.match import PATTERNS
 from tests.dsl.cases import diagnostics_of, function
 
 LOWERED = frozenset({*EXPRESSIONS, *STATEMENTS, *COMPARE_OPS, *BINARY_OPS, *LOGICAL_OPS, *UNARY_OPS, *PATTERNS})

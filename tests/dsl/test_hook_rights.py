@@ -16,7 +16,7 @@ from pybpfnf.abi.helpers import HELPERS, Arg
 from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES
 from pybpfnf.abi.versions import parse_kernel
 from pybpfnf.dsl import compile_module, load_programs
-from pybpfnf.dsl.hooks import METHODS, PUSHES
+from pybpfnf.dsl.building.hooks import METHODS, PUSHES
 from pybpfnf.dsl.surface.calls import is_scalar_helper
 from pybpfnf.errors import CompileError
 from pybpfnf.kernel.load import load_program

@@ -12,7 +12,7 @@ import pytest
 from pybpfnf import CompileError, simulate
 from pybpfnf.compile import compile_file
 from pybpfnf.dsl import compile_module, load_programs
-from pybpfnf.dsl.own_modules import home_of
+from pybpfnf.dsl.reading.own_modules import home_of
 from pybpfnf.image import read
 from pybpfnf.testing.packets import srv6
 from pybpfnf.verbs.coverage import counting

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pybpfnf.dsl.rules import symbol_problem
+from pybpfnf.dsl.building.rules import symbol_problem
 from tests.dsl.cases import diagnostics_of, function
 
 LONGEST = "x" * 127

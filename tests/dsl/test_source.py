@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pybpfnf.dsl import compile_module, format_module, ir, load_programs
-from pybpfnf.dsl.source import recorded_name
+from pybpfnf.dsl.reading.source import recorded_name
 from pybpfnf.dsl.surface.definitions import DefinitionError
 from pybpfnf.dsl.surface.programs import Program
 from pybpfnf.errors import CompileError, InputError

@@ -18,8 +18,8 @@ from pybpfnf.abi.helpers import HELPERS, Arg, Helper
 from pybpfnf.abi.programs import LWT_TYPES, PROGRAM_TYPES, ProgramType
 from pybpfnf.abi.seg6 import ACTIONS, ENCAP_TYPES
 from pybpfnf.dsl import ir, surface
-from pybpfnf.dsl.build_packet import readable_fields
-from pybpfnf.dsl.hooks import HOOKS, METHODS, PUSHES
+from pybpfnf.dsl.building.hooks import HOOKS, METHODS, PUSHES
+from pybpfnf.dsl.constructs.packet import readable_fields
 from pybpfnf.dsl.surface import (
     Array,
     Config,

@@ -11,7 +11,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import final
 
-from pybpfnf.dsl.walk import walk
+from pybpfnf.dsl.ir.walk import walk
 from pybpfnf.errors import CompileError, Error, VerifierError
 from pybpfnf.runner import Runner
 from tests.fuzz import engines

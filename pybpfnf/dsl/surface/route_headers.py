@@ -1,6 +1,6 @@
 """The IP headers that a packet on a route has, as an author sees them; in lwt_xmit they can be written.
 
-Fields are rows of `abi.headers`, what can be written rows of `dsl.hooks`; a test proves that the classes here have the same.
+Fields are rows of `abi.headers`, what can be written rows of `dsl.building.hooks`; a test proves that the classes here have the same.
 """
 
 from __future__ import annotations

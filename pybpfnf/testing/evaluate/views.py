@@ -7,7 +7,7 @@ from typing import Any
 
 from pybpfnf.abi.checksums import CHECKSUM_SIZE
 from pybpfnf.dsl import ir
-from pybpfnf.dsl.checksums import checksum_over
+from pybpfnf.dsl.passes.checksums import checksum_over
 from pybpfnf.dsl.types import HeaderType, OctetsType, OptionalType, PacketViewType, WireArrayType, WireField
 from pybpfnf.testing.evaluate.run import Look, Run, faulting
 from pybpfnf.testing.model_checksums import mend
