@@ -89,11 +89,12 @@ class Ubpf:
         code = encode(program.insns)
         self._vm = self._calls.ubpf_create()
         said = ctypes.c_char_p()
-        if self._calls.ubpf_load(self._vm, code, len(code), ctypes.byref(said)):
-            raise InputError(f"ubpf does not load the program: {(said.value or b'').decode(errors='replace')}")
-        self._machine_code = self._calls.ubpf_compile(self._vm, ctypes.byref(said))
+        loaded = self._calls.ubpf_load(self._vm, code, len(code), ctypes.byref(said)) == 0
+        self._machine_code = self._calls.ubpf_compile(self._vm, ctypes.byref(said)) if loaded else None
         if not self._machine_code:
-            raise InputError(f"ubpf does not compile the program: {(said.value or b'').decode(errors='replace')}")
+            self._release()
+            what = "compile" if loaded else "load"
+            raise InputError(f"ubpf does not {what} the program: {(said.value or b'').decode(errors='replace')}")
 
     @property
     def packet(self) -> bytes:
@@ -127,6 +128,9 @@ class Ubpf:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        self._release()
+
+    def _release(self) -> None:
         self._calls.ubpf_destroy(self._vm)
         del self._view
         self._memory.close()

@@ -34,7 +34,8 @@ _MAPS = (
     Helper("for_each_map_elem", 164, (MAP, FUNC, STACK_OR_NULL, SCALAR), SCALAR, "5.13",
            "Call a function on each element of a map; gives the number of elements visited."),
     Helper("tail_call", 12, (CTX, MAP, SCALAR), VOID, "4.2",
-           "Continue in another program of a program array and do not return; falls through when there is none at the index."),
+           "Continue in another program of a program array and do not return; falls through when there is none at the index: packet"
+           " pointers are then as before, but for the verifiers of Linux 6.12 to 6.17, which take them for stale."),
 )  # fmt: skip
 
 _EVENTS = (

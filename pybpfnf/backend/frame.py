@@ -8,9 +8,9 @@ from dataclasses import field
 from typing import Any, TypeAlias, final
 
 from pybpfnf.abi.helpers import HELPERS
-from pybpfnf.backend.around import Held, InlinedScope, Lock, Loop
 from pybpfnf.backend.calling import Convention
 from pybpfnf.backend.debuginfo import DebugInfo
+from pybpfnf.backend.enclosing import Held, InlinedScope, Lock, Loop
 from pybpfnf.backend.faults import FaultExits, FaultSites
 from pybpfnf.backend.known import Packet
 from pybpfnf.backend.spare import LEAST_SIZE, NONE_LEFT, Spare, spare_name

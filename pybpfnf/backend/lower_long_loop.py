@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pybpfnf.backend.around import Loop
+from pybpfnf.backend.enclosing import Loop
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.hide import hide, unknown_zero
 from pybpfnf.backend.kfuncs import ITERATOR_SIZE

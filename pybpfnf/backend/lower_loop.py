@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pybpfnf.backend.around import Loop
 from pybpfnf.backend.effects import packet_after
+from pybpfnf.backend.enclosing import Loop
 from pybpfnf.backend.frame import Frame
 from pybpfnf.backend.hide import hide
 from pybpfnf.backend.known import Packet

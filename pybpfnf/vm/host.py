@@ -16,7 +16,7 @@ from pybpfnf.vm.faults import GuestFault
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.maps import VmMap
 from pybpfnf.vm.memory import Handle, Memory, Region
-from pybpfnf.vm.routes import Described, Network
+from pybpfnf.vm.network import Described, Network
 from pybpfnf.vm.skb import ContextRegion, KernelSkb, Skb
 from pybpfnf.vm.timer import Timers
 

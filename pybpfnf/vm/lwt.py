@@ -12,13 +12,13 @@ from typing import TypeAlias
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import Environment
 from pybpfnf.vm import ip, ipv4, ipv6
+from pybpfnf.vm.dst import Route
 from pybpfnf.vm.hooks import HANDED_OUT, Hook, Passage, RunProgram, refuse_endless_return, run_with_clear_cb
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import ETH_P_IP, Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.offload import offload
 from pybpfnf.vm.redirect import follow
-from pybpfnf.vm.route import Route
 from pybpfnf.vm.skb import Skb
 
 _VERDICTS = PROGRAM_TYPES["lwt_xmit"].verdicts

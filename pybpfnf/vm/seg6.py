@@ -8,12 +8,12 @@ from __future__ import annotations
 from pybpfnf.abi.programs import PROGRAM_TYPES
 from pybpfnf.runner import Environment
 from pybpfnf.vm import ipv6, srh
+from pybpfnf.vm.dst import Route
 from pybpfnf.vm.hooks import HANDED_OUT, Hook, Passage, RunProgram, refuse_endless_return, run_with_clear_cb
 from pybpfnf.vm.host import Host, SrhState
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.offload import offload
-from pybpfnf.vm.route import Route
 from pybpfnf.vm.seg6_helpers import has_valid_srh
 from pybpfnf.vm.skb import Skb
 

@@ -19,6 +19,7 @@ from pybpfnf.image.tails import reached_programs
 from pybpfnf.runner import Environment, Event, Fault, FaultKind, MapAccess, Outcome
 from pybpfnf.vm import ip, lwt, seg6, tc, xdp
 from pybpfnf.vm.chance import Chance
+from pybpfnf.vm.dst import Route
 from pybpfnf.vm.engines import Engine, Engines
 from pybpfnf.vm.events import EventMap
 from pybpfnf.vm.faults import GuestFault
@@ -31,8 +32,7 @@ from pybpfnf.vm.map_types import MAP_CLASSES, make_map
 from pybpfnf.vm.memory import Region, StackFrame
 from pybpfnf.vm.native.files import FileBatch
 from pybpfnf.vm.native.hook import Begun
-from pybpfnf.vm.route import Route
-from pybpfnf.vm.routes import Network
+from pybpfnf.vm.network import Network
 from pybpfnf.vm.skb import TSTAMP_OFFSET, Skb
 from pybpfnf.vm.tails import chain
 from pybpfnf.vm.trace import Tracer

@@ -11,8 +11,8 @@ from pybpfnf.abi.contexts import ContextField
 from pybpfnf.abi.headers import ETHER_TYPES
 from pybpfnf.abi.programs import ProgramType
 from pybpfnf.records import dataclass
+from pybpfnf.vm.dst import Route
 from pybpfnf.vm.memory import Region, memory_fault
-from pybpfnf.vm.route import Route
 
 
 @final

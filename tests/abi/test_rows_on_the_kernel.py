@@ -213,6 +213,10 @@ def test_packet_pointers_are_stale_after_the_helpers_that_change_the_packet_and_
     ]
     read_again = [make("ldx8", R1, R7)] if helper.ret is not Arg.RECORD_OR_NULL else []
     log = try_load(caller_of(helper).id, [*entry, *look, *rest, *read_again, *finish(helper)], map_fds=map_fds)
+    if name == "tail_call" and log is not None:
+        # From 6.13 (and 6.12 with its later fixes) to 6.17 the verifier took a tail call that missed for one that was made.
+        assert parse_kernel("6.12") <= kernel_version() < parse_kernel("6.18"), log
+        return
     assert (log is not None) == helper.changes_packet, log
 
 

@@ -146,8 +146,19 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
         case list() | dict() | set() | bytearray():
             kind = type(thing).__name__
             return b.error("unsupported", f"`{b.text(node)}` is a {kind}, which may change", node, "write a tuple, or a map")
+        case _ if _kind_of_store(thing):
+            kind = _kind_of_store(thing)
+            message = f"`{b.text(node)}` is the type {kind}[...] alone: none was made"
+            return b.error("type", message, node, f"write `{name} = {kind}[...](...)` at module level")
         case _:
             return Constant(thing)
+
+
+def _kind_of_store(thing: object) -> str:
+    """The name of what `Array[u32]` would make if it were called; empty for anything else."""
+    origin = getattr(thing, "__origin__", None)
+    stores = (MapDefinition, RingBuf, PerfEventArray, QueueDefinition, ProgArray)
+    return origin.__name__ if isinstance(origin, type) and issubclass(origin, stores) else ""
 
 
 def _verdict(b: Builder, verdict: Verdict, node: ast.expr) -> Value:

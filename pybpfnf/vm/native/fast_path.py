@@ -1,4 +1,4 @@
-"""End.BPF around a program in machine code, for ordinary packets: what `vm.ipv6.receive`, `vm.seg6` and `vm.routes` do with them.
+"""End.BPF around a program in machine code, for ordinary packets: what `vm.ipv6.receive`, `vm.seg6` and `vm.network` do with them.
 
 Functions of words (`words`). A packet that is not ordinary, before the program or after it, goes to the session (`batch`), which knows
 all of the rules; here are those that an ordinary one passes. Ordinary: an IPv6 header with the SRH after it at once, without an HMAC, and

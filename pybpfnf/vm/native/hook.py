@@ -19,7 +19,7 @@ from pybpfnf.vm.native.layout import REGION_STEP, Word
 from pybpfnf.vm.native.lookups import Lookups
 from pybpfnf.vm.native.plan import make_plan
 from pybpfnf.vm.native.regions import NativeFrame, NativeMemory, bytes_address
-from pybpfnf.vm.routes import RT_TABLE_LOCAL
+from pybpfnf.vm.network import RT_TABLE_LOCAL
 from pybpfnf.vm.steps import Registers
 
 _WORK_AREA = LONGEST + 1024  # and a helper's write may be this much longer than what it found

@@ -16,12 +16,12 @@ from pybpfnf.abi.icmpv6 import IPV6_MIN_MTU
 from pybpfnf.routes import END_BPF, PLACES, Bpf, Seg6, Seg6Local
 from pybpfnf.runner import Event, Outcome
 from pybpfnf.vm import ip, ipv4, ipv6, lwt
+from pybpfnf.vm.dst import Route as Dst
 from pybpfnf.vm.hooks import MAX_NESTED_RUNS, Passage, RunProgram
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.ip import ETH_P_IP, ETH_P_IPV6, Address
 from pybpfnf.vm.ipv6 import Drop
 from pybpfnf.vm.redirect import follow
-from pybpfnf.vm.route import Route as Dst
 from pybpfnf.vm.router import ethernet, headers
 from pybpfnf.vm.router.actions import STATIC_ACTIONS, decapsulate, decapsulate_ipv4, decapsulate_ipv6
 from pybpfnf.vm.router.delivery import Onwards, Segments, Upper, deliver
@@ -313,7 +313,7 @@ class Visit:
         self._statics.network = self
         return self._statics
 
-    # ---------------------------------------------------------------------------------------- look-ups (vm.routes.Network)
+    # ---------------------------------------------------------------------------------------- look-ups (vm.network.Network)
 
     def lookup(self, skb: Skb, sid: Address, address: Address, table: int, oif: str | None = None) -> Dst:
         found = self._lookup_any(skb, address, table, oif)

@@ -11,9 +11,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol, final
 
 from pybpfnf.runner import Environment
+from pybpfnf.vm.dst import Route
 from pybpfnf.vm.ip import Address
 from pybpfnf.vm.ipv4 import is_forwardable
-from pybpfnf.vm.route import Route
 from pybpfnf.vm.skb import Skb
 
 # RT_TABLE_*, include/uapi/linux/rtnetlink.h. Table 0 stands for a look-up by the ordinary rules.
