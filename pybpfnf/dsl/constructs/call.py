@@ -42,6 +42,7 @@ from pybpfnf.dsl.constructs.events import call_events
 from pybpfnf.dsl.constructs.func import build_func_call
 from pybpfnf.dsl.constructs.log import build_log
 from pybpfnf.dsl.constructs.map import get
+from pybpfnf.dsl.constructs.name import is_store_type, refuse_making
 from pybpfnf.dsl.constructs.queue import call_queue
 from pybpfnf.dsl.constructs.redirect import REDIRECTS, build_redirect
 from pybpfnf.dsl.constructs.struct import build_struct
@@ -161,6 +162,8 @@ def _refuse_call(b: Builder, thing: object, node: ast.Call) -> Value:
         )
     if thing is range:
         return b.error("unsupported", "`range` stands in a loop alone", node, "write `for i in range(n)`")
+    if is_store_type(thing):
+        return refuse_making(b, thing, node.func)
     return b.error("unsupported", f"`{text}` cannot be called here", node, "call helpers, casts and the packet's methods")
 
 

@@ -22,7 +22,7 @@ from pybpfnf.dsl.building.values import (
     Typed,
     Value,
 )
-from pybpfnf.dsl.constructs.name import from_object
+from pybpfnf.dsl.constructs.name import from_object, is_store_type, refuse_making
 from pybpfnf.dsl.constructs.segments import build_segment, store_segment
 from pybpfnf.dsl.constructs.struct import build_item, has_items, store_place, update_place
 from pybpfnf.dsl.constructs.tails import program_slot
@@ -53,6 +53,8 @@ def build_subscript(b: Builder, node: ast.Subscript) -> Value:
             return build_item(b, holder, node)
         case Constant(tuple() as items):
             return _element(b, items, node)
+        case Constant(thing) if is_store_type(thing):
+            return refuse_making(b, thing, node.value)
         case Poison():
             return POISON
         case PacketView():

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from enum import EnumMeta
 from ipaddress import IPv6Address
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
@@ -27,6 +27,7 @@ from pybpfnf.dsl.building.values import (
     Literal,
     MapPlace,
     Nothing,
+    Poison,
     ProgramsPlace,
     QueuePlace,
     StructClass,
@@ -157,8 +158,21 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
 def _kind_of_store(thing: object) -> str:
     """The name of what `Array[u32]` would make if it were called; empty for anything else."""
     origin = getattr(thing, "__origin__", None)
-    stores = (MapDefinition, RingBuf, PerfEventArray, QueueDefinition, ProgArray)
-    return origin.__name__ if isinstance(origin, type) and issubclass(origin, stores) else ""
+    return origin.__name__ if is_store_type(origin) else ""
+
+
+def is_store_type(thing: object) -> TypeGuard[type]:
+    """Whether a module makes what outlives a packet by calling that: a kind of map, Config, State."""
+    stores = (MapDefinition, ConfigVariable, StateVariable, RingBuf, PerfEventArray, QueueDefinition, ProgArray)
+    return isinstance(thing, type) and issubclass(thing, stores)
+
+
+def refuse_making(b: Builder, made: type, node: ast.expr) -> Poison:
+    """A function that makes a store: it would be there before the first packet, so it is made where the module is."""
+    kind = b.text(node)
+    of = "" if issubclass(made, ConfigVariable | StateVariable) else "[...]"
+    message = f"`{kind}` outlives the packet, and is made at module level"
+    return b.error("unsupported", message, node, f"write `NAME = {kind}{of}(...)` above the function, and `NAME` here")
 
 
 def _verdict(b: Builder, verdict: Verdict, node: ast.expr) -> Value:
