@@ -147,8 +147,7 @@ def from_object(b: Builder, thing: object, node: ast.expr, name: str) -> Value:
         case list() | dict() | set() | bytearray():
             kind = type(thing).__name__
             return b.error("unsupported", f"`{b.text(node)}` is a {kind}, which may change", node, "write a tuple, or a map")
-        case _ if _kind_of_store(thing):
-            kind = _kind_of_store(thing)
+        case _ if kind := _kind_of_store(thing):
             message = f"`{b.text(node)}` is the type {kind}[...] alone: none was made"
             return b.error("type", message, node, f"write `{name} = {kind}[...](...)` at module level")
         case _:
