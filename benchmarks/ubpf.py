@@ -90,7 +90,7 @@ class Ubpf:
         self._vm = self._calls.ubpf_create()
         said = ctypes.c_char_p()
         loaded = self._calls.ubpf_load(self._vm, code, len(code), ctypes.byref(said)) == 0
-        self._machine_code = self._calls.ubpf_compile(self._vm, ctypes.byref(said)) if loaded else None
+        self._machine_code: int = (self._calls.ubpf_compile(self._vm, ctypes.byref(said)) or 0) if loaded else 0
         if not self._machine_code:
             self._release()
             what = "compile" if loaded else "load"
