@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pybpfnf.abi.codec import decode
 from pybpfnf.errors import InputError, SystemLacksError
+from pybpfnf.image.objfile import read_object
 from pybpfnf.vm import Engine, run_program
 
 
@@ -17,6 +18,14 @@ def octets(text: str, what: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         raise InputError(f"{what}: not hexadecimal bytes") from None
+
+
+def only_code(elf: bytes) -> bytes:
+    """The instructions of an ELF file that has one section of them, as the suite's runner writes one. Raises InputError."""
+    code = [section for section in read_object(elf).sections if section.executable and section.data]
+    if len(code) != 1:
+        raise InputError(f"the program: an ELF file with one section of instructions is run here; this one has {len(code)}")
+    return code[0].data
 
 
 def words(arguments: Sequence[str]) -> list[str]:
@@ -29,12 +38,15 @@ def main(arguments: Sequence[str]) -> int:
     parser = ArgumentParser(description="Run a BPF program given as hex bytes on stdin; print r0 in hex.")
     parser.add_argument("memory", nargs="?", default="", help="what r1 points to, as hex bytes; r2 is their count")
     parser.add_argument("--program", metavar="HEX", help="the program, instead of stdin")
+    parser.add_argument("--elf", action="store_true", help="the program is an ELF file with one section of instructions")
     parser.add_argument("--debug", action="store_true", help="say on stderr how many instructions ran")
     engines = [engine.value for engine in Engine if engine is not Engine.AUTO]
     parser.add_argument("--engine", choices=engines, default=engines[0], help="which of the VM's engines runs it")
     given = parser.parse_args(words(arguments))
     try:
         program = octets(given.program if given.program is not None else sys.stdin.read(), "the program")
+        if given.elf:
+            program = only_code(program)
         result = run_program(decode(program), memory=octets(given.memory, "the memory"), engine=Engine(given.engine))
     except (InputError, SystemLacksError) as error:
         print(error, file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 
 from pybpfnf.abi.codec import encode
 from pybpfnf.abi.text import parse
+from pybpfnf.backend import elf
 
+E_IDENT = b"\x7fELF\2\1\1" + bytes(9)
+ET_REL, EM_BPF = 1, 247
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -24,6 +28,16 @@ def plugin(program: str, *arguments: str, stdin: bool = True) -> subprocess.Comp
 def hex_bytes(text: str) -> str:
     """As the suite's runner writes bytes: two digits each, blanks between."""
     return encode(parse(text)).hex(" ")
+
+
+def hex_elf(*programs: str) -> str:
+    """An object as the suite's runner writes one for `--elf`: each program in a section of instructions of its own."""
+    codes = [encode(parse(text)) for text in programs]
+    sections = [elf.Section(f"code{at}", elf.SHT_PROGBITS, 6, code, len(code), 8) for at, code in enumerate(codes)]
+    null = elf.Section("", 0, 0, b"", 0, 0)
+    return elf.write(
+        elf.Object(E_IDENT + struct.pack("<HHI", ET_REL, EM_BPF, 1), 0, (null, *sections), (elf.Symbol("", 0, 0, 0, 0, 0),))
+    ).hex(" ")
 
 
 @pytest.mark.parametrize("stdin", [True, False])
@@ -49,6 +63,27 @@ def test_options_come_one_by_one_or_as_one_argument(arguments: list[str]) -> Non
 
 def test_memory_is_told_from_options_that_are_one_argument() -> None:
     assert plugin(hex_bytes("r0 = r2\nexit"), "aa  bb  cc  ", "--engine compiled").stdout == "3\n"
+
+
+def test_an_elf_file_is_run_where_the_runner_says_that_it_is_one() -> None:
+    program = hex_elf("r0 = *(u8 *)(r1 + 1)\nexit")
+    for arguments in (["aa bb", "--elf"], ["aa bb", "--engine compiled", "--elf"]):
+        assert plugin(program, *arguments).stdout == "bb\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("b7 00 00 00 2a 00 00 00", "not an ELF object"),
+        (hex_elf(), "this one has 0"),
+        (hex_elf("exit", "exit"), "this one has 2"),
+    ],
+)
+def test_an_elf_file_without_one_program_is_refused(program: str, message: str) -> None:
+    done = plugin(program, "--elf")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
