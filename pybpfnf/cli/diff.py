@@ -89,6 +89,8 @@ def _print_difference(found: Difference, *, frame: bool) -> None:
     click.echo(f"packet {found.index} differs:")
     for line in found.lines:
         click.echo(f"    {line}")
+    if found.kernel.reason is not None:
+        click.echo(f"    the kernel's reason: {found.kernel.reason}")
     if found.vm.reason is not None:
         click.echo(f"    the VM's reason: {found.vm.reason}")
     click.echo("  the packet:")

@@ -20,6 +20,7 @@ from pybpfnf.image.model import FaultCounters, ObjectImage, ProgramImage
 from pybpfnf.kernel import wrapper
 from pybpfnf.kernel.bpf import Fd
 from pybpfnf.kernel.cpus import checked_cpu, on_cpu
+from pybpfnf.kernel.drop_reasons import DropReasons, drop_reasons
 from pybpfnf.kernel.hook_routes import HOOK_ROUTES, RouteOf
 from pybpfnf.kernel.info import statistics
 from pybpfnf.kernel.links import DELROUTE, MAIN_TABLE, NEWROUTE, Network
@@ -76,6 +77,7 @@ class KernelSession:
             self._follow_destination = environment.sid is None
             if environment.sid is not None:
                 self._binding.bind(environment.sid)
+            self._drops = drop_reasons()
             self._stack = stack.pop_all()
 
     def run(self, packet: bytes) -> Outcome:
@@ -86,6 +88,8 @@ class KernelSession:
         counts = self._fault_counts()
         runs_before = self._start()
         with on_cpu(self._cpu):
+            if self._drops is not None:
+                self._drops.begin()
             arrived = self._router.wire.cross(packet, ether_type)
         verdict, runs, mark = self._finish(runs_before)
         if len(arrived) > 1:
@@ -97,7 +101,7 @@ class KernelSession:
             verdict=verdict,
             packet=left,
             forwarded=left is not None,
-            reason=None if left is not None else _reason(self.program, runs, verdict, bool(redirected)),
+            reason=None if left is not None else _reason(self.program, runs, verdict, bool(redirected), self._drops),
             fault=fault,
             events=self._watched.take_events(),
             log=self._watched.take_log(),
@@ -192,11 +196,11 @@ def _fault(counters: FaultCounters, before: bytes, after: bytes) -> Fault:
     return Fault(FaultKind.EXIT, site.message, file=site.file, line=site.line, column=site.column, site=site.number, callers=site.callers)
 
 
-def _reason(program: ProgramImage, runs: int, verdict: int | None, redirected: bool) -> str:
-    if runs == 0:
-        return "the kernel dropped the packet before the program"
+def _reason(program: ProgramImage, runs: int, verdict: int | None, redirected: bool, drops: DropReasons | None) -> str:
     if verdict == 2:
         return program.dropped("the program returned DROP")
     if verdict == _REDIRECT and redirected:
         return "the packet left by another device"
-    return "the kernel dropped the packet after the program"
+    side = "after" if runs else "before"
+    said = drops.reason() if drops is not None else None
+    return f"the kernel dropped the packet {side} the program" + (f": {said}" if said is not None else "")

@@ -47,7 +47,7 @@ def test_a_dropped_packet_shows_the_verdict() -> None:
 def test_a_verdict_that_the_hook_does_not_know_is_shown_and_drops() -> None:
     outcome = run("r0 = 0x1_00000081 ll\nexit".replace("_", ""))
     assert (outcome.verdict, outcome.forwarded) == (0x81, False)
-    assert outcome.reason == "the kernel dropped the packet after the program"
+    assert (outcome.reason or "").startswith("the kernel dropped the packet after the program")
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ def test_a_verdict_that_the_hook_does_not_know_is_shown_and_drops() -> None:
 def test_the_program_does_not_run_on_what_the_hook_refuses(packet: bytes) -> None:
     outcome = run(OK, packet)
     assert (outcome.verdict, outcome.runs, outcome.packet) == (None, 0, None)
-    assert outcome.reason == "the kernel dropped the packet before the program"
+    assert (outcome.reason or "").startswith("the kernel dropped the packet before the program")
 
 
 def test_the_hop_limit_can_end_a_packet_after_the_program() -> None:
-    assert run(OK, srv6(SEGMENTS, hop_limit=1)).reason == "the kernel dropped the packet after the program"
+    assert (run(OK, srv6(SEGMENTS, hop_limit=1)).reason or "").startswith("the kernel dropped the packet after the program")
     forwarded = run(OK, srv6(SEGMENTS, hop_limit=2)).packet
     assert forwarded is not None
     assert forwarded[7] == 2
