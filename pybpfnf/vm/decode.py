@@ -16,7 +16,7 @@ from pybpfnf.vm.alu import ALU, ATOMICS, SWAPS, TESTS, U64, signed
 from pybpfnf.vm.arguments import Subprogram
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.maps import ArrayMap
-from pybpfnf.vm.memory import OFFSET, Handle
+from pybpfnf.vm.memory import OFFSET, UNSIGNED, Handle, OutOfBounds
 from pybpfnf.vm.steps import NEVER_WRITES_DST, Calls, Registers, Step, faulting
 from pybpfnf.vm.written_out import COMPUTED, JUMPS
 
@@ -123,13 +123,20 @@ def _load(insn: Insn, slot: int, calls: Calls) -> Step:
 
         return signed_step
 
-    regions, bad_address = memory.regions, memory.bad_address
+    regions, bad_address, unpack = memory.regions, memory.bad_address, UNSIGNED[size].unpack_from
 
-    def step(registers: Registers) -> int:  # memory.load, without the call
+    def step(registers: Registers) -> int:  # memory.load and Region.load, without the calls
         address = registers[src] + off
         region = regions.get(address >> 32)
         if region is None:
             bad_address("read", address, size)
+        if region.plain:
+            try:
+                (registers[dst],) = unpack(region.data, address & OFFSET)
+            except OutOfBounds:
+                pass  # and the region says so
+            else:
+                return following
         registers[dst] = region.load(address & OFFSET, size)
         return following
 
@@ -139,14 +146,22 @@ def _load(insn: Insn, slot: int, calls: Calls) -> Step:
 def _store_register(insn: Insn, slot: int, calls: Calls) -> Step:
     memory, size, mask = calls.host.memory, insn.form.width // 8, (1 << insn.form.width) - 1
     dst, src, off, following = insn.dst, insn.src, insn.off, slot + 1
-    regions, bad_address = memory.regions, memory.bad_address
+    regions, bad_address, pack = memory.regions, memory.bad_address, UNSIGNED[size].pack_into
 
-    def step(registers: Registers) -> int:  # memory.store, without the call
+    def step(registers: Registers) -> int:  # memory.store and Region.store, without the calls
         address = registers[dst] + off
         region = regions.get(address >> 32)
         if region is None:
             bad_address("write", address, size)
-        region.store(address & OFFSET, size, registers[src] & mask)
+        value = registers[src] & mask
+        if region.plain and region.writable:
+            try:
+                pack(region.data, address & OFFSET, value)
+            except OutOfBounds:
+                pass  # and the region says so
+            else:
+                return following
+        region.store(address & OFFSET, size, value)
         return following
 
     return step

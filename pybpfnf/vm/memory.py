@@ -7,8 +7,9 @@ that returned), is found out where it is used. Byte order is little-endian, as o
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
-from typing import NoReturn, final
+from typing import ClassVar, NoReturn, final
 
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm.faults import GuestFault
@@ -17,11 +18,14 @@ STACK_SIZE = 512  # MAX_BPF_STACK, include/linux/filter.h
 OFFSET = 0xFFFFFFFF  # of an address: its low half
 # Far from zero and from what programs compute, so that a number taken for a pointer finds no region.
 _FIRST_NUMBER = 0x4000_0000
+UNSIGNED: Mapping[int, struct.Struct] = {1: struct.Struct("<B"), 2: struct.Struct("<H"), 4: struct.Struct("<I"), 8: struct.Struct("<Q")}
+OutOfBounds = struct.error  # what their unpack_from and pack_into raise past the end of the bytes
 
 
 class Region:
     """A piece of memory. `name` is how messages call it ("the stack", "a value of map 'm'"); `address` is that of its first byte."""
 
+    plain: ClassVar[bool] = True  # what is at an offset of `data` is what a load there gives, and a store there writes if `writable`
     __slots__ = ("address", "data", "lock", "name", "writable")
 
     def __init__(self, name: str, data: bytearray, *, writable: bool = True) -> None:
@@ -73,21 +77,30 @@ class Region:
 class StackFrame(Region):
     """A function's 512 bytes of stack, which remembers which of them have been written."""
 
+    plain = False
     __slots__ = ("written",)
 
     def __init__(self) -> None:
-        super().__init__("the stack", bytearray(STACK_SIZE))
+        self.name = "the stack"  # written out: a stack is made for every run and every call
+        self.data = bytearray(STACK_SIZE)
+        self.writable = True
+        self.address = 0
+        self.lock = None
         self.written = bytearray(STACK_SIZE)
 
     def load(self, offset: int, size: int) -> int:
-        self._check_read(offset, size)
-        return int.from_bytes(self.data[offset : offset + size], "little")
+        unsigned = UNSIGNED[size]
+        if offset + size > STACK_SIZE or unsigned.unpack_from(self.written, offset)[0] != _WRITTEN[size]:
+            self._check_read(offset, size)
+        value: int = unsigned.unpack_from(self.data, offset)[0]
+        return value
 
     def store(self, offset: int, size: int, value: int) -> None:
         if offset + size > STACK_SIZE:
             self.out_of_bounds("write", offset, size)
-        self.data[offset : offset + size] = value.to_bytes(size, "little")
-        self.written[offset : offset + size] = _WRITTEN[size]
+        unsigned = UNSIGNED[size]
+        unsigned.pack_into(self.data, offset, value)
+        unsigned.pack_into(self.written, offset, _WRITTEN[size])
 
     def read(self, offset: int, size: int) -> bytes:
         self._check_read(offset, size)
@@ -107,7 +120,7 @@ class StackFrame(Region):
         raise memory_fault(f"{verb} of {_count(size)} of the stack at r10{offset - STACK_SIZE:+}, outside its {STACK_SIZE} bytes")
 
 
-_WRITTEN = {size: b"\1" * size for size in (1, 2, 4, 8)}
+_WRITTEN = {size: unsigned.unpack(b"\1" * size)[0] for size, unsigned in UNSIGNED.items()}
 
 
 @final

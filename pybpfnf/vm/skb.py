@@ -133,6 +133,7 @@ TSTAMP_OFFSET = 32  # of `tstamp` in struct sk_buff, as Linux 6.18 has it
 class KernelSkb(Region):
     """`struct sk_buff`, of which the time stamp alone is there to be read."""
 
+    plain = False
     __slots__ = ("skb",)
 
     def __init__(self, skb: Skb) -> None:
@@ -152,6 +153,7 @@ class KernelSkb(Region):
 class ContextRegion(Region):
     """`struct __sk_buff` or `xdp_md`: rights by row, values computed (bpf_skb_is_valid_access, net/core/filter.c)."""
 
+    plain = False
     __slots__ = ("_at", "_fields", "_type", "skb")
 
     def __init__(self, program_type: ProgramType) -> None:
