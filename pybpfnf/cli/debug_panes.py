@@ -54,11 +54,13 @@ class Panes:
         order = list(slots)
         here = self.debugger.state.slot
         at = len(order) if here is None or here not in slots else order.index(here)
-        names = {record.slot: record.name for record in self.program.functions}
+        names = self.debugger.functions
         breaks = {each.slot for each in self.debugger.breakpoints.values() if isinstance(each, SlotBreak)}
         for slot in order[max(0, at - self.around) : at + self.around + 1]:
             target = target_slot(slot, slots[slot])
             text = format_insn(slots[slot], None if target is None else names.get(target))
+            if slot in names:
+                yield f"         {names[slot]}:"
             yield f"{'>' if slot == here else ' '}{'b' if slot in breaks else ' '}{slot:>5}  {text}"
 
     def registers(self) -> Iterator[str]:
@@ -148,7 +150,8 @@ def place_line(debugger: Debugger) -> str:
         return f"packet {debugger.packet}: the run is over"
     text = linecache.getline(state.place.file, state.place.line).strip()
     where = f"{Path(state.place.file).name}:{state.place.line}" if state.place.line else "before the first line"
-    return f"packet {debugger.packet}, instruction {state.slot}, {where}  {text}".rstrip()
+    name = f" in {debugger.running}" if debugger.running is not None else ""
+    return f"packet {debugger.packet}, instruction {state.slot}{name}, {where}  {text}".rstrip()
 
 
 def _hex(now: bytes, given: bytes) -> Iterator[str]:

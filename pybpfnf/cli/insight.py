@@ -13,7 +13,6 @@ import click
 
 from pybpfnf.cli.tables import Column, print_table
 from pybpfnf.errors import InputError
-from pybpfnf.image.model import ProgramImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import Runner
 from pybpfnf.testing.coverage import check_data, report, write_data
@@ -22,7 +21,7 @@ from pybpfnf.testing.trace import Trace
 from pybpfnf.unusable import check_directory
 from pybpfnf.verbs.coverage import Counting, counting
 from pybpfnf.verbs.run import Simulation
-from pybpfnf.vm import VmRunner, VmSession
+from pybpfnf.vm import Chained, VmRunner, VmSession
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHOWN = 20  # lines of a profile
@@ -105,7 +104,8 @@ class Insight:
                 click.echo(f"\n{report(data, list(files), self.html)}".rstrip(), err=err)
         if self.profile is not None:
             click.echo(err=err)
-            _print_profile(self.profile, simulation.program, err=err)
+            assert isinstance(simulation.session, VmSession)
+            _print_profile(self.profile, simulation.session.chained, err=err)
 
 
 def _short_names(files: Iterable[str]) -> dict[str, str]:
@@ -119,8 +119,8 @@ def _short_names(files: Iterable[str]) -> dict[str, str]:
     return {file: file for file in paths}
 
 
-def _print_profile(profile: Profile, program: ProgramImage, *, err: bool) -> None:
-    lines = profile.lines(program)
+def _print_profile(profile: Profile, chained: Chained, *, err: bool) -> None:
+    lines = profile.lines(chained)
     total = sum(line.instructions for line in lines) or 1
     rows = [
         (f"{line.instructions:,}", f"{100 * line.instructions / total:.1f} %", f"{line.visits:,}", f"{line.file}:{line.line}", line.text)

@@ -82,8 +82,19 @@ class Debugger:
 
     @property
     def slots(self) -> Mapping[int, Insn]:
-        """The program's instructions."""
+        """The instructions of the program and of those that it may go on in."""
         return self._follower.slots
+
+    @property
+    def functions(self) -> Mapping[int, str]:
+        """Where functions begin, of all these programs."""
+        return self._follower.functions
+
+    @property
+    def running(self) -> str | None:
+        """The program that has gone on in place of the first."""
+        slot = self.state.slot
+        return None if slot is None else self._follower.running(slot)
 
     def next_packet(self) -> bool:
         """Take the next one, from its run's beginning; False where there is none, and nothing changes."""

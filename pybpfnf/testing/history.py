@@ -78,7 +78,7 @@ class Follower:
     def __init__(self, statements: Statements | None = None) -> None:
         """With `statements`, lines and locals are the source's, of a program that was built for it; else lines are the object's records."""
         self._insns: Mapping[int, Insn] = {}
-        self._program: ProgramImage
+        self._program: ProgramImage  # the session's, and those that it may go on in
         self._statements = statements
         self._session: VmSession
         self._clear(b"")
@@ -100,8 +100,18 @@ class Follower:
 
     @property
     def slots(self) -> Mapping[int, Insn]:
-        """The program's instructions."""
+        """The instructions of the program and of those that it may go on in."""
         return self._insns
+
+    @property
+    def functions(self) -> Mapping[int, str]:
+        """Where functions begin, of all these programs."""
+        begins = {start: name for name, start in self._session.chained.starts.items()}
+        return {record.slot: record.name for record in self._program.functions} | begins
+
+    def running(self, slot: int) -> str | None:
+        """The program that the slot is of; None of the first."""
+        return self._session.chained.running(slot)
 
     @property
     def lines(self) -> set[tuple[str, int]]:
@@ -110,8 +120,8 @@ class Follower:
         return {(each.file, each.line) for each in known if each.line}
 
     def watch(self, session: VmSession) -> None:
-        self._session, self._program = session, session.program
-        self._insns = slots_of(session.program.insns)
+        self._session, self._program = session, session.chained.program
+        self._insns = slots_of(self._program.insns)
         if self._statements is not None:
             self._statements.watch(session)
 

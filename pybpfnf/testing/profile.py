@@ -8,6 +8,7 @@ from typing import final
 
 from pybpfnf.image.model import ProgramImage
 from pybpfnf.records import dataclass
+from pybpfnf.vm import Chained
 
 
 @final
@@ -34,16 +35,15 @@ class Profile:
         self._steps[self._before, slot] += 1
         self._before = slot
 
-    def lines(self, program: ProgramImage) -> list[ProfileLine]:
-        """The busiest first; instructions without a line are line 0 of no file. Programs that it has gone on in are left out."""
+    def lines(self, chained: Chained) -> list[ProfileLine]:
+        """The busiest first, of the programs that it has gone on in too; instructions without a line are line 0 of no file."""
+        begins = {0, *chained.starts.values()}
         instructions: Counter[tuple[str, int, str]] = Counter()
         visits: Counter[tuple[str, int, str]] = Counter()
         for (before, slot), count in self._steps.items():
-            if slot >= program.slots:
-                continue
-            here = _line(program, slot)
+            here = _line(chained.program, slot)
             instructions[here] += count
-            if before < 0 or before >= program.slots or slot == 0 or _line(program, before) != here:
+            if before < 0 or slot in begins or _line(chained.program, before) != here:
                 visits[here] += count
         return [ProfileLine(*place, count, visits[place]) for place, count in instructions.most_common()]
 

@@ -14,6 +14,7 @@ from pybpfnf.vm.faults import AFTER_CALL, UNWRITTEN, GuestFault
 from pybpfnf.vm.host import Host
 from pybpfnf.vm.memory import STACK_SIZE, StackFrame
 from pybpfnf.vm.steps import Registers, Step
+from pybpfnf.vm.tails import running
 from pybpfnf.vm.trace import Tracer
 
 MAX_FRAMES = 8  # MAX_CALL_FRAMES, include/linux/bpf_verifier.h
@@ -158,7 +159,7 @@ class Machine:
 
     def _describe(self, fault: GuestFault) -> Fault:
         line = self._program.line_at(self._fault_slot) if self._fault_slot is not None else None
-        name, start = self._running()
+        name, start = running(self.host.starts, self._fault_slot or 0)
         return Fault(
             fault.kind,
             fault.message if name is None else f"in {name}: {fault.message}",
@@ -168,12 +169,6 @@ class Machine:
             slot=None if self._fault_slot is None else self._fault_slot - start,
             callers=line.callers if line else (),
         )
-
-    def _running(self) -> tuple[str | None, int]:
-        """The program that has gone on in place of the first, and the slot at which it starts."""
-        before = [(start, name) for name, start in self.host.starts.items() if start <= (self._fault_slot or 0)]
-        start, name = max(before, default=(0, None))
-        return name, start
 
 
 def _watched(step: Step, slot: int, tracer: Tracer) -> Step:

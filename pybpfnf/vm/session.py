@@ -34,7 +34,7 @@ from pybpfnf.vm.native.files import FileBatch
 from pybpfnf.vm.native.hook import Begun
 from pybpfnf.vm.network import Network
 from pybpfnf.vm.skb import TSTAMP_OFFSET, Skb
-from pybpfnf.vm.tails import chain
+from pybpfnf.vm.tails import Chained, chain
 from pybpfnf.vm.trace import Tracer
 
 _HOOKS: Mapping[str, Hook] = {
@@ -73,7 +73,7 @@ class VmSession:
         # A packet in pieces is known to the reference alone.
         self._engines = Engines(engine if environment.linear is None else Engine.REFERENCE, tracer)
         memory = self._engines.memory
-        chained = chain(program, reached_programs(image, program))
+        self._chained = chained = chain(program, reached_programs(image, program))
         needed = set(chained.program.map_names) | ({image.faults.map} if image.faults is not None else set())
         specs = {name: spec for name, spec in image.maps.items() if name in needed or spec.type in MAP_CLASSES}
         maps = {name: make_map(spec, memory, environment.cpus, environment.cpu) for name, spec in specs.items()}
@@ -90,6 +90,11 @@ class VmSession:
     @property
     def program(self) -> ProgramImage:
         return self._program
+
+    @property
+    def chained(self) -> Chained:
+        """For a tracer, whose slots are of this: the program, and those that it may go on in."""
+        return self._chained
 
     @property
     def maps(self) -> Mapping[str, MapAccess]:

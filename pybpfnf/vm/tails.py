@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import final
 
-from pybpfnf.image.model import LineRecord, MapSpec, ProgramImage
+from pybpfnf.image.model import FunctionRecord, LineRecord, MapSpec, ProgramImage
 from pybpfnf.records import dataclass
 from pybpfnf.runner import FaultKind
 from pybpfnf.vm.alu import U32
@@ -36,17 +36,29 @@ class Chained:
     program: ProgramImage
     starts: Mapping[str, int]
 
+    def running(self, slot: int) -> str | None:
+        """The program that the slot is of; None of the first."""
+        return running(self.starts, slot)[0]
+
+
+def running(starts: Mapping[str, int], slot: int) -> tuple[str | None, int]:
+    """Of a chain's slot: the program's name, None of the first, and where it starts."""
+    start, name = max(((start, name) for name, start in starts.items() if start <= slot), default=(0, None))
+    return name, start
+
 
 def chain(first: ProgramImage, reached: Sequence[ProgramImage]) -> Chained:
     """The programs one after the other; `reached` may have the first among them, which is then there a second time."""
     starts, slot = {}, first.slots
     lines: list[LineRecord] = list(first.lines)
+    functions: list[FunctionRecord] = list(first.functions)
     for program in reached:
         starts[program.name] = slot
+        functions += [replace(function, slot=function.slot + slot) for function in program.functions]
         lines += [replace(line, slot=line.slot + slot) for line in program.lines or (_NO_LINE,)]
         slot += program.slots
     insns = tuple(insn for program in (first, *reached) for insn in program.insns)
-    return Chained(replace(first, insns=insns, lines=tuple(lines)), starts)
+    return Chained(replace(first, insns=insns, lines=tuple(lines), functions=tuple(functions)), starts)
 
 
 @final

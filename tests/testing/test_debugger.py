@@ -210,3 +210,53 @@ def test_a_packet_that_the_program_never_sees_has_an_end_alone(path: Path) -> No
         debugger = Debugger(follower, [b"no packet"])
     assert debugger.is_over
     assert debugger.history.outcome.reason
+
+
+TAILS = """\
+from pybpfnf import OK, ProgArray, Seg6Packet, Verdict, seg6local
+
+NEXT = ProgArray(Seg6Packet, 2)
+
+
+@seg6local
+def first(pkt: Seg6Packet) -> Verdict:
+    return NEXT[1](pkt)
+
+
+@seg6local
+def second(pkt: Seg6Packet) -> Verdict:
+    pkt.srh.tag += 1
+    return OK
+
+
+NEXT[1] = second
+"""
+IN_SECOND = 13
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["lines and locals", "as built"])
+def test_a_tail_call_goes_on_in_the_instructions_of_the_next_program(tmp_path: Path, kept: bool) -> None:
+    path = tmp_path / "tails.py"
+    path.write_text(TAILS)
+    built = counting(path, values=True) if kept else None
+    follower = Follower(None if built is None else built.statements())
+    with simulate(path if built is None else built.data, program="first", runner=VmRunner(follower)) as simulation:
+        debugger = opened(simulation, follower)
+        start = next(slot for slot, name in debugger.functions.items() if name == "second")
+        assert start == simulation.program.slots
+        number = debugger.add(SlotBreak(start))
+        assert debugger.proceed() == SlotBreak(start)
+        assert (debugger.state.slot, start in debugger.slots) == (start, True)
+        assert running(debugger) == "second"
+        debugger.delete(number)
+        debugger.restart()
+        assert running(debugger) is None
+        debugger.add(LineBreak(IN_SECOND))
+        assert debugger.proceed() == LineBreak(IN_SECOND)
+        debugger.proceed()
+        assert debugger.is_over
+        assert running(debugger) is None
+
+
+def running(debugger: Debugger) -> str | None:
+    return debugger.running
