@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from pybpfnf.backend import lower_function
+from pybpfnf.backend.lowering import function as lower_function
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.ir import walk
 from pybpfnf.dsl.passes import check_ir, layout, verifier_work

@@ -62,7 +62,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "__init__": _STAGES | {"dsl", "vm", "kernel", "verbs", "apps"},
 }
 
-# The same for the rooms of the front end, in `dsl/`.
+# The same for the rooms of the front end, in `dsl/`, and of the back end.
 _NODES = frozenset({"types", "ir", "surface"})
 FRONT_END: Mapping[str, frozenset[str]] = {
     "types": frozenset(),
@@ -76,6 +76,16 @@ FRONT_END: Mapping[str, frozenset[str]] = {
     "build": _NODES | {"reading", "building", "constructs", "passes", "uncalled"},
     "__init__": _NODES | {"reading", "passes", "build"},
 }
+BACK_END: Mapping[str, frozenset[str]] = {
+    "building": frozenset(),
+    "lowering": frozenset({"building"}),
+    "objects": frozenset(),
+    "legal": frozenset(),
+    "stack": frozenset({"building", "legal"}),
+    "emit": frozenset({"lowering", "objects"}),
+    "__init__": frozenset({"lowering", "stack", "legal", "emit"}),
+}
+WITHIN: Mapping[str, Mapping[str, frozenset[str]]] = {"dsl": FRONT_END, "backend": BACK_END}
 
 # Who may import what is not ours or costs: paths below `pybpfnf`, files or directories. What is not listed must be of the
 # standard library.
@@ -188,8 +198,8 @@ def _breaches(inside: str, each: Import, modules: Mapping[str, Path]) -> Iterato
         for target in _rooms_imported(each, modules):
             if target != room and target not in ROOMS.get(room, frozenset()):
                 yield f"{room} imports {target}, which is not below it"
-        if room == "dsl":
-            yield from _front_end_breaches(inside.partition("/")[2].partition("/")[0].removesuffix(".py"), each, modules)
+        if room in WITHIN:
+            yield from _breaches_within(room, inside.partition("/")[2].partition("/")[0].removesuffix(".py"), each, modules)
     elif top in OWNERS:
         if not inside.startswith(OWNERS[top]):
             yield f"imports {top}, which belongs to {' and '.join(OWNERS[top])}"
@@ -197,11 +207,12 @@ def _breaches(inside: str, each: Import, modules: Mapping[str, Path]) -> Iterato
         yield f"imports {top}, which nobody owns"
 
 
-def _front_end_breaches(room: str, each: Import, modules: Mapping[str, Path]) -> Iterator[str]:
+def _breaches_within(house: str, room: str, each: Import, modules: Mapping[str, Path]) -> Iterator[str]:
+    below = WITHIN[house].get(room, frozenset())
     for target in _targets(each, modules):
         parts = target.split(".")
-        if parts[:2] == [PACKAGE, "dsl"] and len(parts) > 2 and parts[2] != room and parts[2] not in FRONT_END.get(room, frozenset()):
-            yield f"dsl/{room} imports dsl/{parts[2]}, which is not below it"
+        if parts[:2] == [PACKAGE, house] and len(parts) > 2 and parts[2] != room and parts[2] not in below:
+            yield f"{house}/{room} imports {house}/{parts[2]}, which is not below it"
 
 
 def _targets(each: Import, modules: Mapping[str, Path]) -> Iterator[str]:
@@ -281,12 +292,13 @@ def _is_room(path: Path) -> bool:
     return path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
 
 
-def test_every_room_of_the_front_end_has_a_row_and_every_row_a_room() -> None:
-    rooms = {path.name if path.is_dir() else path.stem for path in (ROOT / PACKAGE / "dsl").iterdir() if _is_room(path)}
-    assert rooms == set(FRONT_END)
+@pytest.mark.parametrize("house", WITHIN)
+def test_every_room_within_a_house_has_a_row_and_every_row_a_room(house: str) -> None:
+    rooms = {path.name if path.is_dir() else path.stem for path in (ROOT / PACKAGE / house).iterdir() if _is_room(path)}
+    assert rooms == set(WITHIN[house])
 
 
-@pytest.mark.parametrize("table", [ROOMS, FRONT_END], ids=["rooms", "front end"])
+@pytest.mark.parametrize("table", [ROOMS, *WITHIN.values()], ids=["rooms", *WITHIN])
 def test_the_table_itself_has_no_circle(table: Mapping[str, frozenset[str]]) -> None:
     tuple(TopologicalSorter(table).static_order())
 
@@ -334,6 +346,11 @@ def test_a_right_tree_has_no_problems(tmp_path: Path) -> None:
         ("pybpfnf/vm/x.py", "from pybpfnf import kernel\n", "1: vm imports kernel, which is not below it"),
         ("pybpfnf/vm/x.py", "from ..dsl import ir\n", "1: vm imports dsl, which is not below it"),
         ("pybpfnf/vm/x.py", "from pybpfnf import u32\n", "1: vm imports __init__, which is not below it"),
+        (
+            "pybpfnf/backend/objects/x.py",
+            "from pybpfnf.backend.lowering import y\n",
+            "1: backend/objects imports backend/lowering, which is not below it",
+        ),
         ("pybpfnf/dsl/x.py", "if TYPE_CHECKING:\n    from pybpfnf.backend import emit\n", "2: dsl imports backend, which is not below it"),
         ("pybpfnf/vm/x.py", "def f():\n    import struct\n", "2: imports struct inside a function"),
         ("pybpfnf/vm/x.py", "class A:\n    def f(self):\n        from pybpfnf.abi import x\n", "3: imports pybpfnf.abi inside a function"),

@@ -1,9 +1,11 @@
 """Typed IR to an ELF object, through LLVM.
 
-legal         what LLVM died of, said in an author's words
-lower_module  the module as LLVM text: maps, variables, functions (lower_function and the other lower_*)
-stack         what of the stack chains of calls take, and which functions have their large values elsewhere
-emit          LLVM text to the object: stripped, with .pybpfnf, looked over
+building  what the lowering of one function shares
+lowering  the module as LLVM text: maps, variables, functions; a module a construct
+stack     what of the stack chains of calls take, and which functions have their large values elsewhere
+legal     what LLVM died of, said in an author's words
+objects   objects as LLVM wrote them, read and rewritten
+emit      LLVM text to the object: stripped, with .pybpfnf, looked over
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 from pybpfnf import llvm
 from pybpfnf.backend import legal, stack
 from pybpfnf.backend.emit import emit_object
-from pybpfnf.backend.lower_module import lower_module
+from pybpfnf.backend.lowering.module import lower_module
 from pybpfnf.dsl import ir
 from pybpfnf.errors import CompileError
 from pybpfnf.llvm import LlvmDiedError

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from pybpfnf import llvm
 from pybpfnf.abi.kfuncs import KFUNCS
-from pybpfnf.backend import elf, extinfo
-from pybpfnf.backend.latches import with_jumps_back
-from pybpfnf.backend.linetable import place_calls, read_numbers
-from pybpfnf.backend.loop_bounds import with_bounds_first
-from pybpfnf.backend.lower_module import Lowered
+from pybpfnf.backend.lowering.module import Lowered
+from pybpfnf.backend.objects import elf, extinfo
+from pybpfnf.backend.objects.latches import with_jumps_back
+from pybpfnf.backend.objects.linetable import place_calls, read_numbers
+from pybpfnf.backend.objects.loop_bounds import with_bounds_first
 from pybpfnf.errors import InternalError
 from pybpfnf.image.meta import SECTION, encode_meta
 

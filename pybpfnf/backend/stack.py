@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pybpfnf import image
+from pybpfnf.backend.building.spare import LARGEST
 from pybpfnf.backend.legal import code_of, diagnostic
-from pybpfnf.backend.spare import LARGEST
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.ir.walk import walk
 from pybpfnf.dsl.passes.layout import has_tail_call, stack_size

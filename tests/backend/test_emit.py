@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from pybpfnf import backend, image, llvm
-from pybpfnf.backend import elf, emit
-from pybpfnf.backend.lower_module import Lowered
+from pybpfnf.backend import emit
+from pybpfnf.backend.lowering.module import Lowered
+from pybpfnf.backend.objects import elf
 from pybpfnf.diagnostics import Span
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import U16, U32, U64

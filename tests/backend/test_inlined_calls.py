@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pybpfnf import build, image
-from pybpfnf.backend import elf, extinfo
-from pybpfnf.backend.linetable import place_calls
+from pybpfnf.backend.objects import elf, extinfo
+from pybpfnf.backend.objects.linetable import place_calls
 from pybpfnf.errors import ObjectError
 from pybpfnf.image.meta import Meta, MetaCalls, decode_meta, encode_meta
 from pybpfnf.image.model import LineRecord

@@ -6,8 +6,8 @@ import struct
 
 from pybpfnf.abi.codec import decode, encode
 from pybpfnf.abi.text import format_insn, parse
-from pybpfnf.backend import elf
-from pybpfnf.backend.latches import with_jumps_back
+from pybpfnf.backend.objects import elf
+from pybpfnf.backend.objects.latches import with_jumps_back
 from pybpfnf.vm import run_program
 
 RUNS_ON = """

@@ -6,7 +6,7 @@ import pytest
 
 from pybpfnf import backend, image
 from pybpfnf.backend import legal
-from pybpfnf.backend.spare import spare_name
+from pybpfnf.backend.building.spare import spare_name
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.ir import Seg6Action
 from pybpfnf.dsl.types import ADDRESS, U64

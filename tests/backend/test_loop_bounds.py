@@ -9,7 +9,7 @@ import pytest
 import pybpfnf
 from pybpfnf.abi.codec import decode
 from pybpfnf.abi.text import parse
-from pybpfnf.backend.loop_bounds import with_bounds_first
+from pybpfnf.backend.objects.loop_bounds import with_bounds_first
 from pybpfnf.errors import VerifierError
 from pybpfnf.image import read
 from pybpfnf.image.model import ObjectImage, ProgramImage

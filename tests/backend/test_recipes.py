@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pybpfnf import image, llvm
-from pybpfnf.backend import elf
-from pybpfnf.backend.debuginfo import DebugInfo
-from pybpfnf.backend.lower_module import lower_module
+from pybpfnf.backend.building.debuginfo import DebugInfo
+from pybpfnf.backend.lowering.module import lower_module
+from pybpfnf.backend.objects import elf
 from pybpfnf.dsl import ir
 from pybpfnf.dsl.types import U8, U16, U32, U64
 from pybpfnf.errors import VerifierError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pybpfnf.backend.spare import MOST_RUNS, NONE_LEFT, spare_name
+from pybpfnf.backend.building.spare import MOST_RUNS, NONE_LEFT, spare_name
 from pybpfnf.runner import MapAccess, Runner
 from pybpfnf.testing.packets import srv6
 from tests.conformance.running import SID, opened_module

@@ -14,7 +14,7 @@ import pytest
 
 import pybpfnf
 from pybpfnf import image
-from pybpfnf.backend.spare import MOST_RUNS, spare_name
+from pybpfnf.backend.building.spare import MOST_RUNS, spare_name
 from pybpfnf.kernel import bpffs, load_program
 from pybpfnf.kernel.netns import Namespace
 from pybpfnf.live import Live

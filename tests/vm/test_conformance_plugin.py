@@ -12,7 +12,7 @@ import pytest
 
 from pybpfnf.abi.codec import encode
 from pybpfnf.abi.text import parse
-from pybpfnf.backend import elf
+from pybpfnf.backend.objects import elf
 
 E_IDENT = b"\x7fELF\2\1\1" + bytes(9)
 ET_REL, EM_BPF = 1, 247
