@@ -217,6 +217,10 @@ def _programs(b: Builder, array: ProgArray[Any], node: ast.expr, name: str) -> V
 def member(b: Builder, holder: Constant, node: ast.Attribute) -> Value:
     """`module.name`, `Verdict.OK`, `helpers.name`; other objects have no attributes here."""
     thing = holder.value
+    if is_store_type(thing):
+        text, kind = b.text(node.value), thing.__name__
+        name = "NAME" if text == kind else text
+        return b.error("type", f"`{text}` is the type {kind} alone: none was made", node, f"write `{name} = {kind}(...)` at module level")
     if not isinstance(thing, ModuleType | EnumMeta | Helpers):
         return b.error("type", f"`{b.text(node.value)}` has no attributes here", node, "bind what is needed to a name at module level")
     try:
