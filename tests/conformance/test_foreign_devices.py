@@ -19,7 +19,8 @@ from pybpfnf.vm import Engine, VmRunner
 from tests.conformance.test_devices import BROADCAST, IPV4, IPV6, LLC, MACS, ROUTER, SRV6, TAGGED, TWICE
 from tests.kernel_support import RunningKernel
 
-# The committed object, for where there is no clang: clang -O2 -target bpf -DELF_MAPS -c devices.c -o devices.o
+# The committed object, for where there is no clang: clang-19 -O2 -target bpf -DELF_MAPS -c devices.c -o devices.o
+# (that of clang 14 loses stores to the packet in `tunnel`, where clang 16 and 19 have them: builds of one clang are compared).
 FOREIGN = Path(__file__).parent / "foreign"
 OPTIONS = [tuple(filter(None, chosen)) for chosen in product(("-O1", "-O2"), ("-mcpu=v1", "-mcpu=v3"), ("", "-g"), ("-DELF_MAPS", ""))]
 TUNNELLED = MACS + b"\x86\xdd" + ipv6("fd00::2", payload=inner(IPV6[14:]))
@@ -59,11 +60,11 @@ def test_what_becomes_of_frames_is_the_same(program: str) -> None:
 
 @pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
 def test_it_is_the_same_however_it_was_built(options: tuple[str, ...]) -> None:
-    committed = image.read((FOREIGN / "devices.o").read_bytes(), types=TYPES)
+    first = built(("-O2", "-DELF_MAPS"))
     for program in TYPES:
         if program == "told" and "-DELF_MAPS" not in options:
             continue  # whose tail call leads nowhere without iproute2's sections
-        assert list(map(shown, run(VmRunner(), built(options), program))) == list(map(shown, run(VmRunner(), committed, program)))
+        assert list(map(shown, run(VmRunner(), built(options), program))) == list(map(shown, run(VmRunner(), first, program)))
 
 
 def test_the_programs_do_what_they_are_for() -> None:
@@ -73,7 +74,7 @@ def test_the_programs_do_what_they_are_for() -> None:
     assert filtered == [2, 2, 2, 1, 1, 2, 1, 2, 2, 1, 1, 1]
     reflected = run(VmRunner(), whole, "reflect")[1]
     assert (reflected.verdict, (reflected.packet or b"")[:14]) == (3, MACS[6:] + MACS[:6] + b"\x08\x00")
-    assert (run(VmRunner(), whole, "tunnel")[0].packet or b"")[54:] == IPV6[14:]
+    assert run(VmRunner(), whole, "tunnel")[0].packet == MACS + b"\x86\xdd" + ipv6("fd02::", source="fd01::", payload=inner(IPV6[14:]))
     assert [outcome.log for outcome in run(VmRunner(), whole, "told")][:2] == [("frame 1 of 78 bytes",), ("frame 2 of 64 bytes",)]
     assert (run(VmRunner(), whole, "retag")[3].packet or b"")[12:18] == b"\x81\x00\x00\x07\x86\xdd"
     assert run(VmRunner(), whole, "decap")[7].packet == IPV6
