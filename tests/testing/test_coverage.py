@@ -18,6 +18,7 @@ from pybpfnf.verbs.build import build
 from pybpfnf.verbs.coverage import counting
 from pybpfnf.verbs.run import simulate
 from pybpfnf.vm import VmSession
+from tests.testing import tail_functions
 
 SEGMENTS = ["fc00:3::3", "fc00:2::2"]
 FUNCTION = """\
@@ -228,35 +229,13 @@ def test_a_profile_counts_instructions_and_visits_by_line(path: Path) -> None:
     assert hits.instructions >= hits.visits >= 3
 
 
-TAILS = """\
-from pybpfnf import OK, ProgArray, Seg6Packet, Verdict, seg6local
-
-NEXT = ProgArray(Seg6Packet, 2)
-
-
-@seg6local
-def first(pkt: Seg6Packet) -> Verdict:
-    return NEXT[1](pkt)
-
-
-@seg6local
-def second(pkt: Seg6Packet) -> Verdict:
-    pkt.srh.tag += 1
-    return OK
-
-
-NEXT[1] = second
-"""
-TAIL_CALL, IN_SECOND = 8, 13
-
-
 def test_a_profile_has_the_programs_that_a_run_goes_on_in(tmp_path: Path) -> None:
-    (tmp_path / "tails.py").write_text(TAILS)
+    (tmp_path / "tails.py").write_text(tail_functions.SOURCE)
     profile = Profile()
     with simulate(tmp_path / "tails.py", program="first", runner=VmRunner(profile)) as simulation:
         outcome = simulation.run(srv6(SEGMENTS, tag=5))
         assert isinstance(simulation.session, VmSession)
         lines = {line.line: line for line in profile.lines(simulation.session.chained)}
     assert sum(line.instructions for line in lines.values()) == outcome.instructions
-    assert lines[TAIL_CALL].visits == lines[IN_SECOND].visits == 1
-    assert lines[IN_SECOND].text == "pkt.srh.tag += 1"
+    assert lines[tail_functions.TAIL_CALL].visits == lines[tail_functions.IN_SECOND].visits == 1
+    assert lines[tail_functions.IN_SECOND].text == "pkt.srh.tag += 1"

@@ -14,6 +14,7 @@ from pybpfnf.testing.packets import srv6
 from pybpfnf.verbs.coverage import counting
 from pybpfnf.verbs.run import Simulation, simulate
 from pybpfnf.vm import VmRunner, VmSession
+from tests.testing import tail_functions
 
 FUNCTION = """\
 from pybpfnf import DROP, OK, Array, Seg6Packet, Verdict, func, seg6local, u16, u32, u64
@@ -212,32 +213,10 @@ def test_a_packet_that_the_program_never_sees_has_an_end_alone(path: Path) -> No
     assert debugger.history.outcome.reason
 
 
-TAILS = """\
-from pybpfnf import OK, ProgArray, Seg6Packet, Verdict, seg6local
-
-NEXT = ProgArray(Seg6Packet, 2)
-
-
-@seg6local
-def first(pkt: Seg6Packet) -> Verdict:
-    return NEXT[1](pkt)
-
-
-@seg6local
-def second(pkt: Seg6Packet) -> Verdict:
-    pkt.srh.tag += 1
-    return OK
-
-
-NEXT[1] = second
-"""
-IN_SECOND = 13
-
-
 @pytest.mark.parametrize("kept", [True, False], ids=["lines and locals", "as built"])
 def test_a_tail_call_goes_on_in_the_instructions_of_the_next_program(tmp_path: Path, kept: bool) -> None:
     path = tmp_path / "tails.py"
-    path.write_text(TAILS)
+    path.write_text(tail_functions.SOURCE)
     built = counting(path, values=True) if kept else None
     follower = Follower(None if built is None else built.statements())
     with simulate(path if built is None else built.data, program="first", runner=VmRunner(follower)) as simulation:
@@ -251,8 +230,8 @@ def test_a_tail_call_goes_on_in_the_instructions_of_the_next_program(tmp_path: P
         debugger.delete(number)
         debugger.restart()
         assert running(debugger) is None
-        debugger.add(LineBreak(IN_SECOND))
-        assert debugger.proceed() == LineBreak(IN_SECOND)
+        debugger.add(LineBreak(tail_functions.IN_SECOND))
+        assert debugger.proceed() == LineBreak(tail_functions.IN_SECOND)
         debugger.proceed()
         assert debugger.is_over
         assert running(debugger) is None
