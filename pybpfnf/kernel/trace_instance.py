@@ -10,7 +10,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self, final
 
@@ -57,8 +57,10 @@ class TraceInstance:
                 self._write("buffer_size_kb", b"%d" % kilobytes)
             for event in events:
                 self._write(f"events/{event}/enable", b"1")
-            self._marker = Fd(self._open("trace_marker", os.O_WRONLY))
-            self._pipe = Fd(self._open("trace_pipe", os.O_RDONLY | os.O_NONBLOCK))
+            with ExitStack() as opened:  # an instance with a file open stays
+                self._marker = opened.enter_context(Fd(self._open("trace_marker", os.O_WRONLY)))
+                self._pipe = opened.enter_context(Fd(self._open("trace_pipe", os.O_RDONLY | os.O_NONBLOCK)))
+                opened.pop_all()
         except OSError as error:
             self._remove()
             raise explained("read the kernel's trace", error) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pybpfnf.errors import KernelError
 from pybpfnf.kernel.drop_reasons import DropReasons
 from pybpfnf.kernel.runner import KernelRunner
 from pybpfnf.kernel.trace_instance import TraceInstance
@@ -123,3 +124,10 @@ def test_a_child_by_fork_takes_nothing_away(instances: Path) -> None:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         assert [each for each in instances.iterdir() if each.name.startswith(f"pybpfnf-{os.getpid()}-")]
+
+
+def test_an_event_that_there_is_not_is_an_error_and_leaves_nothing(instances: Path) -> None:
+    before = set(instances.iterdir())
+    with pytest.raises(KernelError, match="cannot read the kernel's trace"):
+        TraceInstance(["skb/no_such_event"])
+    assert set(instances.iterdir()) <= before
