@@ -99,7 +99,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(instances: Path) -> N
     # Another process of the suite may have removed it already.
     with TraceInstance([]):
         assert not left.exists()
-        assert [each for each in instances.iterdir() if each.name.startswith(f"pybpfnf-{os.getpid()}-")]
+        assert own(instances)
     assert killed.returncode == -9
 
 
@@ -123,11 +123,11 @@ def test_a_child_by_fork_takes_nothing_away(instances: Path) -> None:
             instance.close()
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
-        assert [each for each in instances.iterdir() if each.name.startswith(f"pybpfnf-{os.getpid()}-")]
+        assert own(instances)
 
 
 def test_an_event_that_there_is_not_is_an_error_and_leaves_nothing(instances: Path) -> None:
-    before = set(instances.iterdir())
+    before = own(instances)
     with pytest.raises(KernelError, match="cannot read the kernel's trace"):
         TraceInstance(["skb/no_such_event"])
-    assert set(instances.iterdir()) <= before
+    assert own(instances) == before
