@@ -88,6 +88,11 @@ def instances(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+def own(instances: Path) -> list[str]:
+    """This process's; others come and go."""
+    return sorted(each.name for each in instances.iterdir() if each.name.startswith(f"pybpfnf-{os.getpid()}-"))
+
+
 KILLED = (
     "import os, sys; from pybpfnf.kernel.trace_instance import TraceInstance; kept = TraceInstance([]); print(os.getpid(), flush=True); {}"
 )
