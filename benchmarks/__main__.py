@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -13,6 +14,7 @@ from typing import Any, Final, final
 from rich.console import Console
 
 from benchmarks import build_time, clang, codegen, delay_lab, files, links, machine, probes, sustained, ubpf, virtual_labs, vm_speed
+from benchmarks.attaching import own_bpffs
 from benchmarks.report import Report
 from pybpfnf.errors import Error
 from pybpfnf.kernel import features
@@ -86,7 +88,8 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory() as where, console.status("measuring; this takes about a minute"):
         run = Run(options.rounds, options.packets, compiler is not None, lacking is None, Path(where))
-        measured = {part.field: part.measure(run) for part in PARTS if _is_wanted(part, options.what, run)}
+        with own_bpffs(run.place / "bpffs") if run.has_kernel else nullcontext():
+            measured = {part.field: part.measure(run) for part in PARTS if _is_wanted(part, options.what, run)}
     report = Report(setting=_setting(compiler, run), missing=list(_missing(compiler, lacking)), **measured)
     if options.json:
         sys.stdout.write(report.as_json() + "\n")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Network
 from typing import final
 
-from pybpfnf.errors import InternalError
+from benchmarks.attaching import wait_until_attached
 from pybpfnf.lab import Direction, End, Link, Node, RunningNode, Topology, up
 
 _MS = 1_000_000
@@ -63,8 +63,7 @@ def _responder(node: RunningNode) -> Iterator[None]:
     process = node.popen(command, stderr=subprocess.PIPE)
     try:
         assert process.stderr is not None
-        if not any(json.loads(line).get("event") == "attached" for line in process.stderr):
-            raise InternalError("the responder ended before it began")
+        wait_until_attached(process.stderr)
         yield
     finally:
         process.terminate()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Final, final
 
 import pybpfnf
+from benchmarks.attaching import wait_until_attached
 from benchmarks.figures.forwarder import receive_by_napi
 from benchmarks.figures.source import LiveSource, Mix
 from pybpfnf.apps.delay.protocol import DelayMeasurement, Query, ReplyTo
@@ -64,9 +65,7 @@ def measure(seconds: float) -> Sustained:
         collector, of_collector = stack.enter_context(_started("collector", "--port", str(_PORT), "--json", "--every", "3600"))
         responder, of_responder = stack.enter_context(_started("responder", _SID, "--dev", "b0", "--to", "::1/128"))
         os.sched_setaffinity(responder.pid, {last})
-        while '"attached"' not in of_responder.readline():
-            if responder.poll() is not None:
-                raise InternalError("the responder ended before it began")
+        wait_until_attached(of_responder)
         sent, taken = _send(seconds)
         time.sleep(1)  # what is on its way
         with pybpfnf.attached(_SID) as nf:
